@@ -1,0 +1,14 @@
+// Public names of @raceway/core: what authors of plugins and generated code may use.
+export * from "./backplane.ts";
+export * from "./channel.ts";
+export * from "./clock.ts";
+export * from "./codec.ts";
+export * from "./context.ts";
+export * from "./errors.ts";
+export * from "./limits.ts";
+export * from "./link.ts";
+export * from "./options.ts";
+export * from "./part.ts";
+export * from "./plugin.ts";
+export * from "./random.ts";
+export * from "./transport.ts";
