@@ -7,6 +7,8 @@ export * from "./context.ts";
 export * from "./errors.ts";
 export * from "./limits.ts";
 export * from "./link.ts";
+export * from "./memory-link.ts";
+export * from "./memory-transport.ts";
 export * from "./options.ts";
 export * from "./part.ts";
 export * from "./plugin.ts";
