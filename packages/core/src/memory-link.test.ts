@@ -95,6 +95,14 @@ describe("memoryLink", () => {
     expect(log).toEqual(["client closed batch_too_large", "server closed link_closed", "client closed frame_malformed", "server closed link_closed"]);
   });
 
+  test("can be closed by either end before the other one has opened", () => {
+    const clock = handClock();
+    const log: string[] = [];
+    memoryLink(end(log, "client", (link) => link.close(fail("link_silent", { ms: 1 }))), end(log, "server"), { clock });
+    clock.turn();
+    expect(log).toEqual(["client closed link_silent", "server closed link_closed"]);
+  });
+
   test("stops in the middle of its inbox when the receiver pauses or closes in a batch", () => {
     const clock = handClock();
     const got: string[] = [];

@@ -28,8 +28,9 @@ export interface MemoryLink {
 export function memoryLink(client: LinkOpened, server: LinkOpened, options: MemoryLinkOptions): MemoryLink {
   const clientEnd = new MemoryEnd(options);
   const serverEnd = new MemoryEnd(options);
-  clientEnd.open(client, serverEnd);
-  serverEnd.open(server, clientEnd);
+  clientEnd.join(serverEnd);
+  clientEnd.open(client);
+  serverEnd.open(server);
   return {
     client: clientEnd,
     server: serverEnd,
@@ -51,7 +52,7 @@ class MemoryEnd implements Link {
   buffered = 0;
   readonly #clock: Pick<Clock, "turnEnd">;
   readonly #highWater: number;
-  #other!: MemoryEnd; // from `open` on
+  #other!: MemoryEnd; // from `join` on
   #receiver!: LinkReceiver; // from `open` on; never called before, since only ends of turns call it
   /** Batches on their way to this end, oldest first; "end" stands behind the last one of a link closed in good order. */
   #inbox: (Uint8Array | "end")[] = [];
@@ -69,8 +70,12 @@ class MemoryEnd implements Link {
     this.#highWater = options.highWater ?? 65_536;
   }
 
-  open(opened: LinkOpened, other: MemoryEnd): void {
+  join(other: MemoryEnd): void {
     this.#other = other;
+    other.#other = this;
+  }
+
+  open(opened: LinkOpened): void {
     this.#receiver = opened(this); // which may already send, pause or close
   }
 
