@@ -1,0 +1,2 @@
+// The client alone, without a transport or a schema.
+export { connect } from "@raceway/client";
