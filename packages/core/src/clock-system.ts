@@ -1,0 +1,35 @@
+// A clock for hosts that have none of their own: browsers, workers, edge runtimes.
+import type { Clock } from "./clock.ts";
+import { timerWheel } from "./timer-wheel.ts";
+
+/** The clock of this page or worker; needs `performance`, `setTimeout` and `queueMicrotask`, and uses `MessageChannel` where there is one. */
+export function systemClock(): Clock {
+  const wheel = timerWheel({
+    now: () => performance.now(),
+    schedule: (ms, run) => setTimeout(run, ms),
+    cancel: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout>),
+  });
+  return {
+    now: () => performance.now(),
+    wallNow: () => Date.now(),
+    after: wheel.after,
+    // Two hops: handlers that await what is settled already go on in the first.
+    turnEnd: (run) => queueMicrotask(() => queueMicrotask(run)),
+    loopEnd: loopEnd(),
+  };
+}
+
+/** `setTimeout` waits 4 ms at least once it is nested (HTML, "timer initialisation steps"), a message to oneself does not. */
+function loopEnd(): (run: () => void) => void {
+  if (typeof MessageChannel === "undefined") return (run) => void setTimeout(run, 0);
+  let waiting: (() => void)[] = [];
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    const due = waiting;
+    waiting = [];
+    for (const run of due) run();
+  };
+  return (run) => {
+    if (waiting.push(run) === 1) port2.postMessage(undefined);
+  };
+}

@@ -1,0 +1,38 @@
+// What plugins add to a channel, composed once: what is absent costs nothing.
+import type { ContextValues, Interceptor } from "@connectrpc/connect";
+import type { ChannelInfo, Stations, TopicGate } from "./plugin.ts";
+
+/** The interceptors of a channel as one, the first plugin outermost; undefined if no plugin has one. */
+export function composeInterceptors(stations: readonly Stations[], channel: ChannelInfo): Interceptor | undefined {
+  const interceptors = stations.map((station) => station.call?.(channel)).filter((interceptor) => interceptor !== undefined);
+  if (interceptors.length <= 1) return interceptors[0];
+  return (next) => interceptors.reduceRight((inner, interceptor) => interceptor(inner), next);
+}
+
+/** The gates of a topic as one, asked in order until one refuses; a face that no plugin has is absent, and so is a gate without faces. */
+export function composeGates(stations: readonly Stations[], channel: ChannelInfo): TopicGate | undefined {
+  const gates = stations.map((station) => station.topic?.(channel)).filter((gate) => gate !== undefined);
+  const subscribe = inTurn<[string, ContextValues]>(gates.flatMap((gate) => (gate.subscribe ? [gate.subscribe.bind(gate)] : [])));
+  const publish = inTurn<[string, unknown]>(gates.flatMap((gate) => (gate.publish ? [gate.publish.bind(gate)] : [])));
+  if (subscribe === undefined && publish === undefined) return undefined;
+  return { ...(subscribe && { subscribe }), ...(publish && { publish }) };
+}
+
+type Step<A extends unknown[]> = (...values: A) => void | Promise<void>;
+
+/** Runs the steps one after the other; a promise comes about only if a step answers with one. */
+function inTurn<A extends unknown[]>(steps: readonly Step<A>[]): Step<A> | undefined {
+  if (steps.length <= 1) return steps[0];
+  return (...values) => {
+    for (let index = 0; index < steps.length; index++) {
+      const waiting = steps[index]!(...values);
+      if (waiting !== undefined) return rest(steps, index + 1, waiting, values);
+    }
+    return undefined;
+  };
+}
+
+async function rest<A extends unknown[]>(steps: readonly Step<A>[], from: number, waiting: Promise<void>, values: A): Promise<void> {
+  await waiting;
+  for (let index = from; index < steps.length; index++) await steps[index]!(...values);
+}
