@@ -1,0 +1,5 @@
+import { memorySubject } from "./memory-subject.ts";
+import { describeLink } from "./vitest.ts";
+
+describeLink(memorySubject());
+describeLink(memorySubject({ transport: "memory-text", text: true }));

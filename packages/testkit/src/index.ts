@@ -1,0 +1,7 @@
+// Public names of @raceway/testkit: cases as data, what they are run on, and a runner without any framework.
+export { type Case, type Need, RuleBroken } from "./case.ts";
+export { type Format } from "./format.ts";
+export { formatsOf, linkCases, type LinkCaseOptions } from "./link-cases.ts";
+export { memorySubject } from "./memory-subject.ts";
+export { type CaseResult, runCases, type Totals } from "./run-cases.ts";
+export type { LinkSubject } from "./subject.ts";

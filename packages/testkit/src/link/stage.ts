@@ -1,0 +1,95 @@
+// The frame of every link case: opens a link, lets the case act, ends the link, and holds both ends against the rules that always hold.
+import { type Case, RuleBroken, require, settle } from "../case.ts";
+import { End, type Habits } from "../end.ts";
+import { type Batches, type Format, formats, requireSame } from "../format.ts";
+import type { LinkSubject } from "../subject.ts";
+
+export interface BothHabits {
+  readonly client?: Habits;
+  readonly server?: Habits;
+}
+
+/** What the groups of cases work with. */
+export interface Stage {
+  readonly subject: LinkSubject;
+  readonly format: Format;
+  readonly batches: Batches;
+  /** Opens a link for the case, and checks the common rules when the case is done. */
+  withLink(habits: BothHabits, act: (client: End, server: End) => Promise<void>): Promise<void>;
+  /** The same for many links at once. */
+  withLinks(count: number, act: (pairs: readonly (readonly [End, End])[]) => Promise<void>): Promise<void>;
+  /** An end that no link was opened for yet. */
+  end(side: string, habits?: Habits): End;
+}
+
+export type Group = (stage: Stage) => readonly Case[];
+
+export function stageOf(subject: LinkSubject, format: Format): Stage {
+  const patienceMs = subject.patienceMs ?? 10_000;
+  const end = (side: string, habits?: Habits): End => new End(side, patienceMs, habits);
+  const run = async (pairs: readonly (readonly [End, End])[], act: () => Promise<void>): Promise<void> => {
+    const connections: AsyncDisposable[] = [];
+    try {
+      const opening = await Promise.allSettled(pairs.map(([client, server]) => subject.connect(client.opened, server.opened)));
+      for (const result of opening) if (result.status === "fulfilled") connections.push(result.value);
+      for (const result of opening) if (result.status === "rejected") throw result.reason;
+      for (const one of pairs.flat()) require(one.opens > 0, `connect resolved before opened was called on the ${one.side}`);
+      await act();
+      for (const [client, server] of pairs) {
+        if (client.closed === undefined && server.closed === undefined) client.close();
+        await client.untilClosed();
+        await server.untilClosed();
+      }
+      await settle();
+    } catch (error) {
+      // A broken rule explains more than the wait that came to nothing after it.
+      const broken = pairs.flat().flatMap((one) => one.broken);
+      if (broken[0] !== undefined) throw new RuleBroken(`${broken[0]} (and then: ${error instanceof Error ? error.message : String(error)})`);
+      throw error;
+    } finally {
+      for (const connection of connections) await connection[Symbol.asyncDispose]();
+    }
+    for (const one of pairs.flat()) require(one.broken.length === 0, () => one.broken[0] ?? "");
+  };
+  return {
+    subject,
+    format,
+    batches: formats[format],
+    end,
+    withLink(habits, act) {
+      const client = end("client", habits.client);
+      const server = end("server", habits.server);
+      return run([[client, server]], () => act(client, server));
+    },
+    withLinks(count, act) {
+      const pairs = Array.from({ length: count }, (_, at) => [end(`client ${at}`), end(`server ${at}`)] as const);
+      return run(pairs, () => act(pairs));
+    },
+  };
+}
+
+/** Both directions, for rules that hold in both. */
+export function bothWays(client: End, server: End): readonly (readonly [from: End, to: End])[] {
+  return [
+    [client, server],
+    [server, client],
+  ];
+}
+
+/** Fails unless exactly these batches came, in this order, each whole. */
+export function requireBatches(end: End, wanted: readonly Uint8Array[], prefixIsEnough = false): void {
+  const count = end.batches.length;
+  if (!prefixIsEnough || count > wanted.length) {
+    require(count === wanted.length, `${count} batches came to the ${end.side} in place of ${wanted.length}`);
+  }
+  for (let at = 0; at < count; at++) {
+    const expected = wanted[at];
+    if (expected !== undefined) requireSame(end.batches[at], expected, `batch ${at + 1} of ${wanted.length} at the ${end.side}`);
+  }
+}
+
+/** Waits until as many came, and then holds them against what was sent. */
+export async function expectBatches(end: End, wanted: readonly Uint8Array[]): Promise<void> {
+  await end.untilBatches(wanted.length);
+  requireBatches(end, wanted);
+}

@@ -1,0 +1,23 @@
+// The runner for Vitest: one test per case.
+import { afterAll, describe, test } from "vitest";
+import type { Case } from "./case.ts";
+import { formatsOf, linkCases } from "./link-cases.ts";
+import type { LinkSubject } from "./subject.ts";
+
+/** A case may wait several times for as long as the subject is patient. */
+const CASE_MS = 60_000;
+
+/** Registers all link cases that apply to the subject, in every format that its links carry. */
+export function describeLink(subject: LinkSubject): void {
+  for (const format of formatsOf(subject)) {
+    describe(`${subject.name} link, ${format} batches`, () => {
+      registerCases(linkCases(subject, { format }));
+    });
+  }
+  afterAll(() => subject[Symbol.asyncDispose]?.());
+}
+
+/** Registers any list of cases as tests. What does not apply is not a test: it is told by its absence, not by a skip. */
+export function registerCases(cases: readonly Case[]): void {
+  for (const one of cases) if (one.needs?.met !== false) test(one.name, { timeout: CASE_MS }, () => one.run());
+}
