@@ -15,15 +15,15 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Any, Value } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_any, file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { Value } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file raceway/v1/wire.proto.
  */
 export const file_raceway_v1_wire: GenFile = /*@__PURE__*/
-  fileDesc("ChVyYWNld2F5L3YxL3dpcmUucHJvdG8SCnJhY2V3YXkudjEiKQoFQmF0Y2gSIAoFZnJhbWUYASADKAsyES5yYWNld2F5LnYxLkZyYW1lIosECgVGcmFtZRIiCgVoZWxsbxgBIAEoCzIRLnJhY2V3YXkudjEuSGVsbG9IABImCgd3ZWxjb21lGAIgASgLMhMucmFjZXdheS52MS5XZWxjb21lSAASIAoEb3BlbhgDIAEoCzIQLnJhY2V3YXkudjEuT3BlbkgAEiAKBGRhdGEYBCABKAsyEC5yYWNld2F5LnYxLkRhdGFIABIeCgNlbmQYBSABKAsyDy5yYWNld2F5LnYxLkVuZEgAEiQKBmNhbmNlbBgGIAEoCzISLnJhY2V3YXkudjEuQ2FuY2VsSAASJAoGY3JlZGl0GAcgASgLMhIucmFjZXdheS52MS5DcmVkaXRIABIeCgNhY2sYCCABKAsyDy5yYWNld2F5LnYxLkFja0gAEiIKBXRvcGljGAkgASgLMhEucmFjZXdheS52MS5Ub3BpY0gAEi4KC3B1YmxpY2F0aW9uGAogASgLMhcucmFjZXdheS52MS5QdWJsaWNhdGlvbkgAEiAKBHBpbmcYCyABKAsyEC5yYWNld2F5LnYxLlBpbmdIABIgCgRwb25nGAwgASgLMhAucmFjZXdheS52MS5Qb25nSAASIAoEYXV0aBgNIAEoCzIQLnJhY2V3YXkudjEuQXV0aEgAEiQKBmdvYXdheRgOIAEoCzISLnJhY2V3YXkudjEuR29hd2F5SABCBgoEa2luZCIpCgZXaW5kb3cSEAoIbWVzc2FnZXMYASABKA0SDQoFYnl0ZXMYAiABKA0i1wEKBUhlbGxvEg8KB3ZlcnNpb24YASABKA0SDgoGY29kZWNzGAIgAygJEg8KB3Nlc3Npb24YAyABKAwSDgoGc2VjcmV0GAQgASgMEhAKCHJlY2VpdmVkGAUgASgEEhIKCmNyZWRlbnRpYWwYBiABKAkSIgoGd2luZG93GAcgASgLMhIucmFjZXdheS52MS5XaW5kb3cSDQoFYWdlbnQYCCABKAkSIgoGaGVhZGVyGAkgAygLMhIucmFjZXdheS52MS5IZWFkZXISDwoHYXR0ZW1wdBgKIAEoDSK4AgoHV2VsY29tZRIPCgd2ZXJzaW9uGAEgASgNEg0KBWNvZGVjGAIgASgJEg8KB3Nlc3Npb24YAyABKAwSDgoGc2VjcmV0GAQgASgMEhAKCHJlY2VpdmVkGAUgASgEEg8KB3Jlc3VtZWQYBiABKAgSIgoGd2luZG93GAcgASgLMhIucmFjZXdheS52MS5XaW5kb3cSFAoMaGVhcnRiZWF0X21zGAggASgNEhIKCnNpbGVuY2VfbXMYCSABKA0SEQoJcmVzdW1lX21zGAogASgNEhkKEW1heF9tZXNzYWdlX2J5dGVzGAsgASgNEhIKCnRyYW5zcG9ydHMYDCADKAkSFwoPbWF4X2JhdGNoX2J5dGVzGA0gASgNEhIKCm1heF9hZ2VfbXMYDiABKA0SDAoEbm9kZRgPIAEoCSIkCgZIZWFkZXISCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJIikKCFBvc2l0aW9uEg0KBWVwb2NoGAEgASgJEg4KBm9mZnNldBgCIAEoBCLvAQoET3BlbhIMCgRjYWxsGAEgASgNEg4KBm1ldGhvZBgCIAEoCRIiCgZoZWFkZXIYAyADKAsyEi5yYWNld2F5LnYxLkhlYWRlchISCgp0aW1lb3V0X21zGAQgASgNEhcKD2lkZW1wb3RlbmN5X2tleRgFIAEoCRIjCgVhZnRlchgGIAEoCzIULnJhY2V3YXkudjEuUG9zaXRpb24SCwoDZW5kGAcgASgIEhQKB3BheWxvYWQYCCABKAxIAIgBARIkCgRqc29uGAkgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlQgoKCF9wYXlsb2FkIm8KBERhdGESDAoEY2FsbBgBIAEoDRIPCgdwYXlsb2FkGAIgASgMEiQKBGpzb24YAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSIgoGaGVhZGVyGAQgAygLMhIucmFjZXdheS52MS5IZWFkZXIiyAEKA0VuZBIMCgRjYWxsGAEgASgNEiIKBnN0YXR1cxgCIAEoCzISLnJhY2V3YXkudjEuU3RhdHVzEiIKBmhlYWRlchgDIAMoCzISLnJhY2V3YXkudjEuSGVhZGVyEiMKB3RyYWlsZXIYBCADKAsyEi5yYWNld2F5LnYxLkhlYWRlchIUCgdwYXlsb2FkGAUgASgMSACIAQESJAoEanNvbhgGIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIKCghfcGF5bG9hZCJOCgZTdGF0dXMSDAoEY29kZRgBIAEoDRIPCgdtZXNzYWdlGAIgASgJEiUKB2RldGFpbHMYAyADKAsyFC5nb29nbGUucHJvdG9idWYuQW55IhYKBkNhbmNlbBIMCgRjYWxsGAEgASgNIjcKBkNyZWRpdBIMCgRjYWxsGAEgASgNEhAKCG1lc3NhZ2VzGAIgASgNEg0KBWJ5dGVzGAMgASgNIhcKA0FjaxIQCghyZWNlaXZlZBgBIAEoBCK2AQoFVG9waWMSDAoEY2FsbBgBIAEoDRIOCgZoYW5kbGUYAiABKA0SJgoIcG9zaXRpb24YAyABKAsyFC5yYWNld2F5LnYxLlBvc2l0aW9uEiYKBXN0YXRlGAQgASgOMhcucmFjZXdheS52MS5Ub3BpYy5TdGF0ZSI/CgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEg4KClNUQVRFX0xJVkUQARIPCgtTVEFURV9SRVNFVBACImQKC1B1YmxpY2F0aW9uEg4KBmhhbmRsZRgBIAEoDRIOCgZvZmZzZXQYAiABKAQSDwoHcGF5bG9hZBgDIAEoDBIkCgRqc29uGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIhIKBFBpbmcSCgoCaWQYASABKA0iEgoEUG9uZxIKCgJpZBgBIAEoDSIuCgRBdXRoEhIKCmNyZWRlbnRpYWwYASABKAkSEgoKZXhwaXJlc19tcxgCIAEoDSJmCgZHb2F3YXkSIgoGc3RhdHVzGAEgASgLMhIucmFjZXdheS52MS5TdGF0dXMSFgoOcmV0cnlfYWZ0ZXJfbXMYAiABKA0SEQoJZW5kcG9pbnRzGAMgAygJEg0KBWZpbmFsGAQgASgIYgZwcm90bzM", [file_google_protobuf_any, file_google_protobuf_struct]);
+  fileDesc("ChVyYWNld2F5L3YxL3dpcmUucHJvdG8SCnJhY2V3YXkudjEiKQoFQmF0Y2gSIAoFZnJhbWUYASADKAsyES5yYWNld2F5LnYxLkZyYW1lIosECgVGcmFtZRIiCgVoZWxsbxgBIAEoCzIRLnJhY2V3YXkudjEuSGVsbG9IABImCgd3ZWxjb21lGAIgASgLMhMucmFjZXdheS52MS5XZWxjb21lSAASIAoEb3BlbhgDIAEoCzIQLnJhY2V3YXkudjEuT3BlbkgAEiAKBGRhdGEYBCABKAsyEC5yYWNld2F5LnYxLkRhdGFIABIeCgNlbmQYBSABKAsyDy5yYWNld2F5LnYxLkVuZEgAEiQKBmNhbmNlbBgGIAEoCzISLnJhY2V3YXkudjEuQ2FuY2VsSAASJAoGY3JlZGl0GAcgASgLMhIucmFjZXdheS52MS5DcmVkaXRIABIeCgNhY2sYCCABKAsyDy5yYWNld2F5LnYxLkFja0gAEiIKBXRvcGljGAkgASgLMhEucmFjZXdheS52MS5Ub3BpY0gAEi4KC3B1YmxpY2F0aW9uGAogASgLMhcucmFjZXdheS52MS5QdWJsaWNhdGlvbkgAEiAKBHBpbmcYCyABKAsyEC5yYWNld2F5LnYxLlBpbmdIABIgCgRwb25nGAwgASgLMhAucmFjZXdheS52MS5Qb25nSAASIAoEYXV0aBgNIAEoCzIQLnJhY2V3YXkudjEuQXV0aEgAEiQKBmdvYXdheRgOIAEoCzISLnJhY2V3YXkudjEuR29hd2F5SABCBgoEa2luZCIpCgZXaW5kb3cSEAoIbWVzc2FnZXMYASABKA0SDQoFYnl0ZXMYAiABKA0i1wEKBUhlbGxvEg8KB3ZlcnNpb24YASABKA0SDgoGY29kZWNzGAIgAygJEg8KB3Nlc3Npb24YAyABKAwSDgoGc2VjcmV0GAQgASgMEhAKCHJlY2VpdmVkGAUgASgEEhIKCmNyZWRlbnRpYWwYBiABKAkSIgoGd2luZG93GAcgASgLMhIucmFjZXdheS52MS5XaW5kb3cSDQoFYWdlbnQYCCABKAkSIgoGaGVhZGVyGAkgAygLMhIucmFjZXdheS52MS5IZWFkZXISDwoHYXR0ZW1wdBgKIAEoDSK4AgoHV2VsY29tZRIPCgd2ZXJzaW9uGAEgASgNEg0KBWNvZGVjGAIgASgJEg8KB3Nlc3Npb24YAyABKAwSDgoGc2VjcmV0GAQgASgMEhAKCHJlY2VpdmVkGAUgASgEEg8KB3Jlc3VtZWQYBiABKAgSIgoGd2luZG93GAcgASgLMhIucmFjZXdheS52MS5XaW5kb3cSFAoMaGVhcnRiZWF0X21zGAggASgNEhIKCnNpbGVuY2VfbXMYCSABKA0SEQoJcmVzdW1lX21zGAogASgNEhkKEW1heF9tZXNzYWdlX2J5dGVzGAsgASgNEhIKCnRyYW5zcG9ydHMYDCADKAkSFwoPbWF4X2JhdGNoX2J5dGVzGA0gASgNEhIKCm1heF9hZ2VfbXMYDiABKA0SDAoEbm9kZRgPIAEoCSIkCgZIZWFkZXISCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJIikKCFBvc2l0aW9uEg0KBWVwb2NoGAEgASgJEg4KBm9mZnNldBgCIAEoBCLvAQoET3BlbhIMCgRjYWxsGAEgASgNEg4KBm1ldGhvZBgCIAEoCRIiCgZoZWFkZXIYAyADKAsyEi5yYWNld2F5LnYxLkhlYWRlchISCgp0aW1lb3V0X21zGAQgASgNEhcKD2lkZW1wb3RlbmN5X2tleRgFIAEoCRIjCgVhZnRlchgGIAEoCzIULnJhY2V3YXkudjEuUG9zaXRpb24SCwoDZW5kGAcgASgIEhQKB3BheWxvYWQYCCABKAxIAIgBARIkCgRqc29uGAkgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlQgoKCF9wYXlsb2FkIm8KBERhdGESDAoEY2FsbBgBIAEoDRIPCgdwYXlsb2FkGAIgASgMEiQKBGpzb24YAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSIgoGaGVhZGVyGAQgAygLMhIucmFjZXdheS52MS5IZWFkZXIiyAEKA0VuZBIMCgRjYWxsGAEgASgNEiIKBnN0YXR1cxgCIAEoCzISLnJhY2V3YXkudjEuU3RhdHVzEiIKBmhlYWRlchgDIAMoCzISLnJhY2V3YXkudjEuSGVhZGVyEiMKB3RyYWlsZXIYBCADKAsyEi5yYWNld2F5LnYxLkhlYWRlchIUCgdwYXlsb2FkGAUgASgMSACIAQESJAoEanNvbhgGIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIKCghfcGF5bG9hZCJMCgZTdGF0dXMSDAoEY29kZRgBIAEoDRIPCgdtZXNzYWdlGAIgASgJEiMKB2RldGFpbHMYAyADKAsyEi5yYWNld2F5LnYxLkRldGFpbCIpCgZEZXRhaWwSEAoIdHlwZV91cmwYASABKAkSDQoFdmFsdWUYAiABKAwiFgoGQ2FuY2VsEgwKBGNhbGwYASABKA0iNwoGQ3JlZGl0EgwKBGNhbGwYASABKA0SEAoIbWVzc2FnZXMYAiABKA0SDQoFYnl0ZXMYAyABKA0iFwoDQWNrEhAKCHJlY2VpdmVkGAEgASgEIrYBCgVUb3BpYxIMCgRjYWxsGAEgASgNEg4KBmhhbmRsZRgCIAEoDRImCghwb3NpdGlvbhgDIAEoCzIULnJhY2V3YXkudjEuUG9zaXRpb24SJgoFc3RhdGUYBCABKA4yFy5yYWNld2F5LnYxLlRvcGljLlN0YXRlIj8KBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASDgoKU1RBVEVfTElWRRABEg8KC1NUQVRFX1JFU0VUEAIiZAoLUHVibGljYXRpb24SDgoGaGFuZGxlGAEgASgNEg4KBm9mZnNldBgCIAEoBBIPCgdwYXlsb2FkGAMgASgMEiQKBGpzb24YBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiEgoEUGluZxIKCgJpZBgBIAEoDSISCgRQb25nEgoKAmlkGAEgASgNIi4KBEF1dGgSEgoKY3JlZGVudGlhbBgBIAEoCRISCgpleHBpcmVzX21zGAIgASgNImYKBkdvYXdheRIiCgZzdGF0dXMYASABKAsyEi5yYWNld2F5LnYxLlN0YXR1cxIWCg5yZXRyeV9hZnRlcl9tcxgCIAEoDRIRCgllbmRwb2ludHMYAyADKAkSDQoFZmluYWwYBCABKAhiBnByb3RvMw", [file_google_protobuf_struct]);
 
 /**
  * @generated from message raceway.v1.Batch
@@ -616,9 +616,9 @@ export type Status = Message<"raceway.v1.Status"> & {
   message: string;
 
   /**
-   * @generated from field: repeated google.protobuf.Any details = 3;
+   * @generated from field: repeated raceway.v1.Detail details = 3;
    */
-  details: Any[];
+  details: Detail[];
 };
 
 /**
@@ -627,6 +627,31 @@ export type Status = Message<"raceway.v1.Status"> & {
  */
 export const StatusSchema: GenMessage<Status> = /*@__PURE__*/
   messageDesc(file_raceway_v1_wire, 10);
+
+/**
+ * As google.protobuf.Any, bytes and all. A message of its own, since the JSON form of Any cannot be written or read without
+ * knowing the type of what is in it, and peers pass on details that only applications know.
+ *
+ * @generated from message raceway.v1.Detail
+ */
+export type Detail = Message<"raceway.v1.Detail"> & {
+  /**
+   * @generated from field: string type_url = 1;
+   */
+  typeUrl: string;
+
+  /**
+   * @generated from field: bytes value = 2;
+   */
+  value: Uint8Array;
+};
+
+/**
+ * Describes the message raceway.v1.Detail.
+ * Use `create(DetailSchema)` to create a new message.
+ */
+export const DetailSchema: GenMessage<Detail> = /*@__PURE__*/
+  messageDesc(file_raceway_v1_wire, 11);
 
 /**
  * @generated from message raceway.v1.Cancel
@@ -643,7 +668,7 @@ export type Cancel = Message<"raceway.v1.Cancel"> & {
  * Use `create(CancelSchema)` to create a new message.
  */
 export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_wire, 11);
+  messageDesc(file_raceway_v1_wire, 12);
 
 /**
  * @generated from message raceway.v1.Credit
@@ -670,7 +695,7 @@ export type Credit = Message<"raceway.v1.Credit"> & {
  * Use `create(CreditSchema)` to create a new message.
  */
 export const CreditSchema: GenMessage<Credit> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_wire, 12);
+  messageDesc(file_raceway_v1_wire, 13);
 
 /**
  * @generated from message raceway.v1.Ack
@@ -687,7 +712,7 @@ export type Ack = Message<"raceway.v1.Ack"> & {
  * Use `create(AckSchema)` to create a new message.
  */
 export const AckSchema: GenMessage<Ack> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_wire, 13);
+  messageDesc(file_raceway_v1_wire, 14);
 
 /**
  * @generated from message raceway.v1.Topic
@@ -725,7 +750,7 @@ export type Topic = Message<"raceway.v1.Topic"> & {
  * Use `create(TopicSchema)` to create a new message.
  */
 export const TopicSchema: GenMessage<Topic> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_wire, 14);
+  messageDesc(file_raceway_v1_wire, 15);
 
 /**
  * @generated from enum raceway.v1.Topic.State
@@ -760,7 +785,7 @@ export type Topic_State = (typeof Topic_State)[keyof typeof Topic_State] | Unkno
  * Describes the enum raceway.v1.Topic.State.
  */
 export const Topic_StateSchema: GenEnum<Topic_State> = /*@__PURE__*/
-  enumDesc(file_raceway_v1_wire, 14, 0);
+  enumDesc(file_raceway_v1_wire, 15, 0);
 
 /**
  * @generated from message raceway.v1.Publication
@@ -792,7 +817,7 @@ export type Publication = Message<"raceway.v1.Publication"> & {
  * Use `create(PublicationSchema)` to create a new message.
  */
 export const PublicationSchema: GenMessage<Publication> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_wire, 15);
+  messageDesc(file_raceway_v1_wire, 16);
 
 /**
  * @generated from message raceway.v1.Ping
@@ -811,7 +836,7 @@ export type Ping = Message<"raceway.v1.Ping"> & {
  * Use `create(PingSchema)` to create a new message.
  */
 export const PingSchema: GenMessage<Ping> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_wire, 16);
+  messageDesc(file_raceway_v1_wire, 17);
 
 /**
  * @generated from message raceway.v1.Pong
@@ -828,7 +853,7 @@ export type Pong = Message<"raceway.v1.Pong"> & {
  * Use `create(PongSchema)` to create a new message.
  */
 export const PongSchema: GenMessage<Pong> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_wire, 17);
+  messageDesc(file_raceway_v1_wire, 18);
 
 /**
  * @generated from message raceway.v1.Auth
@@ -854,7 +879,7 @@ export type Auth = Message<"raceway.v1.Auth"> & {
  * Use `create(AuthSchema)` to create a new message.
  */
 export const AuthSchema: GenMessage<Auth> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_wire, 18);
+  messageDesc(file_raceway_v1_wire, 19);
 
 /**
  * @generated from message raceway.v1.Goaway
@@ -894,5 +919,5 @@ export type Goaway = Message<"raceway.v1.Goaway"> & {
  * Use `create(GoawaySchema)` to create a new message.
  */
 export const GoawaySchema: GenMessage<Goaway> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_wire, 19);
+  messageDesc(file_raceway_v1_wire, 20);
 
