@@ -5,3 +5,5 @@ export { formatsOf, linkCases, type LinkCaseOptions } from "./link-cases.ts";
 export { memorySubject } from "./memory-subject.ts";
 export { type CaseResult, runCases, type Totals } from "./run-cases.ts";
 export type { LinkSubject } from "./subject.ts";
+export { type TestHost, testHost } from "./test-host.ts";
+export { type ServedTransport, transportSubject, type TransportSubjectOptions } from "./transport-subject.ts";

@@ -8,7 +8,8 @@ export interface LinkSubject extends Partial<AsyncDisposable> {
   /**
    * Opens one link and resolves when both ends were handed over. Several may be opening at once.
    * Disposing what it gives ends the link, if it still lives, and frees what belongs to it alone.
-   * When `signal` is aborted before the client's end was handed over, it rejects, and nothing stays open.
+   * When `signal` is aborted before the client's end was handed over, it rejects, and nothing stays open. A link with a signal
+   * may end before both ends were handed over; what then still comes must not be taken for another link.
    */
   connect(client: LinkOpened, server: LinkOpened, signal?: AbortSignal): Promise<AsyncDisposable>;
   /**

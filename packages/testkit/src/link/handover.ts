@@ -81,7 +81,7 @@ export const handover: Group = (stage): readonly Case[] => {
           const closer = side === "client" ? client : server;
           const other = side === "client" ? server : client;
           // Whether the opening counts as done is the transport's choice; that both ends are over is not.
-          const connection = await subject.connect(client.opened, server.opened).catch(() => undefined);
+          const connection = await subject.connect(client.opened, server.opened, new AbortController().signal).catch(() => undefined);
           try {
             await closer.untilClosed();
             if (other.opens > 0) await other.untilClosed();
