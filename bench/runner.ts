@@ -1,0 +1,77 @@
+// Runs one case: all subjects up at once, measured in turn, after a warm-up, as often as asked.
+import { mkdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import type { Fleet } from "./fleet.ts";
+import { type CaseResult, summarize } from "./results.ts";
+import type { Subject } from "./subjects.ts";
+import type { Sample } from "./workloads/sample.ts";
+import type { Case } from "./workloads/table.ts";
+
+export interface RunOptions {
+  readonly repetitions: number;
+  readonly seconds: number;
+  /** Writes a CPU profile of these subjects, after the last repetition. */
+  readonly profile: ReadonlySet<string>;
+  progress(text: string): void;
+}
+
+export interface RunOutcome {
+  readonly result: CaseResult;
+  /** Files by subject. */
+  readonly profiles: ReadonlyMap<string, string>;
+}
+
+/** Profiles stay for a closer look; the folder is no one's source. */
+const profileFolder = new URL("../node_modules/.cache/raceway-bench/", import.meta.url);
+
+export async function runCase(workload: Case, subjects: readonly Subject[], fleet: Fleet, options: RunOptions): Promise<RunOutcome> {
+  const samples = new Map<string, Sample[] | Error>(subjects.map(({ name }) => [name, []]));
+  const profiles = new Map<string, string>();
+  /** A subject that fails leaves the case, and its processes end; the others go on. */
+  const attempt = async (name: string, step: () => Promise<void>): Promise<void> => {
+    if (samples.get(name) instanceof Error) return;
+    try {
+      await step();
+    } catch (error) {
+      samples.set(name, error instanceof Error ? error : new Error(String(error)));
+      options.progress(`${workload.key} ${name} failed: ${(error as Error).message}\n`);
+      await fleet.end(name);
+    }
+  };
+  const ask = async <T>(subject: Subject, method: string, ...args: readonly unknown[]): Promise<T> => (await fleet.start(subject)).load.ask<T>(method, ...args);
+
+  options.progress(`${workload.key} starting ${subjects.length} servers and loads`);
+  await Promise.all(subjects.map((subject) => attempt(subject.name, async () => void (await fleet.start(subject)))));
+  const memory = workload.workload === "idle";
+  for (const subject of subjects) {
+    const { name } = subject;
+    options.progress(`${workload.key} warming up ${name}`);
+    await attempt(name, async () => {
+      const { load, port, controlPort } = await fleet.start(subject);
+      await load.ask("prepare", port, controlPort, workload);
+      if (!memory) await load.ask("measure", options.seconds / 2);
+    });
+  }
+  const repetitions = memory ? 1 : options.repetitions; // a second one would measure memory that the first left behind
+  for (let repetition = 0; repetition < repetitions; repetition++) {
+    for (let turn = 0; turn < subjects.length; turn++) {
+      const subject = subjects[(turn + repetition) % subjects.length] as Subject; // nobody is always the one after another
+      options.progress(`${workload.key} ${repetition + 1}/${repetitions} ${subject.name}`);
+      await attempt(subject.name, async () => void (samples.get(subject.name) as Sample[]).push(await ask<Sample>(subject, "measure", options.seconds)));
+    }
+  }
+  for (const subject of subjects) {
+    const { name } = subject;
+    if (!options.profile.has(name) || memory) continue;
+    options.progress(`${workload.key} profiling ${name}`);
+    await attempt(name, async () => {
+      await mkdir(profileFolder, { recursive: true });
+      const file = fileURLToPath(new URL(`${workload.key.replace("/", "-")}-${name.replace(" ", "-")}.cpuprofile`, profileFolder));
+      await ask(subject, "profile", options.seconds * 2, file);
+      profiles.set(name, file);
+    });
+  }
+  for (const subject of subjects) await attempt(subject.name, () => ask(subject, "dispose"));
+  options.progress("");
+  return { result: summarize(workload, samples), profiles };
+}

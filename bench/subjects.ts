@@ -1,0 +1,33 @@
+// Who is measured: the peers, and Raceway once per transport; and what each takes part in.
+import type { Case, WorkloadName } from "./workloads/table.ts";
+
+export interface Subject {
+  /** In tables and on the command line. */
+  readonly name: string;
+  /** Prefix of its modules in `peers/`. */
+  readonly module: string;
+  /** Raceway only. */
+  readonly transport?: string;
+  /** Left out, with the reason. */
+  readonly except?: Partial<Record<WorkloadName, string>>;
+}
+
+/** The one that ratios refer to. */
+export const BASE = "ws";
+
+export const peers: readonly Subject[] = [
+  { name: BASE, module: "ws" },
+  { name: "socket.io", module: "socket.io" },
+  { name: "grpc-js", module: "grpc-js" },
+  { name: "connect", module: "connect" },
+];
+
+export const racewayTransports = ["websocket", "sse", "poll", "grpc"] as const;
+
+export function racewaySubject(transport: string): Subject {
+  return { name: `raceway ${transport}`, module: "raceway", transport };
+}
+
+export function takesPart(subject: Subject, workload: Case): boolean {
+  return subject.except?.[workload.workload] === undefined;
+}

@@ -1,0 +1,86 @@
+// The workloads and their cases, as data.
+
+export type WorkloadName = "unary" | "fanout" | "down" | "up" | "pingpong" | "connect" | "idle";
+
+interface CaseBase {
+  /** "unary/64": how it is asked for and named in results. */
+  readonly key: string;
+  readonly title: string;
+  /** What is counted. */
+  readonly unit: string;
+  /** Only with --large, or when it is asked for by its key. */
+  readonly large?: true;
+  /** Also in --quick. */
+  readonly quick?: true;
+}
+export interface UnaryCase extends CaseBase {
+  readonly workload: "unary";
+  readonly connections: number;
+  readonly inFlight: number;
+}
+export interface FanoutCase extends CaseBase {
+  readonly workload: "fanout";
+  readonly subscribers: number;
+  /** Publications in one turn of the server's event loop. */
+  readonly perTurn: number;
+  /** Deliveries per second that are asked for at most. */
+  readonly pace: number;
+}
+export interface StreamCase extends CaseBase {
+  readonly workload: "down" | "up";
+  /** Messages of one stream. */
+  readonly messages: number;
+}
+export interface PingpongCase extends CaseBase {
+  readonly workload: "pingpong";
+}
+export interface ConnectCase extends CaseBase {
+  readonly workload: "connect";
+  readonly atOnce: number;
+  /** At most so many in one measurement: each leaves a port in TIME_WAIT, and a pair of addresses has 28,000. */
+  readonly most: number;
+}
+export interface IdleCase extends CaseBase {
+  readonly workload: "idle";
+  readonly sessions: number;
+  readonly subscribed: boolean;
+}
+export type Case = UnaryCase | FanoutCase | StreamCase | PingpongCase | ConnectCase | IdleCase;
+
+const fanout = (subscribers: number, perTurn: number, more: { large?: true; quick?: true } = {}): FanoutCase => ({
+  workload: "fanout",
+  key: `fanout/${subscribers}x${perTurn}`,
+  title: `Fan-out: one topic to ${subscribers.toLocaleString("en")} subscribers, ${perTurn} publication${perTurn > 1 ? "s" : ""} a turn`,
+  unit: "deliveries",
+  subscribers,
+  perTurn,
+  pace: perTurn === 1 ? 20_000 : 100_000, // about a fifth of what bare `ws` can do on one core, so that most peers keep up
+  ...more,
+});
+const idle = (sessions: number, subscribed: boolean, more: { quick?: true } = {}): IdleCase => ({
+  workload: "idle",
+  key: `idle/${subscribed ? "subscribed" : "sessions"}${sessions === 10_000 ? "" : `-${sessions}`}`,
+  title: `Idle: server memory per ${subscribed ? "subscribed session" : "session"}, ${sessions.toLocaleString("en")} of them`,
+  unit: "sessions",
+  sessions,
+  subscribed,
+  ...more,
+});
+
+export const cases: readonly Case[] = [
+  { workload: "unary", key: "unary/1", title: "Unary: one call in flight", unit: "calls", connections: 1, inFlight: 1 },
+  { workload: "unary", key: "unary/64", title: "Unary: 64 calls in flight on one connection", unit: "calls", connections: 1, inFlight: 64, quick: true },
+  { workload: "unary", key: "unary/64conns", title: "Unary: 64 connections, one call in flight on each", unit: "calls", connections: 64, inFlight: 1 },
+  fanout(100, 1, { quick: true }),
+  fanout(100, 10, { quick: true }),
+  fanout(1_000, 1),
+  fanout(1_000, 10),
+  fanout(5_000, 1, { large: true }),
+  { workload: "down", key: "down", title: "Stream down", unit: "messages", messages: 10_000, quick: true },
+  { workload: "up", key: "up", title: "Stream up", unit: "messages", messages: 10_000, quick: true },
+  { workload: "pingpong", key: "pingpong", title: "Ping-pong on one bidirectional stream", unit: "round trips", quick: true },
+  { workload: "connect", key: "connect", title: "Connect and one call, 16 at once", unit: "connections", atOnce: 16, most: 2_000, quick: true },
+  idle(10_000, false),
+  idle(10_000, true),
+  idle(500, false, { quick: true }),
+];
