@@ -44,12 +44,12 @@ export class End {
   /** To be given to the transport. */
   readonly opened: LinkOpened = (link) => {
     this.opens++;
-    if (this.opens > 1) this.broken.push(`opened was called ${this.opens} times on the ${this.side}; it is called exactly once`);
+    if (this.opens > 1) this.#break(`opened was called ${this.opens} times on the ${this.side}; it is called exactly once`);
     this.#link ??= link;
     const receiver: LinkReceiver = {
       batch: (bytes) => {
         this.#called("batch");
-        if (!(bytes instanceof Uint8Array)) this.broken.push(`batch on the ${this.side} got ${typeof bytes}, not a Uint8Array`);
+        if (!(bytes instanceof Uint8Array)) this.#break(`batch on the ${this.side} got ${typeof bytes}, not a Uint8Array`);
         this.batches.push(bytes);
         this.receivedBytes += bytes.length;
         this.#habits.batch?.(this, bytes);
@@ -87,7 +87,7 @@ export class End {
 
   send(parts: readonly Uint8Array[]): boolean {
     const room = this.#within("send", (link) => link.send(parts));
-    if (typeof room !== "boolean") this.broken.push(`send on the ${this.side} returned ${String(room)}, not a boolean`);
+    if (typeof room !== "boolean") this.#break(`send on the ${this.side} returned ${String(room)}, not a boolean`);
     return room;
   }
 
@@ -137,10 +137,17 @@ export class End {
     return this.until(() => this.closed !== undefined, "closed");
   }
 
+  /** Throws when a rule was broken already, for cases that take long. */
+  check(): void {
+    const [rule] = this.broken;
+    if (rule !== undefined) throw new RuleBroken(rule);
+  }
+
   /** Waits for something that no receiver call tells of, such as `buffered`. */
   async watch(check: () => boolean, what: string): Promise<void> {
     const end = performance.now() + this.#patienceMs;
     while (!check()) {
+      this.check();
       if (performance.now() > end) throw new RuleBroken(`the ${this.side} waited ${this.#patienceMs} ms in vain for ${what}${this.#state()}`);
       await nextTurn(1);
     }
@@ -158,17 +165,24 @@ export class End {
     try {
       return call(link);
     } catch (error) {
-      this.broken.push(`${method} on the ${this.side} threw ${String(error)}; a link never throws`);
+      this.#break(`${method} on the ${this.side} threw ${String(error)}; a link never throws`);
       throw error;
     } finally {
       this.#inside = before;
     }
   }
 
+  /** Notes a broken rule. Who waits need not wait longer. */
+  #break(rule: string): void {
+    this.broken.push(rule);
+    for (const waiter of this.#waiters) waiter.reject(new RuleBroken(rule));
+    this.#waiters = [];
+  }
+
   #called(method: string): void {
-    if (this.#inside === "opened") this.broken.push(`${method} was called on the ${this.side} before opened returned`);
-    else if (this.#inside !== undefined) this.broken.push(`${method} was called on the ${this.side} from inside ${this.#inside}`);
-    if (this.closed !== undefined) this.broken.push(`${method} was called on the ${this.side} after closed; closed is called once, and last`);
+    if (this.#inside === "opened") this.#break(`${method} was called on the ${this.side} before opened returned`);
+    else if (this.#inside !== undefined) this.#break(`${method} was called on the ${this.side} from inside ${this.#inside}`);
+    if (this.closed !== undefined) this.#break(`${method} was called on the ${this.side} after closed; closed is called once, and last`);
   }
 
   #look(): void {

@@ -73,14 +73,23 @@ const json: Batches = {
 
 export const formats: Readonly<Record<Format, Batches>> = { binary, json };
 
+/** Where two byte arrays begin to differ; -1 if they do not. */
+function difference(one: Uint8Array, other: Uint8Array): number {
+  const length = Math.min(one.length, other.length);
+  let at = 0;
+  while (at < length && one[at] === other[at]) at++;
+  return at === length && one.length === other.length ? -1 : at;
+}
+
+export function isSame(got: Uint8Array | undefined, wanted: Uint8Array): boolean {
+  return got !== undefined && got.length === wanted.length && difference(got, wanted) < 0;
+}
+
 /** Fails, saying where they differ, unless the bytes are the same. */
 export function requireSame(got: Uint8Array | undefined, wanted: Uint8Array, what: string): void {
   require(got !== undefined, `${what} did not come`);
-  const length = Math.min(got.length, wanted.length);
-  let at = 0;
-  while (at < length && got[at] === wanted[at]) at++;
-  if (at === length && got.length === wanted.length) return;
-  require(false, `${what} differs: ${got.length} bytes in place of ${wanted.length}, from byte ${at} on: ${excerpt(got, at)} in place of ${excerpt(wanted, at)}`);
+  const at = difference(got, wanted);
+  require(at < 0, () => `${what} differs: ${got.length} bytes in place of ${wanted.length}, from byte ${at} on: ${excerpt(got, at)} in place of ${excerpt(wanted, at)}`);
 }
 
 function excerpt(bytes: Uint8Array, at: number): string {

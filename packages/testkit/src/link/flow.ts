@@ -26,6 +26,8 @@ export const flow: Group = (stage): readonly Case[] => {
         sent.push(batch);
         room = from.send([batch]);
         if (sent.length % 16 === 0) await nextTurn();
+        from.check();
+        to.check();
         const delivered = to.receivedBytes - deliveredBefore;
         require(delivered <= FEW, () => `${delivered} bytes were delivered to the ${to.side} after pause`);
         require(sent.length * size <= MUCH, () => `the ${from.side} took ${sent.length * size} bytes without a stop (send never returned false for long) while the ${to.side} was paused`);

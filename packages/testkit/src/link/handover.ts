@@ -89,7 +89,7 @@ export const handover: Group = (stage): readonly Case[] => {
           } finally {
             await connection?.[Symbol.asyncDispose]();
           }
-          for (const end of [client, server]) require(end.broken.length === 0, () => end.broken[0] ?? "");
+          for (const end of [client, server]) end.check();
         }
       },
     },
@@ -130,7 +130,7 @@ export const handover: Group = (stage): readonly Case[] => {
           if (server.opens > 0) await server.untilClosed();
           await settle();
           require(server.opens === 0 || server.closed !== undefined, "the server's end stayed open");
-          for (const end of [client, server]) require(end.broken.length === 0, () => end.broken[0] ?? "");
+          for (const end of [client, server]) end.check();
         }
       },
     },

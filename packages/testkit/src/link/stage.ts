@@ -1,7 +1,7 @@
 // The frame of every link case: opens a link, lets the case act, ends the link, and holds both ends against the rules that always hold.
 import { type Case, RuleBroken, require, settle } from "../case.ts";
 import { End, type Habits } from "../end.ts";
-import { type Batches, type Format, formats, requireSame } from "../format.ts";
+import { type Batches, type Format, formats, isSame, requireSame } from "../format.ts";
 import type { LinkSubject } from "../subject.ts";
 
 export interface BothHabits {
@@ -44,12 +44,13 @@ export function stageOf(subject: LinkSubject, format: Format): Stage {
     } catch (error) {
       // A broken rule explains more than the wait that came to nothing after it.
       const broken = pairs.flat().flatMap((one) => one.broken);
-      if (broken[0] !== undefined) throw new RuleBroken(`${broken[0]} (and then: ${error instanceof Error ? error.message : String(error)})`);
-      throw error;
+      const message = error instanceof Error ? error.message : String(error);
+      if (broken[0] === undefined || broken[0] === message) throw error;
+      throw new RuleBroken(`${broken[0]} (and then: ${message})`);
     } finally {
       for (const connection of connections) await connection[Symbol.asyncDispose]();
     }
-    for (const one of pairs.flat()) require(one.broken.length === 0, () => one.broken[0] ?? "");
+    for (const one of pairs.flat()) one.check();
   };
   return {
     subject,
@@ -76,20 +77,24 @@ export function bothWays(client: End, server: End): readonly (readonly [from: En
   ];
 }
 
-/** Fails unless exactly these batches came, in this order, each whole. */
+/** Fails unless exactly these batches came, in this order, each whole; or, if a prefix is enough, the first so many of them. */
 export function requireBatches(end: End, wanted: readonly Uint8Array[], prefixIsEnough = false): void {
   const count = end.batches.length;
-  if (!prefixIsEnough || count > wanted.length) {
-    require(count === wanted.length, `${count} batches came to the ${end.side} in place of ${wanted.length}`);
+  for (const [at, batch] of wanted.slice(0, count).entries()) {
+    const got = end.batches[at];
+    const other = isSame(got, batch) ? -1 : wanted.findIndex((candidate) => isSame(got, candidate));
+    require(other < 0, `batch ${other + 1} of ${wanted.length} came to the ${end.side} in place of batch ${at + 1}`);
+    requireSame(got, batch, `batch ${at + 1} of ${wanted.length} at the ${end.side}`);
   }
-  for (let at = 0; at < count; at++) {
-    const expected = wanted[at];
-    if (expected !== undefined) requireSame(end.batches[at], expected, `batch ${at + 1} of ${wanted.length} at the ${end.side}`);
-  }
+  const enough = prefixIsEnough ? count <= wanted.length : count === wanted.length;
+  require(enough, `${count} batches came to the ${end.side} in place of ${wanted.length}`);
 }
 
 /** Waits until as many came, and then holds them against what was sent. */
 export async function expectBatches(end: End, wanted: readonly Uint8Array[]): Promise<void> {
-  await end.untilBatches(wanted.length);
+  await end.untilBatches(wanted.length).catch((error: unknown) => {
+    requireBatches(end, wanted, true); // that one came damaged tells more than that one did not come
+    throw error;
+  });
   requireBatches(end, wanted);
 }
