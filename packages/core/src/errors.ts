@@ -22,9 +22,12 @@ export const catalogue = {
   batch_too_large: { code: Code.ResourceExhausted as Code, message: (v: Size): string => `Batch of ${v.bytes} bytes exceeds maxBatchBytes ${v.limit}. Send smaller messages, or raise limits.batchBytes on both ends.` },
   message_too_large: { code: Code.ResourceExhausted as Code, message: (v: Size): string => `Message of ${v.bytes} bytes exceeds the limit of ${v.limit}. Split it, or raise limits.messageBytes on the receiving end.` },
   headers_too_large: { code: Code.ResourceExhausted as Code, message: (v: Size): string => `Headers of ${v.bytes} bytes exceed the limit of ${v.limit}. Send less metadata, or raise limits.headerBytes.` },
+  headers_too_many: { code: Code.ResourceExhausted as Code, message: (v: Count): string => `${v.count} headers exceed the limit of ${v.limit}. Send less metadata, or raise limits.headerCount.` },
   payload_malformed: { code: Code.InvalidArgument as Code, message: (v: { type: string; detail: string }): string => `Payload is not a valid ${v.type}: ${v.detail}. Check that both ends were generated from the same schema.` },
   body_too_large: { code: Code.ResourceExhausted as Code, message: (v: Size): string => `Request body of ${v.bytes} bytes or more exceeds the limit of ${v.limit}. Send smaller batches, or raise limits.batchBytes.` },
   body_too_slow: { code: Code.DeadlineExceeded as Code, message: (v: { ms: number }): string => `Request body did not arrive within ${v.ms} ms. Send it faster, or raise limits.bodyMs.` },
+  body_incomplete: { code: Code.Canceled as Code, message: (v: { bytes: number }): string => `Request ended after ${v.bytes} bytes, before its body was complete. Send what content-length declares, and keep the connection until the answer.` },
+  request_malformed: { code: Code.InvalidArgument as Code, message: (v: { transport: string; detail: string }): string => `Request does not fit transport ${v.transport}: ${v.detail}. Check that both ends use the same version of the transport.` },
   credit_overflow: { code: Code.InvalidArgument as Code, message: (v: { call: number }): string => `Credit of call ${v.call} overflows. The link is closed; grant only what was consumed.` },
   flow_violated: { code: Code.ResourceExhausted as Code, message: (v: { call: number }): string => `Call ${v.call} sent more than its credit. The call is ended; wait for Credit frames.` },
   count_invalid: { code: Code.InvalidArgument as Code, message: (v: { count: number; have: string }): string => `Count ${v.count} is impossible: ${v.have}. The link is closed; counts only grow, up to what was sent.` },
@@ -45,6 +48,7 @@ export const catalogue = {
   // Links and transports
   link_closed: { code: Code.Unavailable as Code, message: (v: { transport: string; detail: string }): string => `The ${v.transport} link ended: ${v.detail}. The session resumes on the next link.` },
   link_silent: { code: Code.Unavailable as Code, message: (v: { ms: number }): string => `Nothing came for ${v.ms} ms, so the link is taken for dead. The session resumes on the next link.` },
+  link_unknown: { code: Code.NotFound as Code, message: (v: { transport: string }): string => `There is no such ${v.transport} link here, or no more. Open another; the session resumes on it.` },
   transport_failed: { code: Code.Unavailable as Code, message: (v: { transport: string; detail: string }): string => `Transport ${v.transport} could not connect: ${v.detail}. Run the server with it, or check proxies on the way.` },
   transport_unknown: { code: Code.InvalidArgument as Code, message: (v: { transport: string; have: string }): string => `There is no transport "${v.transport}" here; configured: ${v.have}. Add it to transports.` },
   no_transport: { code: Code.Unavailable as Code, message: (v: { url: string; detail: string }): string => `No transport reached ${v.url}: ${v.detail}. Check that the server runs there and offers one of them.` },
@@ -61,6 +65,7 @@ export const catalogue = {
   connection_closed: { code: Code.Canceled as Code, message: (): string => "The connection was closed by its owner. Connect again to make calls." },
   // Topics
   history_gone: { code: Code.DataLoss as Code, message: (v: { address: string; epoch: string; first: number; after: number }): string => `The history of ${v.address} after ${v.after} is gone; the oldest that is kept is ${v.first}. Pass onReset to go on from there, or keep a longer history.` },
+  too_many_topics: { code: Code.ResourceExhausted as Code, message: (v: Count): string => `${v.count} topics have subscribers, the limit is ${v.limit}. Raise limits.topics, or add nodes.` },
   address_invalid: { code: Code.InvalidArgument as Code, message: (v: { address: string; detail: string }): string => `Topic address from template ${v.address} is invalid: ${v.detail}.` },
   backplane_failed: { code: Code.Unavailable as Code, message: (v: { detail: string }): string => `The backplane did not take it: ${v.detail}. Nothing was published; try again.` },
   // Configuration, thrown on the user's own line
@@ -70,6 +75,7 @@ export const catalogue = {
   plugin_twice: { code: Code.InvalidArgument as Code, message: (v: { plugin: string }): string => `Plugin ${v.plugin} is configured twice. Keep one, or give them different names.` },
   plugin_missing_provider: { code: Code.InvalidArgument as Code, message: (v: { plugin: string; key: string }): string => `Plugin ${v.plugin} requires "${v.key}", which no plugin provides. Add one that does to use.` },
   plugin_circle: { code: Code.InvalidArgument as Code, message: (v: { members: string }): string => `Plugins wait for each other: ${v.members}. Remove a before, after, provides or requires.` },
+  app_started: { code: Code.FailedPrecondition as Code, message: (v: { service: string }): string => `${v.service} cannot be served: the server has started. Call app.serve before listen, attach or fetch.` },
   service_twice: { code: Code.InvalidArgument as Code, message: (v: { service: string }): string => `Service ${v.service} is served twice. Merge the handlers into one object.` },
 } as const;
 
