@@ -42,6 +42,7 @@ export function timerWheel(host: WheelHost, tickMs = 10): TimerWheel {
   let origin = host.now();
   let handle: unknown;
   let armedFor = Infinity;
+  let turning = false;
 
   const arm = (): void => {
     if (state.count === 0) return;
@@ -67,6 +68,7 @@ export function timerWheel(host: WheelHost, tickMs = 10): TimerWheel {
     const target = Math.floor((host.now() - origin) / tickMs);
     // After a long stall each slot needs a look only once.
     if (target - tick > SLOTS) tick = target - SLOTS;
+    turning = true;
     while (tick < target) {
       tick++;
       const slot = slots[tick % SLOTS]!;
@@ -87,12 +89,13 @@ export function timerWheel(host: WheelHost, tickMs = 10): TimerWheel {
         run();
       }
     }
+    turning = false;
     arm();
   };
 
   return {
     after(ms, run) {
-      if (state.count === 0) {
+      if (state.count === 0 && !turning) {
         // Nothing waits: start counting anew, so that ticks that nobody needed are not walked.
         const now = host.now();
         tick = 0;
