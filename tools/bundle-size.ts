@@ -1,5 +1,6 @@
 // `pnpm size`: what a browser downloads, each entry of tools/size bundled and compressed, as a table against its limit. Exits 1 above a limit.
 import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
 import { gzipSync } from "node:zlib";
 import { build } from "rolldown";
 
@@ -23,6 +24,7 @@ interface Size {
 
 /** Bundles one entry as an application's build would. An import that is left over (a Node module, say) would break in a browser, so it throws. */
 async function measure(entry: string): Promise<Size> {
+  const warnings: string[] = [];
   const { output } = await build({
     input: fileURLToPath(new URL(`./size/${entry}.ts`, import.meta.url)),
     write: false,
@@ -30,9 +32,10 @@ async function measure(entry: string): Promise<Size> {
     resolve: { conditionNames: ["@raceway/source", "browser", "import", "default"] },
     output: { format: "esm", minify: true, codeSplitting: false },
     onLog(level, log) {
-      if (level === "warn") throw new Error(log.message);
+      if (level === "warn") warnings.push(stripVTControlCharacters(log.message));
     },
   });
+  if (warnings.length > 0) throw new Error(warnings.join("\n"));
   const [chunk] = output;
   const outside = [...chunk.imports, ...chunk.dynamicImports];
   if (outside.length > 0) throw new Error(`the bundle imports ${outside.join(", ")}`);
