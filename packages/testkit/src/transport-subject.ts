@@ -7,11 +7,14 @@ import { testHost } from "./test-host.ts";
 /** A server transport that listens. */
 export interface ServedTransport extends AsyncDisposable {
   readonly endpoint: Endpoint;
+  /** The client half that reaches this server, if its address is an option of the client and not part of the endpoint. */
+  readonly client?: ClientTransport;
   /** See {@link LinkSubject.cut}. */
   cut(afterBytes?: number): void | Promise<void>;
 }
 
 export interface TransportSubjectOptions extends Pick<LinkSubject, "maxLinks" | "pauseReachesPeer" | "patienceMs"> {
+  /** Gives name and traits, and opens the links, unless the server brings its own client. */
   readonly client: ClientTransport;
   /** Starts a server half. Called for the first link, and again for each link with a signal: one that is called off must not be taken for the next. */
   serve(opened: LinkOpened): Promise<ServedTransport>;
@@ -20,15 +23,17 @@ export interface TransportSubjectOptions extends Pick<LinkSubject, "maxLinks" | 
 /** The subject of a transport whose halves both run here. */
 export function transportSubject(options: TransportSubjectOptions): LinkSubject {
   const { client, serve, maxLinks, pauseReachesPeer, patienceMs = 10_000 } = options;
-  const { open } = client.start(testHost("client"));
+  const host = testHost("client");
+  const started = client.start(host);
   const own: ServedTransport[] = [];
   /** The server's end of the link that is being opened: one at a time, which is how ends are matched. */
   let expected: LinkOpened = refuse;
   let shared: Promise<ServedTransport> | undefined;
   let previous: Promise<unknown> = Promise.resolve();
 
-  const openPair = async (endpoint: Endpoint, pair: Pair, clientOpened: LinkOpened, signal: AbortSignal): Promise<AsyncDisposable> => {
-    await open(endpoint, pair.note(clientOpened), signal);
+  const openPair = async (served: ServedTransport, pair: Pair, clientOpened: LinkOpened, signal: AbortSignal): Promise<AsyncDisposable> => {
+    const { open } = served.client?.start(host) ?? started;
+    await open(served.endpoint, pair.note(clientOpened), signal);
     await pair.complete;
     return pair;
   };
@@ -45,16 +50,16 @@ export function transportSubject(options: TransportSubjectOptions): LinkSubject 
         if (signal !== undefined) {
           const served = await serve(pair.note(serverOpened));
           own.push(served); // and lives on: that the server's end learns of the end by itself is for the case to see
-          return openPair(served.endpoint, pair, clientOpened, signal);
+          return openPair(served, pair, clientOpened, signal);
         }
         shared ??= serve((link) => expected(link));
-        const { endpoint } = await shared;
+        const served = await shared;
         expected = (link) => {
           expected = refuse;
           return pair.note(serverOpened)(link);
         };
         try {
-          return await openPair(endpoint, pair, clientOpened, new AbortController().signal);
+          return await openPair(served, pair, clientOpened, new AbortController().signal);
         } finally {
           expected = refuse;
         }

@@ -177,7 +177,8 @@ function cutCases({ subject, batches, withLink }: Parameters<Group>[0], withErro
             await withLink({}, async (client, server) => {
               const [from, to] = bothWays(client, server)[way] ?? [client, server];
               const size = Math.min(300_000, from.link.traits.maxBatchBytes);
-              const wanted = Array.from({ length: 4 }, (_, number) => batches.make(number, size));
+              const count = Math.max(4, Math.ceil(afterBytes / size) + 1); // more than what passes before the cut
+              const wanted = Array.from({ length: count }, (_, number) => batches.make(number, size));
               await subject.cut?.(afterBytes);
               for (const batch of wanted) from.send([batch]);
               await survivesOrDies(from, to, wanted);

@@ -1,20 +1,27 @@
-// A TCP proxy that can be cut: at once, or in the middle of what is being sent. Stands between a client and a server on this machine.
-import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+// A proxy for bytes that can be cut: at once, or in the middle of what is being sent. Stands between a client and a server on this machine.
+import { connect, createServer, type Socket } from "node:net";
 
 export interface FaultProxy extends AsyncDisposable {
-  readonly port: number;
-  /** Resets all connections: now, or when so many more bytes have passed, in either direction. New connections work. */
+  /** Where it listens: a free port of the loopback interface, or the path that was asked for. */
+  readonly address: number | string;
+  /** Breaks all connections: now, or when so many more bytes have passed, in either direction. New connections work. */
   cut(afterBytes?: number): void;
 }
 
-/** Starts a proxy on a free port of the loopback interface, in front of a port on it. */
-export async function faultProxy(targetPort: number): Promise<FaultProxy> {
+/** Where something listens on this machine: a port of the loopback interface, or the path of a Unix domain socket (or named pipe). */
+export type LocalAddress = number | string;
+
+const at = (address: LocalAddress): { port: number; host: string } | { path: string } =>
+  typeof address === "number" ? { port: address, host: "127.0.0.1" } : { path: address };
+
+/** Starts a proxy in front of something that listens on this machine. */
+export async function faultProxy(target: LocalAddress, listen: LocalAddress = 0): Promise<FaultProxy> {
   const sockets = new Set<Socket>();
   let bytesLeft = Infinity;
 
   const cutNow = (): void => {
     bytesLeft = Infinity;
-    for (const socket of sockets) socket.resetAndDestroy();
+    for (const socket of sockets) reset(socket);
   };
   const carry = (from: Socket, to: Socket): void => {
     sockets.add(from);
@@ -35,17 +42,18 @@ export async function faultProxy(targetPort: number): Promise<FaultProxy> {
     from.on("error", () => to.destroy()); // a reset on one side is one on the other
     from.on("close", () => {
       sockets.delete(from);
-      if (from.errored !== null || !from.readableEnded) to.resetAndDestroy();
+      if (from.errored !== null || !from.readableEnded) reset(to);
     });
   };
   const server = createServer({ allowHalfOpen: true }, (client) => {
-    const target = connect({ port: targetPort, host: "127.0.0.1", allowHalfOpen: true });
-    carry(client, target);
-    carry(target, client);
+    const behind = connect({ ...at(target), allowHalfOpen: true });
+    carry(client, behind);
+    carry(behind, client);
   });
-  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(at(listen), resolve));
+  const address = server.address();
   return {
-    port: (server.address() as AddressInfo).port,
+    address: typeof address === "object" && address !== null ? address.port : listen,
     cut: (afterBytes) => (afterBytes === undefined ? cutNow() : void (bytesLeft = afterBytes)),
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -53,4 +61,10 @@ export async function faultProxy(targetPort: number): Promise<FaultProxy> {
       await closed;
     },
   };
+}
+
+/** Ends a connection as a broken one ends. Unix domain sockets know no reset: there the other side sees an end that it did not expect. */
+function reset(socket: Socket): void {
+  if (socket.remoteFamily === undefined) socket.destroy();
+  else socket.resetAndDestroy();
 }

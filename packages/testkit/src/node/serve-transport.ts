@@ -33,7 +33,7 @@ export async function serveTransport(transport: ServerTransport, opened: LinkOpe
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
   const proxy = await faultProxy((server.address() as AddressInfo).port);
   return {
-    endpoint: { url: `http://127.0.0.1:${proxy.port}`, path: base },
+    endpoint: { url: `http://127.0.0.1:${proxy.address}`, path: base },
     cut: (afterBytes) => proxy.cut(afterBytes),
     async [Symbol.asyncDispose]() {
       await routes[Symbol.asyncDispose]?.();
