@@ -47,9 +47,7 @@ export function isTooSlow(ageMs: number, bytes: number, limits: HttpLimits): boo
 
 /** Puts chunks together; a single one is handed over as it is. */
 export function joinChunks(chunks: readonly Uint8Array[], bytes: number): Uint8Array {
-  if (chunks.length === 0) return NOTHING;
-  const first = chunks[0]!;
-  if (chunks.length === 1) return new Uint8Array(first.buffer, first.byteOffset, first.byteLength); // a plain one, should it be a Buffer
+  if (chunks.length === 1) return chunks[0]!;
   const whole = new Uint8Array(bytes);
   let at = 0;
   for (const chunk of chunks) {
@@ -65,39 +63,79 @@ export function joinChunks(chunks: readonly Uint8Array[], bytes: number): Uint8A
  */
 export function readNodeBody(stream: Readable, maxBytes: number, limits: HttpLimits, watch: HttpWatch): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const chunks: Uint8Array[] = [];
-    const began = watch.clock.now();
-    let bytes = 0;
-    const stop = (): void => {
-      watch.delete(watched);
-      stream.off("data", onData).off("end", onEnd).off("close", onClose).off("error", onClose);
-      chunks.length = 0;
-    };
-    const refuse = (error: Error): void => {
-      stop();
-      stream.on("error", ignore).resume();
-      reject(error);
-    };
-    const onData = (chunk: Uint8Array): void => {
-      bytes += chunk.byteLength;
-      if (bytes > maxBytes) refuse(fail("body_too_large", { bytes, limit: maxBytes }));
-      else chunks.push(chunk);
-    };
-    const onEnd = (): void => {
-      const whole = joinChunks(chunks, bytes);
-      stop();
-      resolve(whole);
-    };
-    const onClose = (): void => refuse(fail("body_incomplete", { bytes }));
-    const watched: Watched = {
-      look(now) {
-        if (isTooSlow(now - began, bytes, limits)) refuse(fail("body_too_slow", { ms: Math.round(now - began) }));
-      },
-    };
-    watch.add(watched);
+    const reader = new BodyReader(stream, maxBytes, limits, watch, resolve, reject);
+    (stream as ReadStream)[READER] = reader;
+    watch.add(reader);
     stream.on("data", onData).on("end", onEnd).on("close", onClose).on("error", onClose);
   });
 }
 
-/** The error of a stream that nobody reads any more. */
-function ignore(): void {}
+/** The listeners find their reader on the stream: shared functions in place of closures per request. */
+const READER: unique symbol = Symbol("reader");
+type ReadStream = Readable & { [READER]: BodyReader };
+function onData(this: Readable, chunk: Uint8Array): void {
+  (this as ReadStream)[READER].data(chunk);
+}
+function onEnd(this: Readable): void {
+  (this as ReadStream)[READER].end();
+}
+function onClose(this: Readable): void {
+  (this as ReadStream)[READER].closed();
+}
+
+class BodyReader implements Watched {
+  readonly #stream: Readable;
+  readonly #maxBytes: number;
+  readonly #limits: HttpLimits;
+  readonly #watch: HttpWatch;
+  readonly #resolve: (body: Uint8Array) => void;
+  readonly #reject: (error: Error) => void;
+  readonly #began: number;
+  #first: Uint8Array | undefined;
+  /** What came after the first chunk; most bodies are one. */
+  #more: Uint8Array[] | undefined;
+  #bytes = 0;
+  #over = false;
+
+  constructor(stream: Readable, maxBytes: number, limits: HttpLimits, watch: HttpWatch, resolve: (body: Uint8Array) => void, reject: (error: Error) => void) {
+    this.#stream = stream;
+    this.#maxBytes = maxBytes;
+    this.#limits = limits;
+    this.#watch = watch;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#began = watch.clock.now();
+  }
+
+  data(chunk: Uint8Array): void {
+    if (this.#over) return;
+    this.#bytes += chunk.byteLength;
+    if (this.#bytes > this.#maxBytes) this.#refuse(fail("body_too_large", { bytes: this.#bytes, limit: this.#maxBytes }));
+    else if (this.#first === undefined) this.#first = chunk;
+    else (this.#more ??= [this.#first]).push(chunk);
+  }
+  end(): void {
+    if (this.#over) return;
+    this.#stop();
+    const first = this.#first;
+    if (this.#more !== undefined) this.#resolve(joinChunks(this.#more, this.#bytes));
+    else if (first === undefined) this.#resolve(NOTHING);
+    else this.#resolve(new Uint8Array(first.buffer as ArrayBuffer, first.byteOffset, first.byteLength)); // a plain array, not a Buffer
+  }
+  closed(): void {
+    if (!this.#over) this.#refuse(fail("body_incomplete", { bytes: this.#bytes }));
+  }
+  look(now: number): void {
+    if (isTooSlow(now - this.#began, this.#bytes, this.#limits)) this.#refuse(fail("body_too_slow", { ms: Math.round(now - this.#began) }));
+  }
+  #refuse(error: Error): void {
+    this.#stop();
+    this.#first = this.#more = undefined;
+    this.#stream.resume();
+    this.#reject(error);
+  }
+  #stop(): void {
+    this.#over = true;
+    this.#watch.delete(this);
+  }
+}

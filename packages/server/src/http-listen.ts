@@ -34,6 +34,8 @@ export interface Listening extends AsyncDisposable {
 }
 
 const GRACE_MS = 5_000;
+/** How often a server that closes looks for connections that have become idle. */
+const LOOK_MS = 20;
 /** How often Node looks for connections whose headers are late. */
 const CHECK_MS = 2_000;
 /** What an HTTP/2 client with prior knowledge says first (RFC 9113, 3.4). */
@@ -150,23 +152,28 @@ class Port {
     return (this.#closing ??= this.#close(graceMs));
   }
   async #close(graceMs: number): Promise<void> {
-    const server = this.#listener;
+    const { clock } = this.#http.watch;
+    let over = false;
     const done = new Promise<void>((resolve) => {
-      server.close(() => resolve());
+      this.#listener.close(() => {
+        over = true;
+        resolve();
+      });
     });
-    this.#closeIdle();
-    const cut = (): void => {
-      for (const session of this.#sessions) session.destroy();
-      for (const socket of this.#sockets) socket.destroy();
+    const cutAt = clock.now() + graceMs;
+    const look = (): void => {
+      if (over) return;
+      this.#closeIdle(); // connections that were busy may be idle now
+      if (clock.now() < cutAt) clock.after(LOOK_MS, look);
+      else this.#cut();
     };
-    if (graceMs <= 0) cut();
-    else {
-      const timer = this.#http.watch.clock.after(graceMs, cut);
-      await done;
-      timer[Symbol.dispose]();
-    }
+    look();
     await done;
     await Promise.all([...this.#sockets].map((socket) => new Promise<void>((resolve) => void socket.once("close", () => resolve()))));
+  }
+  #cut(): void {
+    for (const session of this.#sessions) session.destroy();
+    for (const socket of this.#sockets) socket.destroy();
   }
   #closeIdle(): void {
     (this.#listener as Http1Server).closeIdleConnections(); // both kinds have it; not in the types of the secure one
@@ -184,7 +191,6 @@ class Port {
     server.on("request", (request: NodeRequest, response: NodeResponse) => {
       if (this.#closing !== undefined) this.#leave(response);
       answerNode(this.#handler, request, response, this.#http);
-      response.once("close", this.#onAnswered);
     });
     server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (this.#closing === undefined) upgradeNode(this.#handler, request, socket, head, this.#http);
@@ -194,10 +200,6 @@ class Port {
     server.on("session", (session: ServerHttp2Session) => this.#guard(session));
     server.on("sessionError", ignore);
   }
-  readonly #onAnswered = (): void => {
-    // A connection that was busy when the server began to close is idle now.
-    if (this.#closing !== undefined) setImmediate(() => this.#closeIdle());
-  };
   /** Tells the client of an HTTP/1 connection not to send another request on it. */
   #leave(response: NodeResponse): void {
     if (!("stream" in response)) response.setHeader("connection", "close");

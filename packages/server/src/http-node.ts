@@ -21,6 +21,11 @@ export interface NodeHttp {
 
 /** Answers larger than this are watched until the client has taken them; smaller ones fit into the kernel's buffers. */
 const WATCHED_REPLY_BYTES = 16_384;
+/**
+ * HTTP/1 answers up to this size are given to Node as Latin-1 text, one character a byte: it then writes head and body as one string, by a
+ * plain `write` from a buffer on the stack. A head and a Buffer make a `writev`, which costs 3 µs more.
+ */
+const TEXT_REPLY_BYTES = 4_096;
 /** How long a client may go on sending a body that nobody wants, so that it gets to read the answer: closing at once would reset the connection. */
 const LINGER_MS = 2_000;
 const NOTHING = new Uint8Array(0);
@@ -178,8 +183,9 @@ class NodeHttpExchange implements HttpExchange {
     if (bytes > WATCHED_REPLY_BYTES) this.#watchReply(bytes);
     // The length is set by hand, since Node leaves it out of answers to HEAD. `as`: the two kinds of response have the same two methods.
     (response as ServerResponse).writeHead(status, this.#headersOf(status, headers, bytes));
-    if (bytes > 0) (response as ServerResponse).end(body);
-    else response.end();
+    if (bytes === 0) response.end();
+    else if (bytes > TEXT_REPLY_BYTES || "stream" in response) (response as ServerResponse).end(body);
+    else response.end(Buffer.from(body!.buffer, body!.byteOffset, bytes).latin1Slice(), "latin1");
   }
 
   stream(status: number, headers: Readonly<Record<string, string>>, sink: StreamSink): StreamOut {
