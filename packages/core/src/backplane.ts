@@ -44,8 +44,11 @@ export type Page =
 export interface Log {
   /** Appends in order; resolves when they are as durable as the backplane promises. Rejects as a whole. */
   append(key: string, entries: readonly Entry[], retention: Retention): Promise<readonly Position[]>;
-  /** Entries after a position, oldest first, at most `maxEntries`. `reset` when the epoch is another or the next entry was trimmed. */
-  read(key: string, after: Position | "start", maxEntries: number): Promise<Page>;
+  /**
+   * Entries after a position, oldest first: at most `maxEntries`, and after the first no more than `maxBytes`.
+   * `reset` when the epoch is another or the next entry was trimmed.
+   */
+  read(key: string, after: Position | "start", most: { readonly maxEntries: number; readonly maxBytes: number }): Promise<Page>;
   /** The present end: epoch and offset of the newest entry, 0 if there is none. Makes an epoch if there is none yet. */
   head(key: string): Promise<Position>;
   /** Calls `appended` for each append from anywhere, in order; `lost` means "read again from your position". One follower per key and node. */

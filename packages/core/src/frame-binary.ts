@@ -7,7 +7,7 @@ import { varintSize, writeVarint } from "./varint.ts";
 /** Bytes from which on a payload becomes a part of its own: copying 1 KiB costs as much as one more part in a write. */
 const COPY_LIMIT = 1_024;
 /** Bytes of a chunk of memory that parts are cut from. */
-const CHUNK_BYTES = 16_384;
+const CHUNK_BYTES = 16384;
 /** Room for tags, lengths and numbers of a frame without headers. */
 const HEAD_BYTES = 48;
 /** Largest scratch memory that is kept between frames. */
@@ -16,9 +16,9 @@ const SCRATCH_BYTES = 65_536;
 // A message of the rarer kinds is written into `scratch` by the table, then copied behind its length.
 let scratch = new Uint8Array(1_024);
 let scratchEnd = 0;
-/** Where in the scratch a payload belongs that is not copied; -1: nowhere. */
-let holeAt = -1;
+/** A payload that is not copied, and where in the scratch it belongs. */
 let hole: Uint8Array | undefined;
+let holeAt = 0;
 const encoder = new TextEncoder();
 
 function room(bytes: number): void {
@@ -68,20 +68,20 @@ function putBytes(no: number, bytes: Uint8Array, mayStay: boolean): void {
   scratchEnd += bytes.length;
 }
 
-function putShape(shape: Shape, value: Readonly<Draft>, outermost: boolean): void {
+function putShape(shape: Shape, value: Readonly<Draft>): void {
   for (const field of shape) {
     const given = value[field.name];
     if (given === undefined) continue;
-    if (field.presence === "list" || field.presence === "some") for (const entry of given as readonly unknown[]) putField(field, entry, true, outermost);
-    else putField(field, given, field.presence === "optional", outermost);
+    if (field.presence === "list" || field.presence === "some") for (const entry of given as readonly unknown[]) putField(field, entry, true);
+    else putField(field, given, field.presence === "optional");
   }
 }
 
-function putField({ no, type }: Field, value: unknown, always: boolean, outermost: boolean): void {
+function putField({ no, name, type }: Field, value: unknown, always: boolean): void {
   if (typeof type !== "string") {
     putTag(no, 2);
     const from = ++scratchEnd; // one byte for the length, and more if it turns out to need them
-    putShape(type, value as Draft, false);
+    putShape(type, value as Draft);
     const length = scratchEnd - from;
     const more = varintSize(length) - 1;
     if (more > 0) {
@@ -93,10 +93,13 @@ function putField({ no, type }: Field, value: unknown, always: boolean, outermos
   } else if (type === "string") {
     if (always || value !== "") putString(no, value as string);
   } else if (type === "bytes") {
-    if (always || (value as Uint8Array).length > 0) putBytes(no, value as Uint8Array, outermost);
-  } else if (always || Number(value) !== 0) {
+    if (always || (value as Uint8Array).length > 0) putBytes(no, value as Uint8Array, name === "payload");
+  } else {
+    // Fractions and what does not fit come from applications, as delays that were computed: the nearest that the field can hold.
+    const number = Math.min(Math.max(Math.trunc(Number(value)) || 0, 0), type === "uint64" ? Number.MAX_SAFE_INTEGER : 0xffff_ffff);
+    if (!always && number === 0) return;
     putTag(no, 0);
-    scratchEnd = writeVarint(scratch, scratchEnd, Number(value));
+    scratchEnd = writeVarint(scratch, scratchEnd, number);
   }
 }
 
@@ -105,8 +108,7 @@ function putFrame(frame: Frame): number {
   if (scratch.length > SCRATCH_BYTES) scratch = new Uint8Array(1_024);
   scratchEnd = 0;
   hole = undefined;
-  holeAt = -1;
-  putShape(shapes[frame.kind], frame as unknown as Draft, true);
+  putShape(shapes[frame.kind], frame as unknown as Draft);
   return scratchEnd + (hole === undefined ? 0 : (hole as Uint8Array).length);
 }
 
@@ -225,8 +227,8 @@ export class FrameWriter {
     const no = FRAME_NUMBER[frame.kind];
     if (no >= 3 && no <= 7) this.#count++;
     const cut = hole === undefined ? scratchEnd : holeAt;
-    let at = writeHead(chunk, this.#room(HEAD_BYTES), no, length);
-    this.#wrote(at);
+    const at = this.#room(HEAD_BYTES); // may change `chunk`
+    this.#wrote(writeHead(chunk, at, no, length));
     this.#copy(scratch.subarray(0, cut));
     if (hole === undefined) return;
     this.#stay(hole);

@@ -1,0 +1,8 @@
+// Public names of @raceway/client: `connect`, and what generated clients call.
+export type { BackoffOptions } from "./backoff.ts";
+export { type CallOptions, callDuplex, callFeed, callUnary, callUpload } from "./calls.ts";
+export { type ConnectOptions, type Connection, connect } from "./connection.ts";
+export { type SignalSender, openSignal } from "./signal.ts";
+export { ConnectionState, type ConnectionSnapshot, type ConnectionStatus } from "./state.ts";
+export { type Subscription, type TopicOptions, subscribeTopic } from "./subscribe.ts";
+export type { Gap } from "./topic-options.ts";

@@ -1,0 +1,74 @@
+// The staggered race of transports: the first Welcome wins, a transport that fails silently costs a fraction of a second and not a timeout (RFC 8305's idea).
+import { ConnectError } from "@connectrpc/connect";
+import type { Clock, Timer } from "@raceway/core";
+import { type Candidate, Refusal } from "./handshake.ts";
+
+export interface RaceInit {
+  /** Best first; at least one. */
+  readonly candidates: readonly Candidate[];
+  /** The next candidate starts so much later, in milliseconds, or at once when the one before has failed. */
+  readonly staggerMs: number;
+  readonly clock: Clock;
+  /** Makes one attempt; resolves when it has won. Must give up when `signal` is aborted. */
+  readonly attempt: (candidate: Candidate, signal: AbortSignal) => Promise<void>;
+  readonly signal: AbortSignal;
+  /** Told of each that failed by itself. */
+  readonly failed: (candidate: Candidate, error: ConnectError) => void;
+}
+
+/** What every candidate failed with, or what the server refused all of us with. */
+export class RaceLost {
+  /** By candidate, in the order of their failures. */
+  readonly errors: readonly (readonly [string, ConnectError])[];
+  /** The server was reached and said no: there is no point in asking it by another transport. */
+  readonly refusal: Refusal | undefined;
+  constructor(errors: readonly (readonly [string, ConnectError])[], refusal: Refusal | undefined) {
+    this.errors = errors;
+    this.refusal = refusal;
+  }
+}
+
+/** Resolves with the winner; rejects with a RaceLost when all have failed. All other attempts are given up by then. */
+export function race(init: RaceInit): Promise<Candidate> {
+  return new Promise((resolve, reject) => {
+    const stop = new AbortController();
+    const errors: [string, ConnectError][] = [];
+    let next = 0;
+    let running = 0;
+    let timer: Timer | undefined;
+    let over = false;
+    const finish = (settle: () => void): void => {
+      if (over) return;
+      over = true;
+      timer?.[Symbol.dispose]();
+      init.signal.removeEventListener("abort", aborted);
+      stop.abort();
+      settle();
+    };
+    const aborted = (): void => finish(() => reject(new RaceLost(errors, undefined) as never));
+    init.signal.addEventListener("abort", aborted);
+    if (init.signal.aborted) return aborted();
+    const start = (): void => {
+      timer?.[Symbol.dispose]();
+      timer = undefined;
+      const candidate = init.candidates[next++];
+      if (candidate === undefined) return;
+      running++;
+      if (next < init.candidates.length) timer = init.clock.after(init.staggerMs, start);
+      init.attempt(candidate, stop.signal).then(
+        () => finish(() => resolve(candidate)),
+        (cause: unknown) => {
+          running--;
+          if (over) return;
+          if (cause instanceof Refusal) return finish(() => reject(new RaceLost(errors, cause) as never));
+          const error = ConnectError.from(cause);
+          errors.push([candidate.name, error]);
+          init.failed(candidate, error);
+          if (next < init.candidates.length) start();
+          else if (running === 0) finish(() => reject(new RaceLost(errors, undefined) as never));
+        },
+      );
+    };
+    start();
+  });
+}

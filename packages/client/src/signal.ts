@@ -1,0 +1,92 @@
+// Signals: client to server, the newest per key; what is overtaken before it could leave is never sent.
+import type { DescMessage, DescMethodClientStreaming, MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import type { ChannelContract } from "@raceway/core";
+import { type CallOptions, open } from "./calls.ts";
+
+export interface SignalSender<M> extends AsyncDisposable {
+  /** Never waits: a message that could not leave yet is replaced by the next with the same key. The newest of each key always arrives. */
+  send(message: M): void;
+  /** Sends what is still there, and ends the call. */
+  close(): Promise<void>;
+}
+
+export function openSignal<I extends DescMessage, O extends DescMessage>(
+  transport: Transport,
+  method: DescMethodClientStreaming<I, O>,
+  contract: ChannelContract,
+  options: CallOptions = {},
+): SignalSender<MessageInitShape<I>> {
+  return new Sender<I, O>(transport, method, contract, options);
+}
+
+class Sender<I extends DescMessage, O extends DescMessage> implements SignalSender<MessageInitShape<I>> {
+  readonly #start: () => Promise<void>;
+  readonly #key: string | undefined;
+  /** In the order in which their keys came up. */
+  readonly #waiting = new Map<unknown, MessageInitShape<I>>();
+  #wake: (() => void) | undefined;
+  #closing = false;
+  #running: Promise<void> | undefined;
+  #failed: ConnectError | undefined;
+
+  constructor(transport: Transport, method: DescMethodClientStreaming<I, O>, contract: ChannelContract, options: CallOptions) {
+    this.#key = contract.conflation?.key;
+    this.#start = async () => {
+      const response = await open(transport, method, contract, this.#messages(), options);
+      for await (const _ of response.message); // its one, empty reply
+    };
+  }
+
+  send(message: MessageInitShape<I>): void {
+    if (this.#failed !== undefined) throw this.#failed;
+    if (this.#closing) throw new ConnectError("The signal was closed by its owner.", Code.Canceled);
+    const key = this.#key === undefined ? undefined : (message as Record<string, unknown>)[this.#key];
+    this.#waiting.delete(key); // the newest goes to the end: keys take turns
+    this.#waiting.set(key, message);
+    this.#wake?.();
+    this.#running ??= this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#wake?.();
+    await this.#running;
+    if (this.#failed !== undefined) throw this.#failed;
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** One call after the other: a lost session ends a call, not the signal. */
+  async #run(): Promise<void> {
+    for (;;) {
+      try {
+        await this.#start();
+      } catch (cause) {
+        const error = ConnectError.from(cause);
+        if (error.code === Code.Unavailable && !this.#closing) continue;
+        this.#failed = error;
+        return;
+      }
+      if (this.#closing && this.#waiting.size === 0) return;
+      if (this.#waiting.size === 0) {
+        this.#running = undefined; // the server ended the call; the next message opens another
+        return;
+      }
+    }
+  }
+
+  async *#messages(): AsyncGenerator<MessageInitShape<I>> {
+    for (;;) {
+      for (const [key, message] of this.#waiting) {
+        this.#waiting.delete(key);
+        yield message;
+        break;
+      }
+      if (this.#waiting.size > 0) continue;
+      if (this.#closing) return;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+}

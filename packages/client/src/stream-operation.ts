@@ -1,0 +1,257 @@
+// A streaming call of any shape, topics included: messages out of an iterable, messages into a queue.
+import type { DescMessage, DescMethodStreaming } from "@bufbuild/protobuf";
+import { type ConnectError, ConnectError as Failure, type StreamResponse } from "@connectrpc/connect";
+import { type Position, fail } from "@raceway/core";
+import { type EndFrame, type HeaderField, MessageQueue, type PublicationFrame, TOPIC_RESET, type TopicFrame } from "@raceway/core/internal";
+import { type CallInit, Operation, type OperationHost, endError } from "./operation.ts";
+import { type TopicReading, topicReading } from "./topic-options.ts";
+
+/** Starts the call; resolves with the response when the server has said its first word, as over HTTP. */
+export function startStream<I extends DescMessage, O extends DescMessage>(
+  host: OperationHost,
+  init: CallInit & { readonly method: DescMethodStreaming<I, O> },
+  input: AsyncIterable<unknown>,
+  queueLimit: number,
+): Promise<StreamResponse<I, O>> {
+  return new Promise((resolve, reject) => {
+    const operation = new StreamOperation(host, init, queueLimit, resolve as (response: StreamResponse) => void, reject);
+    operation.start(input);
+  });
+}
+
+class StreamOperation extends Operation {
+  readonly #resolve: (response: StreamResponse) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #queue: MessageQueue<unknown>;
+  readonly #queueLimit: number;
+  readonly #header = new Headers();
+  readonly #trailer = new Headers();
+  #answered = false;
+  #input: AsyncIterator<unknown> | undefined;
+  #room: (() => void) | undefined;
+  /** Server streams: the whole request. */
+  #request: Uint8Array | undefined;
+
+  // Of a topic
+  #isTopic = false;
+  #epoch = "";
+  /** Offset of the last event that was taken into the queue. */
+  #offset = 0;
+  /** Offset of the last event that was read. */
+  #read = 0;
+  /** Events were left out; asked to be sent again from `#offset` on. */
+  #asked = false;
+  /** The reader was too slow: events are left out until he has caught up. */
+  #behind = false;
+
+  constructor(host: OperationHost, init: CallInit, queueLimit: number, resolve: (response: StreamResponse) => void, reject: (error: unknown) => void) {
+    super(host, init);
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#queueLimit = queueLimit;
+    this.#queue = new MessageQueue<unknown>({
+      decode: host.decoderOf(init.method),
+      consumed: (bytes) => this.#consumed(bytes),
+      abandoned: () => this.abort(fail("call_cancelled")),
+    });
+  }
+
+  start(input: AsyncIterable<unknown>): void {
+    if (!this.watch()) return;
+    this.#begin(input).catch((error: unknown) => this.abort(Failure.from(error)));
+  }
+
+  async #begin(input: AsyncIterable<unknown>): Promise<void> {
+    const encode = this.host.encoderOf(this.init.method);
+    if (this.init.method.methodKind === "server_streaming") {
+      for await (const request of input) {
+        this.#request = encode(request);
+        break;
+      }
+      this.#request ??= encode({});
+      if (!this.settled) this.open();
+      return;
+    }
+    this.open();
+    const iterator = input[Symbol.asyncIterator]();
+    this.#input = iterator;
+    for (;;) {
+      const result = await iterator.next();
+      if (this.settled) return;
+      if (result.done === true) break;
+      const payload = encode(result.value);
+      if (!this.call!.writable) await new Promise<void>((resolve) => (this.#room = resolve));
+      if (this.settled) return;
+      this.call!.send(payload);
+    }
+    this.#input = undefined;
+    this.call!.halfClose();
+  }
+
+  open(): void {
+    const session = this.host.session();
+    const after = this.#after();
+    this.#asked = false;
+    this.call = session.open(this, this.path, {
+      header: this.init.header,
+      timeoutMs: this.remainingMs,
+      ...(after !== undefined && { after }),
+      ...(this.#request !== undefined && { payload: this.#request }),
+    });
+    if (this.#isTopic || this.#reading !== undefined) session.subscribed(this.call);
+  }
+
+  get #reading(): TopicReading | undefined {
+    return this.init.contextValues?.get(topicReading);
+  }
+
+  /** Where a topic is to be read on. */
+  #after(): Position | undefined {
+    if (this.#epoch !== "") return { epoch: this.#epoch, offset: this.#offset };
+    const from = this.#reading?.from ?? "now";
+    if (from === "now") return undefined;
+    return from === "start" ? { epoch: "", offset: 0 } : from;
+  }
+
+  /** Topics go on by position; a request stream that has begun cannot be repeated. */
+  protected get repeatable(): boolean {
+    return this.#isTopic || this.#reading !== undefined;
+  }
+
+  // ---- what the session tells
+
+  data(payload: Uint8Array, header: readonly HeaderField[] | undefined): void {
+    this.#answer(header);
+    this.#queue.push(payload);
+  }
+
+  end(frame: EndFrame): void {
+    if (this.settled) return;
+    this.settle();
+    this.#answerLast(frame);
+    this.#stopInput();
+    if (frame.payload !== undefined) this.#queue.push(frame.payload);
+    const error = endError(frame);
+    if (error === undefined) this.#queue.finish();
+    else this.#fail(error);
+  }
+
+  #answerLast(frame: EndFrame): void {
+    for (const { key, value } of frame.trailer) this.#trailer.append(key, value);
+    if (frame.status === undefined || this.#answered) this.#answer(frame.header);
+  }
+
+  #answer(header: readonly HeaderField[] | undefined): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    for (const { key, value } of header ?? []) this.#header.append(key, value);
+    const { method } = this.init;
+    this.#resolve({
+      stream: true,
+      service: method.parent,
+      method: method as DescMethodStreaming,
+      header: this.#header,
+      trailer: this.#trailer,
+      message: this.#queue as AsyncIterable<never>,
+    });
+  }
+
+  #fail(error: ConnectError): void {
+    if (this.#answered) this.#queue.finish(error);
+    else this.#reject(error);
+  }
+
+  protected failed(error: ConnectError): void {
+    this.#stopInput();
+    this.#fail(error);
+  }
+
+  #stopInput(): void {
+    this.writable();
+    const input = this.#input;
+    this.#input = undefined;
+    input?.return?.()?.catch(() => {}); // the caller's generator ends; an error in its `finally` is its own
+  }
+
+  writable(): void {
+    const room = this.#room;
+    this.#room = undefined;
+    room?.();
+  }
+
+  #consumed(bytes: number): void {
+    if (!this.#isTopic) {
+      this.call?.consumed(bytes);
+      return;
+    }
+    this.#read++;
+    const reading = this.#reading;
+    if (reading !== undefined) reading.position = { epoch: this.#epoch, offset: this.#read };
+    if (this.#behind && this.#queue.length * 2 <= this.#queueLimit) {
+      this.#behind = false;
+      this.#ask();
+    }
+  }
+
+  // ---- of a topic
+
+  topic(frame: TopicFrame): void {
+    const { position } = frame;
+    if (this.settled || position === undefined) return;
+    if (!this.#isTopic) {
+      this.#isTopic = true;
+      this.call!.session.subscribed(this.call!);
+    }
+    this.#asked = false;
+    if (frame.state === TOPIC_RESET) {
+      const gap = { after: { epoch: this.#epoch, offset: this.#offset }, first: position.offset + 1, epoch: position.epoch };
+      const onReset = this.#reading?.onReset;
+      if (onReset === undefined) {
+        this.#answer(undefined);
+        this.abort(fail("history_gone", { address: this.path, epoch: position.epoch, first: gap.first, after: this.#offset }));
+        return;
+      }
+      this.#place(position);
+      onReset(gap);
+    } else if (this.#epoch === "") this.#place(position);
+    this.#answer(undefined);
+  }
+
+  #place(position: Position): void {
+    this.#epoch = position.epoch;
+    this.#offset = position.offset;
+    this.#read = position.offset - this.#queue.length;
+  }
+
+  publication(frame: PublicationFrame): void {
+    if (frame.offset <= this.#offset || this.#behind || this.settled) return; // came already, or comes again
+    if (frame.offset > this.#offset + 1) {
+      this.#ask(); // something is missing: read on from where we are
+      return;
+    }
+    if (this.#queue.length >= this.#queueLimit) {
+      this.#behind = true;
+      return;
+    }
+    this.#offset = frame.offset;
+    this.#queue.push(frame.payload);
+  }
+
+  /** Says where this side stands, and has the rest sent. */
+  #ask(): void {
+    if (this.#asked || this.call === undefined || this.call.over) return;
+    this.#asked = true;
+    this.#sayPosition();
+  }
+
+  #sayPosition(): void {
+    const position = this.#epoch === "" ? undefined : { epoch: this.#epoch, offset: this.#offset };
+    this.call!.session.control({ kind: "topic", call: this.call!.id, handle: 0, position, state: 0 });
+  }
+
+  relinked(): void {
+    if (this.call === undefined) return;
+    this.#asked = !this.#behind;
+    if (!this.#behind) this.#sayPosition();
+  }
+}

@@ -1,0 +1,109 @@
+// A unary call: one Open that carries the request, one End that carries the reply.
+import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import type { ConnectError, UnaryResponse } from "@connectrpc/connect";
+import { fail } from "@raceway/core";
+import { type EndFrame, type HeaderField, headersOf } from "@raceway/core/internal";
+import { type CallInit, Operation, type OperationHost, endError } from "./operation.ts";
+
+/** Starts the call; rejects with a ConnectError. */
+export function startUnary<I extends DescMessage, O extends DescMessage>(
+  host: OperationHost,
+  init: CallInit & { readonly method: DescMethodUnary<I, O> },
+  request: unknown,
+): Promise<UnaryResponse<I, O>> {
+  return new Promise((resolve, reject) => {
+    const operation = new UnaryOperation<I, O>(host, init, resolve, reject);
+    operation.start(request);
+  });
+}
+
+class UnaryOperation<I extends DescMessage, O extends DescMessage> extends Operation {
+  readonly #resolve: (response: UnaryResponse<I, O>) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #key: string;
+  #request: Uint8Array | undefined;
+  #reply: Uint8Array | undefined;
+  #header: readonly HeaderField[] | undefined;
+
+  constructor(host: OperationHost, init: CallInit, resolve: (response: UnaryResponse<I, O>) => void, reject: (error: unknown) => void) {
+    super(host, init);
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#key = init.method.idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENT ? host.newKey() : "";
+  }
+
+  start(request: unknown): void {
+    try {
+      this.#request = this.host.encoderOf(this.init.method)(request);
+      if (this.watch()) this.open();
+    } catch (error) {
+      this.settle();
+      this.#reject(error);
+    }
+  }
+
+  open(): void {
+    this.call = this.host.session().open(this, this.path, {
+      header: this.init.header,
+      timeoutMs: this.remainingMs,
+      idempotencyKey: this.#key,
+      payload: this.#request!,
+    });
+  }
+
+  protected get repeatable(): boolean {
+    const { idempotency } = this.init.method;
+    return idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENT || idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+  }
+
+  data(payload: Uint8Array, header: readonly HeaderField[] | undefined): void {
+    this.#reply = payload;
+    this.#header = header;
+  }
+
+  end(frame: EndFrame): void {
+    if (this.settled) return;
+    this.settle();
+    const error = endError(frame);
+    if (error !== undefined) return this.#reject(error);
+    const payload = frame.payload ?? this.#reply;
+    if (payload === undefined) return this.#reject(fail("reply_missing", { path: this.path }));
+    try {
+      const message = this.host.decoderOf(this.init.method)(payload) as MessageShape<O>;
+      this.#resolve(new Reply<I, O>(this.init.method as DescMethodUnary<I, O>, message, this.#header ?? frame.header, frame.trailer));
+    } catch (failure) {
+      this.#reject(failure);
+    }
+  }
+
+  protected failed(error: ConnectError): void {
+    this.#reject(error);
+  }
+  writable(): void {}
+}
+
+/** Headers are made when they are looked at: most callers never do. */
+class Reply<I extends DescMessage, O extends DescMessage> implements UnaryResponse<I, O> {
+  readonly stream = false;
+  readonly method: DescMethodUnary<I, O>;
+  readonly message: MessageShape<O>;
+  #header: readonly HeaderField[] | Headers;
+  #trailer: readonly HeaderField[] | Headers;
+
+  constructor(method: DescMethodUnary<I, O>, message: MessageShape<O>, header: readonly HeaderField[], trailer: readonly HeaderField[]) {
+    this.method = method;
+    this.message = message;
+    this.#header = header;
+    this.#trailer = trailer;
+  }
+  get service(): DescMethodUnary<I, O>["parent"] {
+    return this.method.parent;
+  }
+  get header(): Headers {
+    return this.#header instanceof Headers ? this.#header : (this.#header = headersOf(this.#header));
+  }
+  get trailer(): Headers {
+    return this.#trailer instanceof Headers ? this.#trailer : (this.#trailer = headersOf(this.#trailer));
+  }
+}

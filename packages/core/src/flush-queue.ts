@@ -1,0 +1,38 @@
+// The two flush points of a turn, one native callback each for all sessions of a host.
+import type { Clock } from "./clock.ts";
+
+/** Something with output to write. `flush` must not throw. */
+export interface Flushable {
+  flush(): void;
+}
+
+/**
+ * Replies leave at the end of the turn that brought the request, publications at the end of the loop turn; what a thing has by then goes in one write.
+ * A thing adds itself at most once per flush (it keeps its own flag, which `flush` clears first).
+ */
+export class FlushQueue {
+  readonly #clock: Clock;
+  #turn: Flushable[] = [];
+  #loop: Flushable[] = [];
+  readonly #flushTurn = (): void => {
+    const due = this.#turn;
+    this.#turn = [];
+    for (const thing of due) thing.flush();
+  };
+  readonly #flushLoop = (): void => {
+    // A topic that flushes adds its sessions behind itself: they are still part of this pass, so each socket is written once.
+    const due = this.#loop;
+    for (let at = 0; at < due.length; at++) due[at]!.flush();
+    this.#loop = [];
+  };
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+  atTurnEnd(thing: Flushable): void {
+    if (this.#turn.push(thing) === 1) this.#clock.turnEnd(this.#flushTurn);
+  }
+  atLoopEnd(thing: Flushable): void {
+    if (this.#loop.push(thing) === 1) this.#clock.loopEnd(this.#flushLoop);
+  }
+}

@@ -1,0 +1,56 @@
+// One link of a session: from its opening through the handshake to its end, and how far each side is on it.
+import type { ConnectError } from "@connectrpc/connect";
+import type { Link, LinkReceiver } from "./link.ts";
+import type { Session } from "./session.ts";
+
+/** Who deals with a link until it belongs to a session. */
+export interface Handshake {
+  batch(link: SessionLink, bytes: Uint8Array): void;
+  closed(link: SessionLink, error: ConnectError | undefined): void;
+}
+
+export class SessionLink implements LinkReceiver {
+  readonly link: Link;
+  /** Frames go out as lines of JSON; what comes in says itself what it is. */
+  text: boolean;
+  /** Undefined once the link belongs to a session, or is over. */
+  handshake: Handshake | undefined;
+  session: Session | undefined;
+  /** Number of the next counted frame to come in on this link. */
+  next = 0;
+  /** Number of the next counted frame to go out on this link. */
+  sent = 0;
+  /** `send` returned false, `drain` has not come yet. */
+  blocked = false;
+  /** Something came in since the last look; any byte is life. */
+  heard = true;
+  heardAt = 0;
+  /** Something went out since the last look. */
+  spoke = true;
+  spokeAt = 0;
+  over = false;
+
+  constructor(link: Link, handshake: Handshake, text: boolean) {
+    this.link = link;
+    this.handshake = handshake;
+    this.text = text;
+  }
+
+  batch(bytes: Uint8Array): void {
+    this.heard = true;
+    if (this.session !== undefined) this.session.receive(this, bytes);
+    else this.handshake?.batch(this, bytes);
+  }
+  drain(): void {
+    this.blocked = false;
+    this.session?.drained(this);
+  }
+  closed(error: ConnectError | undefined): void {
+    if (this.over) return;
+    this.over = true;
+    const { session, handshake } = this;
+    this.handshake = undefined;
+    if (session !== undefined) session.linkClosed(this, error);
+    else handshake?.closed(this, error);
+  }
+}

@@ -1,0 +1,627 @@
+// The reliable conversation of one client with one server, the same class on both ends: numbers, acknowledges, resends, drops what comes twice.
+//
+// Sans I/O: methods in, port calls out; no promise, no timer of its own, no clock but the host's. Its 400 lines are one state machine, which reads
+// best in one piece. How it counts: each direction numbers its counted frames from 0, for the life of the session. A link knows the number that comes
+// next on it (`SessionLink.next`) and the number that goes next on it (`sent`), set at its handshake. Frames are taken from any open link: one below
+// `received` came already over another and is dropped; one above cannot be. Frames are sent on the current link, from the replay buffer. So resume,
+// switch and fall back are one mechanism: another link becomes current, and sending goes on from where *that* link stands.
+import type { ConnectError } from "@connectrpc/connect";
+import { readBatch } from "./batch.ts";
+import { Call, type CallReceiver } from "./calls.ts";
+import type { Clock, Timer } from "./clock.ts";
+import { fail } from "./errors.ts";
+import type { FlushQueue } from "./flush-queue.ts";
+import { type AuthFrame, type Frame, type GoawayFrame, type HeaderField, type OpenFrame, type TopicFrame, type Window, type WirePosition, isCounted } from "./frame.ts";
+import { FrameWriter, encodeFrame } from "./frame-binary.ts";
+import { partsToJson } from "./frame-json.ts";
+import type { Limits } from "./limits.ts";
+import { ReplayBuffer } from "./replay-buffer.ts";
+import type { SessionLink } from "./session-link.ts";
+import { statusOf } from "./wire-values.ts";
+
+/** What the session tells its owner. Must not throw. */
+export interface SessionOwner {
+  /** Server: the client opened a call; `call.receiver` is to be set before returning. */
+  opened(call: Call, frame: OpenFrame): void;
+  /** No link is left; the session waits for the next. */
+  linkLost(error: ConnectError | undefined): void;
+  auth(frame: AuthFrame): void;
+  goaway(link: SessionLink, frame: GoawayFrame): void;
+  /** A Pong to `ping`. */
+  pong(id: number): void;
+  /** The session is over; all calls have been told. */
+  ended(error: ConnectError): void;
+}
+
+export interface SessionInit {
+  readonly side: "client" | "server";
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly queue: FlushQueue;
+  readonly owner: SessionOwner;
+}
+
+/** A flush begins when so much is collected, though the turn is not over: 32 KiB is where a write's cost is all in its bytes. */
+const CUT_BYTES = 32 * 1024;
+/** Received and not yet acknowledged: an Ack goes with the next flush above these, or after the delay below. */
+const ACK_BYTES = 32 * 1024;
+const ACK_FRAMES = 128;
+const ACK_DELAY_MS = 500;
+/** How far above its limit the replay buffer may go before old frames are given up (and with them resumability). */
+const REPLAY_HARD = 4;
+
+const placeholder: CallReceiver = { data() {}, end() {}, cancelled() {}, writable() {}, lost() {} };
+
+export class Session {
+  readonly side: "client" | "server";
+  readonly limits: Limits;
+  readonly clock: Clock;
+  readonly writer: FrameWriter = new FrameWriter();
+  readonly replay: ReplayBuffer = new ReplayBuffer();
+  /** Calls that wait for room. */
+  readonly blocked: Set<Call> = new Set();
+  /** Initial credit of calls in the direction to the other side; set by the handshake. */
+  peerWindow: Window;
+  /** Largest message that may be sent. */
+  maxMessageBytes: number;
+  /** The payload codec is JSON: text batches show payloads as they are. */
+  jsonPayload = false;
+  /** The link that is sent on. */
+  current: SessionLink | undefined;
+  /** Undefined while the session lives. */
+  over: ConnectError | undefined;
+
+  readonly #owner: SessionOwner;
+  readonly #queue: FlushQueue;
+  readonly #calls = new Map<number, Call>();
+  #subscriptions = 0;
+  /** Highest call id so far. */
+  #lastCall = 0;
+  /** Client: handle of a topic → the calls that subscribed it. */
+  #handles: Map<number, Call[]> | undefined;
+  /** All open links that belong to the session, the current one included. */
+  #links: SessionLink[] = [];
+  /** Counted frames received. */
+  #received = 0;
+  #unackedFrames = 0;
+  #unackedBytes = 0;
+  #ackTimer: Timer | undefined;
+  /** Counted frames handed to some link at least once. */
+  #transmitted = 0;
+  /** Uncounted frames to go out with the next flush. */
+  #control: Uint8Array[] = [];
+  /** Groups of publications to go out with the next flush; each array is shared by all subscribers. */
+  #groups: (readonly Uint8Array[])[] = [];
+  #queuedTurn = false;
+  #queuedLoop = false;
+  #tokens: number;
+  #tokensAt: number;
+  #throttle: Timer | undefined;
+  #heartbeat: Timer | undefined;
+  #heartbeatMs = 0;
+  #silenceMs = 0;
+  #lookedAt = 0;
+
+  constructor(init: SessionInit) {
+    this.side = init.side;
+    this.limits = init.limits;
+    this.clock = init.clock;
+    this.#owner = init.owner;
+    this.#queue = init.queue;
+    this.peerWindow = { messages: init.limits.windowMessages, bytes: init.limits.windowBytes };
+    this.maxMessageBytes = init.limits.messageBytesOut;
+    this.#tokens = init.limits.framesBurst;
+    this.#tokensAt = init.clock.now();
+  }
+
+  /** Counted frames received: what a handshake tells the other side. */
+  get received(): number {
+    return this.#received;
+  }
+  /** Room for streams: the replay buffer and the link are below their marks. */
+  get roomy(): boolean {
+    return this.replay.bytes + this.writer.bytes < this.limits.replayBytes && (this.current === undefined || !this.current.blocked);
+  }
+  /** Counted frames handed to some link: an Open from this number on was never seen by anybody. */
+  get transmitted(): number {
+    return this.#transmitted;
+  }
+  get callsInFlight(): number {
+    return this.#calls.size - this.#subscriptions;
+  }
+  get subscriptions(): number {
+    return this.#subscriptions;
+  }
+  get calls(): IterableIterator<Call> {
+    return this.#calls.values();
+  }
+
+  /** Client: the server's initial credit has become known; calls that are open get it, too. */
+  setPeerWindow(window: Window): void {
+    const messages = window.messages - this.peerWindow.messages;
+    const bytes = window.bytes - this.peerWindow.bytes;
+    this.peerWindow = window;
+    for (const call of this.#calls.values()) call.credited(messages, bytes);
+  }
+
+  // ---- calls
+
+  /** Client: opens a call. `payload` with `end` is the whole request. Throws `message_too_large`, `headers_too_large`. */
+  open(
+    receiver: CallReceiver,
+    method: string,
+    init: { header?: readonly HeaderField[]; timeoutMs?: number; idempotencyKey?: string; after?: WirePosition; payload?: Uint8Array },
+  ): Call {
+    if (init.payload !== undefined) this.checkMessage(init.payload);
+    const call = new Call(this, ++this.#lastCall, receiver, this.replay.end + this.writer.count);
+    this.#calls.set(call.id, call);
+    const end = init.payload !== undefined;
+    call.localEnded = end;
+    this.writer.open(call.id, method, init.header, init.timeoutMs ?? 0, init.idempotencyKey ?? "", init.after, end, init.payload);
+    this.wrote();
+    return call;
+  }
+
+  /** Marks a call as a subscription: it has a limit of its own. */
+  subscribed(call: Call): void {
+    if (call.subscription) return;
+    call.subscription = true;
+    this.#subscriptions++;
+  }
+
+  /** By a call that is over. */
+  forget(call: Call): void {
+    call.over = true;
+    call.localEnded = true;
+    if (call.subscription) this.#subscriptions--;
+    this.#calls.delete(call.id);
+    if (call.waiting) this.blocked.delete(call);
+    if (this.#handles === undefined || call.receiver.publication === undefined) return;
+    for (const [handle, calls] of this.#handles) {
+      const at = calls.indexOf(call);
+      if (at >= 0) calls.splice(at, 1);
+      if (calls.length === 0) this.#handles.delete(handle);
+    }
+  }
+
+  /** Throws `message_too_large`. */
+  checkMessage(payload: Uint8Array): void {
+    if (payload.length > this.maxMessageBytes) throw fail("message_too_large", { bytes: payload.length, limit: this.maxMessageBytes });
+  }
+
+  // ---- sending
+
+  /** Something was written to `writer`: it leaves at the end of the turn, or now if it is much. */
+  wrote(): void {
+    if (this.writer.bytes >= CUT_BYTES) this.flush();
+    else if (!this.#queuedTurn) {
+      this.#queuedTurn = true;
+      this.#queue.atTurnEnd(this);
+    }
+  }
+
+  /** Sends an uncounted frame with the next flush. Lost with the link. */
+  control(frame: Frame): void {
+    this.#control.push(encodeFrame(frame));
+    if (!this.#queuedTurn) {
+      this.#queuedTurn = true;
+      this.#queue.atTurnEnd(this);
+    }
+  }
+
+  /**
+   * Server: sends a group of publications at the end of the loop turn. The array is shared: one group alone leaves as it is.
+   * False: the link is full or away, nothing was taken; the subscriber stays where it is until `CallReceiver.writable`.
+   */
+  publish(group: readonly Uint8Array[]): boolean {
+    const link = this.current;
+    if (link === undefined || link.blocked || this.over !== undefined) return false;
+    this.#groups.push(group);
+    if (!this.#queuedLoop) {
+      this.#queuedLoop = true;
+      this.#queue.atLoopEnd(this);
+    }
+    return true;
+  }
+
+  /** Writes what has come together, in one batch where it fits. Called at the flush points. */
+  flush(): void {
+    this.#queuedTurn = false;
+    this.#queuedLoop = false;
+    const { writer, replay } = this;
+    if (writer.count > 0) {
+      const { count, bytes } = writer;
+      replay.push(writer.take(), count, bytes);
+      const hard = this.limits.replayBytes * REPLAY_HARD + this.maxMessageBytes;
+      if (replay.bytes > hard) replay.trim(hard);
+    }
+    const link = this.current;
+    if (link === undefined || link.blocked || link.over) return;
+    if (this.#unackedFrames >= ACK_FRAMES || this.#unackedBytes >= ACK_BYTES) this.#ack();
+
+    const groups = this.#groups;
+    if (link.sent >= replay.end && this.#control.length === 0) {
+      if (groups.length === 0) return;
+      if (groups.length === 1) {
+        // The fan-out's usual case: the same array goes to every subscriber.
+        const group = groups[0]!;
+        groups.length = 0;
+        this.#write(link, group);
+        return;
+      }
+    }
+    let parts: Uint8Array[] = this.#control;
+    let bytes = 0;
+    this.#control = [];
+    const most = Math.min(link.link.traits.maxBatchBytes, this.limits.batchBytes);
+    const add = (more: readonly Uint8Array[], size: number): boolean => {
+      if (bytes > 0 && bytes + size > most) {
+        this.#write(link, parts);
+        parts = [];
+        bytes = 0;
+        if (link.blocked || link.over) return false;
+      }
+      bytes += size;
+      for (const part of more) parts.push(part);
+      return true;
+    };
+    if (link.sent < replay.end) {
+      replay.from(link.sent, (more, next, size) => {
+        if (!add(more, size)) return false;
+        link.sent = next;
+        return true;
+      });
+      if (link.sent > this.#transmitted) this.#transmitted = link.sent;
+    }
+    // Groups were promised to their subscribers, so they go even on a link that is just now full.
+    for (const group of groups) {
+      let size = 0;
+      for (const part of group) size += part.length;
+      if (!add(group, size)) for (const part of group) parts.push(part);
+    }
+    groups.length = 0;
+    if (parts.length > 0) this.#write(link, parts);
+  }
+
+  #write(link: SessionLink, parts: readonly Uint8Array[]): void {
+    link.spoke = true;
+    if (!link.link.send(link.text ? partsToJson(parts, this.jsonPayload) : parts)) link.blocked = true;
+  }
+
+  #ack(): void {
+    this.#unackedFrames = 0;
+    this.#unackedBytes = 0;
+    this.#ackTimer?.[Symbol.dispose]();
+    this.#ackTimer = undefined;
+    this.#control.push(encodeFrame({ kind: "ack", received: this.#received }));
+  }
+
+  readonly #ackLate = (): void => {
+    this.#ackTimer = undefined;
+    if (this.#unackedFrames === 0 || this.current === undefined) return;
+    this.#ack();
+    this.flush();
+  };
+
+  // ---- receiving
+
+  /** By a link: a batch came. */
+  receive(link: SessionLink, bytes: Uint8Array): void {
+    if (this.over !== undefined) return;
+    const before = this.#received;
+    let frames = 0;
+    try {
+      readBatch(bytes, this.limits, (frame) => {
+        frames++;
+        if (this.over === undefined) this.#frame(link, frame);
+      });
+    } catch (error) {
+      this.#linkFailed(link, error as ConnectError);
+      return;
+    }
+    const counted = this.#received - before;
+    if (counted > 0) {
+      this.#unackedFrames += counted;
+      this.#unackedBytes += bytes.length;
+      if (this.#unackedFrames >= ACK_FRAMES || this.#unackedBytes >= ACK_BYTES) {
+        if (!this.#queuedTurn) {
+          this.#queuedTurn = true;
+          this.#queue.atTurnEnd(this);
+        }
+      } else if (this.#ackTimer === undefined) this.#ackTimer = this.clock.after(ACK_DELAY_MS, this.#ackLate);
+    }
+    if (this.side === "server") this.#meter(link, frames);
+  }
+
+  #frame(link: SessionLink, frame: Frame): void {
+    if (isCounted(frame)) {
+      const number = link.next++;
+      if (number < this.#received) return; // came already, over another link
+      this.#received++;
+    }
+    switch (frame.kind) {
+      case "data": {
+        const call = this.#calls.get(frame.call);
+        if (call === undefined) return this.#unknown(frame.call, "data");
+        if (call.remoteEnded) throw fail("frame_unexpected", { frame: "data", state: `after the end of call ${frame.call}` });
+        if (!call.received(frame.payload.length)) return this.#violated(call);
+        if (frame.payload.length > this.#takes) return this.#refuse(call, fail("message_too_large", { bytes: frame.payload.length, limit: this.#takes }));
+        call.receiver.data(frame.payload, frame.header);
+        return;
+      }
+      case "end": {
+        const call = this.#calls.get(frame.call);
+        if (call === undefined) return this.#unknown(frame.call, "end");
+        if (frame.payload !== undefined && frame.payload.length > this.#takes) {
+          return this.#refuse(call, fail("message_too_large", { bytes: frame.payload.length, limit: this.#takes }));
+        }
+        call.remoteEnded = true;
+        if (this.side === "client") this.forget(call);
+        call.receiver.end(frame);
+        return;
+      }
+      case "open":
+        return this.#open(frame);
+      case "cancel": {
+        const call = this.#calls.get(frame.call);
+        if (call === undefined) return this.#unknown(frame.call, "cancel");
+        this.forget(call);
+        call.receiver.cancelled();
+        return;
+      }
+      case "credit": {
+        const call = this.#calls.get(frame.call);
+        if (call === undefined) return this.#unknown(frame.call, "credit");
+        call.credited(frame.messages, frame.bytes);
+        return;
+      }
+      case "publication": {
+        const calls = this.#handles?.get(frame.handle);
+        if (calls !== undefined) for (const call of calls) call.receiver.publication?.(frame);
+        return;
+      }
+      case "topic":
+        return this.#topic(frame);
+      case "ack":
+        if (!this.replay.ack(frame.received)) throw fail("count_invalid", { count: frame.received, have: `${this.replay.acked} acknowledged, ${this.replay.end} sent` });
+        this.#wake();
+        return;
+      case "ping":
+        this.control({ kind: "pong", id: frame.id });
+        return;
+      case "pong":
+        this.#owner.pong(frame.id);
+        return;
+      case "auth":
+        this.#owner.auth(frame);
+        return;
+      case "goaway":
+        this.#owner.goaway(link, frame);
+        return;
+      case "hello":
+      case "welcome":
+        throw fail("frame_unexpected", { frame: frame.kind, state: "after the handshake" });
+    }
+  }
+
+  /** Largest message taken: a client takes what servers may send. */
+  get #takes(): number {
+    return this.side === "server" ? this.limits.messageBytes : this.limits.messageBytesOut;
+  }
+
+  #open(frame: OpenFrame): void {
+    if (this.side === "client") throw fail("frame_unexpected", { frame: "open", state: "from a server" });
+    if (frame.call <= this.#lastCall) throw fail("frame_unexpected", { frame: "open", state: `with call ${frame.call} after call ${this.#lastCall}` });
+    this.#lastCall = frame.call;
+    const call = new Call(this, frame.call, placeholder, 0);
+    this.#calls.set(call.id, call);
+    call.remoteEnded = frame.end;
+    if (frame.payload !== undefined && frame.payload.length > this.#takes) {
+      return this.#refuse(call, fail("message_too_large", { bytes: frame.payload.length, limit: this.#takes }));
+    }
+    this.#owner.opened(call, frame);
+  }
+
+  #topic(frame: TopicFrame): void {
+    const call = this.#calls.get(frame.call);
+    if (call === undefined) return;
+    if (this.side === "client") {
+      const handles = (this.#handles ??= new Map());
+      const calls = handles.get(frame.handle);
+      if (calls === undefined) handles.set(frame.handle, [call]);
+      else if (!calls.includes(call)) calls.push(call);
+    }
+    call.receiver.topic?.(frame);
+  }
+
+  /** A frame for a call that is not there: fine if it is over (the frames crossed), wrong if it never was. */
+  #unknown(id: number, frame: string): void {
+    if (id === 0 || id > this.#lastCall) throw fail("frame_unexpected", { frame, state: `for call ${id}, which was never opened` });
+  }
+
+  #violated(call: Call): void {
+    this.#refuse(call, fail("flow_violated", { call: call.id }));
+  }
+
+  /** Ends one call with an error of ours; the session goes on. */
+  #refuse(call: Call, error: ConnectError): void {
+    const { receiver } = call;
+    if (this.side === "server") call.finish(statusOf(error));
+    else call.cancel();
+    receiver.lost(error);
+  }
+
+  /** Frames per second: first the link is paused until there are tokens again; a peer that goes on all the same is cut. */
+  #meter(link: SessionLink, frames: number): void {
+    this.#tokens -= frames;
+    if (this.#tokens >= 0 || this.over !== undefined) return;
+    const { framesPerSecond, framesBurst } = this.limits;
+    const now = this.clock.now();
+    this.#tokens = Math.min(framesBurst, this.#tokens + ((now - this.#tokensAt) * framesPerSecond) / 1000);
+    this.#tokensAt = now;
+    if (this.#tokens >= 0) return;
+    // One batch may hold many frames: only what comes after the pause counts as going on.
+    if (this.#throttle !== undefined && this.#tokens < -4 * framesBurst) {
+      this.#linkFailed(link, fail("too_many_frames", { limit: framesBurst }));
+      return;
+    }
+    link.link.pause();
+    this.#throttle ??= this.clock.after(Math.ceil((-this.#tokens * 1000) / framesPerSecond), () => {
+      this.#throttle = undefined;
+      for (const each of this.#links) each.link.resume();
+    });
+  }
+
+  // ---- links
+
+  /** Can the session go on with a peer that has so many of our frames? */
+  resumableFrom(peerReceived: number): boolean {
+    return this.over === undefined && peerReceived >= this.replay.kept && peerReceived <= this.#transmitted;
+  }
+
+  /**
+   * A link has made its handshake: from now on it is sent on. `peerReceived` is what the other side said to have (`resumableFrom` it must hold),
+   * `received` what we said to have.
+   */
+  attach(link: SessionLink, peerReceived: number, received: number): void {
+    if (peerReceived > this.replay.acked) this.replay.ack(peerReceived);
+    link.session = this;
+    link.handshake = undefined;
+    link.next = received;
+    link.sent = peerReceived;
+    this.#links.push(link);
+    this.#use(link);
+  }
+
+  #use(link: SessionLink): void {
+    this.current = link;
+    link.heardAt = link.spokeAt = this.clock.now();
+    // What was not counted belonged to the link before.
+    this.#control = [];
+    this.#groups = [];
+    if (this.#subscriptions > 0) for (const call of this.#calls.values()) call.receiver.relinked?.();
+    this.flush();
+    this.#wake();
+  }
+
+  /** Has the link closed in good order, without touching the session. */
+  release(link: SessionLink, goaway?: GoawayFrame): void {
+    if (link.over) return;
+    if (goaway !== undefined) {
+      const bytes = [encodeFrame(goaway)];
+      link.link.send(link.text ? partsToJson(bytes, false) : bytes);
+    }
+    link.link.close();
+  }
+
+  get links(): readonly SessionLink[] {
+    return this.#links;
+  }
+
+  /** By a link: there is room again. */
+  drained(link: SessionLink): void {
+    if (link !== this.current) return;
+    this.flush();
+    this.#wake();
+  }
+
+  #wake(): void {
+    if (this.blocked.size === 0 || !this.roomy) return;
+    for (const call of [...this.blocked]) {
+      if (!this.roomy) return;
+      call.wake();
+    }
+  }
+
+  /** By a link: it is over. Another that is still open takes its place; else the session waits. */
+  linkClosed(link: SessionLink, error: ConnectError | undefined): void {
+    const at = this.#links.indexOf(link);
+    if (at >= 0) this.#links.splice(at, 1);
+    if (link !== this.current) return;
+    this.current = undefined;
+    this.#control.length = 0;
+    this.#groups.length = 0;
+    if (this.over !== undefined) return;
+    for (let last = this.#links.pop(); last !== undefined; last = this.#links.pop()) {
+      if (last.sent >= this.replay.kept) {
+        this.#links.push(last);
+        this.#use(last);
+        return;
+      }
+      this.release(last); // what would have to follow on it was acknowledged over another and is forgotten
+    }
+    this.#ackTimer?.[Symbol.dispose]();
+    this.#ackTimer = undefined;
+    this.#owner.linkLost(error);
+  }
+
+  /** A link broke the rules or fell silent: the other side is told why, the link is closed, the session waits for a better one. */
+  #linkFailed(link: SessionLink, error: ConnectError): void {
+    this.release(link, { kind: "goaway", status: statusOf(error), retryAfterMs: 0, endpoints: [], final: false });
+    link.closed(error);
+  }
+
+  // ---- liveness
+
+  /** Starts the watch: a server pings a link on which it was quiet for `heartbeatMs`; both sides count a link dead after `silenceMs` without a byte. */
+  watch(heartbeatMs: number, silenceMs: number): void {
+    this.#heartbeatMs = heartbeatMs;
+    this.#silenceMs = silenceMs;
+    this.#lookedAt = this.clock.now();
+    this.#heartbeat?.[Symbol.dispose]();
+    this.#heartbeat = this.clock.after(this.#lookMs, this.#look);
+  }
+
+  /** Asks for a Pong: `SessionOwner.pong` gets the same id. */
+  ping(id: number): void {
+    this.control({ kind: "ping", id });
+  }
+
+  /** Eight looks in the time of silence: a dead link is found at most an eighth later than it could be. */
+  get #lookMs(): number {
+    return Math.max(5, Math.min(this.#heartbeatMs / 2, this.#silenceMs / 8));
+  }
+
+  readonly #look = (): void => {
+    const now = this.clock.now();
+    // A process that was itself asleep has no right to call others silent: what came meanwhile is not read yet.
+    const late = now - this.#lookedAt > 2 * this.#lookMs + 50;
+    this.#lookedAt = now;
+    this.#heartbeat = this.clock.after(this.#lookMs, this.#look);
+    for (const link of this.#links.length > 1 ? [...this.#links] : this.#links) {
+      if (link.heard || late) {
+        link.heard = false;
+        link.heardAt = now;
+      } else if (now - link.heardAt >= this.#silenceMs) {
+        this.#linkFailed(link, fail("link_silent", { ms: Math.round(now - link.heardAt) }));
+        continue;
+      }
+      if (link.spoke) {
+        link.spoke = false;
+        link.spokeAt = now;
+      } else if (this.side === "server" && link === this.current && now - link.spokeAt >= this.#heartbeatMs - this.#lookMs) this.ping(0);
+    }
+  };
+
+  // ---- the end
+
+  /** Ends the session: all calls are lost, all links closed. `tell` says so to the other side. */
+  end(error: ConnectError, tell: boolean): void {
+    if (this.over !== undefined) return;
+    this.over = error;
+    this.#heartbeat?.[Symbol.dispose]();
+    this.#ackTimer?.[Symbol.dispose]();
+    this.#throttle?.[Symbol.dispose]();
+    const goaway: GoawayFrame | undefined = tell ? { kind: "goaway", status: statusOf(error), retryAfterMs: 0, endpoints: [], final: true } : undefined;
+    for (const link of [...this.#links]) this.release(link, goaway);
+    const calls = [...this.#calls.values()];
+    this.#calls.clear();
+    this.blocked.clear();
+    for (const call of calls) {
+      call.over = true;
+      call.receiver.lost(error);
+    }
+    this.replay.clear();
+    this.#owner.ended(error);
+  }
+}

@@ -1,0 +1,230 @@
+// The server's side of a handshake: from an opened link to a session, new or resumed, or to a clear refusal.
+import { type ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
+import {
+  type Codec, type Limits, type Link, type LinkReceiver, type Logger, type Opening, type Clock, type Random, type Timer,
+  fail, peer as peerKey, principal, retryAfterMs, sessionId, transportName,
+} from "@raceway/core";
+import {
+  type FlushQueue, type Handshake, type HelloFrame, Session, SessionLink, type WelcomeFrame,
+  encodeFrame, headersOf, partsToJson, readBatch, statusOf,
+} from "@raceway/core/internal";
+import { shownError } from "./serving.ts";
+import { ServerSession, type SessionHost, type Sessions } from "./sessions.ts";
+
+/** What the door needs of the house. */
+export interface AcceptHost extends SessionHost {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly queue: FlushQueue;
+  readonly sessions: Sessions;
+  readonly codecs: readonly Codec[];
+  readonly transports: readonly string[];
+  readonly node: string;
+  readonly maxLinkAgeMs: number;
+  readonly draining: AbortSignal;
+  /** Runs the session stations of all plugins; undefined if there are none. */
+  readonly admit: ((opening: Opening) => void | Promise<void>) | undefined;
+}
+
+/** How long a link that was replaced may stay, so that what is on the way still arrives. */
+const OLD_LINK_MS = 5_000;
+const WIRE_VERSION = 1;
+
+/** Takes over a link that a transport has opened. */
+export function accept(host: AcceptHost, link: Link): LinkReceiver {
+  const accepting = new Accepting(host);
+  const sessionLink = new SessionLink(link, accepting, !link.traits.binary);
+  accepting.watch(sessionLink);
+  return sessionLink;
+}
+
+class Accepting implements Handshake {
+  readonly #host: AcceptHost;
+  #timer: Timer | undefined;
+  #greeted = false;
+
+  constructor(host: AcceptHost) {
+    this.#host = host;
+  }
+
+  watch(link: SessionLink): void {
+    const { helloMs } = this.#host.limits;
+    this.#timer = this.#host.clock.after(helloMs, () => this.#refuse(link, fail("hello_timeout", { ms: helloMs })));
+  }
+
+  batch(link: SessionLink, bytes: Uint8Array): void {
+    const { limits } = this.#host;
+    try {
+      if (bytes.length > limits.helloBytes) throw fail("hello_too_large", { bytes: bytes.length, limit: limits.helloBytes });
+      if (bytes[0] === 0x7b) link.text = true; // "{": answer in the form that was spoken
+      let hello: HelloFrame | undefined;
+      readBatch(bytes, limits, (frame) => {
+        if (frame.kind !== "hello") throw fail("frame_unexpected", { frame: frame.kind, state: "before Welcome" });
+        if (this.#greeted) throw fail("frame_unexpected", { frame: "hello", state: "twice" });
+        this.#greeted = true;
+        hello = frame;
+      });
+      if (hello === undefined) return; // an empty batch says nothing
+      const result = this.#hello(link, hello);
+      if (result !== undefined) result.catch((error: unknown) => this.#refuse(link, error));
+    } catch (error) {
+      this.#refuse(link, error);
+    }
+  }
+
+  closed(): void {
+    this.#timer?.[Symbol.dispose]();
+  }
+
+  #hello(link: SessionLink, hello: HelloFrame): Promise<void> | undefined {
+    const host = this.#host;
+    if (hello.version !== WIRE_VERSION) throw fail("version_unsupported", { version: hello.version });
+    if (host.draining.aborted) throw fail("draining", {});
+    if (hello.session.length > 0) return this.#resume(link, hello);
+    const codec = host.codecs.find(({ name }) => hello.codecs.includes(name));
+    if (codec === undefined) throw fail("codec_unsupported", { codecs: hello.codecs.join(", ").slice(0, 100) });
+    host.sessions.checkAddress(link.link.peer);
+    const idBytes = host.random.bytes(16);
+    const id = hex(idBytes);
+    const context = sessionContext(link, id);
+    const session = new ServerSession(host.sessions, host, {
+      id,
+      idBytes,
+      secret: host.random.bytes(32),
+      context,
+      codec: preferred(hello.codecs, host.codecs),
+      address: link.link.peer.address,
+    });
+    const welcome = (): void => {
+      if (link.over) return;
+      session.principal = context.get(principal).id;
+      host.sessions.checkPrincipal(session.principal);
+      session.core = new Session({ side: "server", limits: host.limits, clock: host.clock, queue: host.queue, owner: session });
+      session.core.jsonPayload = session.codec === "json";
+      if (hello.window !== undefined) session.core.peerWindow = hello.window;
+      host.sessions.add(session);
+      this.#welcome(link, session, hello, false);
+    };
+    const admitted = host.admit?.(opening("open", link, hello, context, session));
+    if (isPromise(admitted)) return admitted.then(welcome);
+    welcome();
+    return undefined;
+  }
+
+  #resume(link: SessionLink, hello: HelloFrame): Promise<void> | undefined {
+    const host = this.#host;
+    const session = host.sessions.find(hex(hello.session));
+    if (session === undefined) throw fail("resume_impossible");
+    if (!equal(session.secret, hello.secret)) throw fail("resume_refused");
+    const context = sessionContext(link, session.id);
+    const welcome = (): void => {
+      if (link.over) return;
+      if (context.get(principal).id !== session.principal) throw fail("resume_refused");
+      if (!session.core.resumableFrom(hello.received)) {
+        // Claims that cannot be are no reason to end the session of whoever owns it; a gap that is too old is.
+        if (session.core.over === undefined && hello.received < session.core.replay.kept) session.core.end(fail("resume_impossible"), false);
+        throw fail("resume_impossible");
+      }
+      for (const key of [principal, peerKey, transportName]) session.context.set(key as typeof principal, context.get(key as typeof principal));
+      session.attempt = hello.attempt;
+      this.#welcome(link, session, hello, true);
+    };
+    const admitted = host.admit?.(opening("resume", link, hello, context, session));
+    if (isPromise(admitted)) return admitted.then(welcome);
+    welcome();
+    return undefined;
+  }
+
+  #welcome(link: SessionLink, session: ServerSession, hello: HelloFrame, resumed: boolean): void {
+    const host = this.#host;
+    const { limits } = host;
+    this.#timer?.[Symbol.dispose]();
+    const received = session.core.received;
+    const silenceMs = limits.heartbeatMs + limits.silenceMs;
+    const welcome: WelcomeFrame = {
+      kind: "welcome",
+      version: WIRE_VERSION,
+      codec: session.codec,
+      session: session.idBytes,
+      secret: resumed ? new Uint8Array(0) : session.secret,
+      received,
+      resumed,
+      window: { messages: limits.windowMessages, bytes: limits.windowBytes },
+      heartbeatMs: limits.heartbeatMs,
+      silenceMs,
+      resumeMs: limits.resumeMs,
+      maxMessageBytes: limits.messageBytes,
+      transports: host.transports,
+      maxBatchBytes: limits.batchBytes,
+      maxAgeMs: host.maxLinkAgeMs,
+      node: host.node,
+    };
+    send(link, welcome);
+    const old = [...session.core.links];
+    host.sessions.attached(session);
+    session.core.attach(link, hello.received, received);
+    session.core.watch(limits.heartbeatMs, silenceMs);
+    if (old.length === 0) return;
+    // The client closes what it leaves. A link that is still there later belongs to somebody who does not know that he was replaced.
+    host.clock.after(OLD_LINK_MS, () => {
+      const status = statusOf(fail("session_taken"));
+      for (const each of old) if (!each.over && session.core.current !== each) session.core.release(each, { kind: "goaway", status, retryAfterMs: 0, endpoints: [], final: false });
+    });
+  }
+
+  /** Says why, and closes the link. Nothing else is touched. */
+  #refuse(link: SessionLink, cause: unknown): void {
+    this.#timer?.[Symbol.dispose]();
+    if (link.over || link.session !== undefined) return;
+    const error = shownError(cause, this.#host.log, "handshake");
+    send(link, { kind: "goaway", status: statusOf(error), retryAfterMs: retryAfterMs(error) ?? 0, endpoints: [], final: true });
+    link.link.close();
+  }
+}
+
+function send(link: SessionLink, frame: Parameters<typeof encodeFrame>[0]): void {
+  const parts = [encodeFrame(frame)];
+  if (!link.link.send(link.text ? partsToJson(parts, false) : parts)) link.blocked = true;
+}
+
+function sessionContext(link: SessionLink, id: string): ContextValues {
+  return createContextValues().set(peerKey, link.link.peer).set(sessionId, id).set(transportName, link.link.transport);
+}
+
+function opening(kind: "open" | "resume", link: SessionLink, hello: HelloFrame, context: ContextValues, session: ServerSession): Opening {
+  return {
+    kind,
+    peer: link.link.peer,
+    transport: link.link.transport,
+    credential: hello.credential === "" ? undefined : hello.credential,
+    headers: headersOf(hello.header),
+    context,
+    get ended() {
+      return session.endedSignal;
+    },
+    end: (error: ConnectError) => session.core.end(error, true),
+  };
+}
+
+/** The client's best codec that is known here. */
+function preferred(wanted: readonly string[], have: readonly Codec[]): string {
+  return wanted.find((name) => have.some((codec) => codec.name === name))!;
+}
+
+/** In constant time for equal lengths, as the length is no secret. */
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  let difference = 0;
+  for (let at = 0; at < a.length; at++) difference |= a[at]! ^ b[at]!;
+  return difference === 0;
+}
+
+function hex(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
+  return text;
+}
+
+function isPromise(value: unknown): value is Promise<void> {
+  return typeof value === "object" && value !== null && "then" in value;
+}

@@ -1,0 +1,414 @@
+// `raceway()`: a server made of services, transports, middleware and a backplane.
+import type { SecureServerOptions } from "node:http2";
+import type { ConnectRouter } from "@connectrpc/connect";
+import {
+  type Backplane, type Clock, type Codec, type Host, type LimitOptions, type Limits, type Logger, type Opening, type Plugin, type PluginList, type Position,
+  type Random, type ServerTransport, type ServiceDefinition, type StartedBackplane, type Stations, type TransportRoutes,
+  fail, jsonCodec, protoCodec, resolveLimits, silentLogger, systemRandom,
+} from "@raceway/core";
+import { type Call, FlushQueue, type OpenFrame, composeGates, composeInterceptors, orderPlugins, statusOf } from "@raceway/core/internal";
+import { nodeClock } from "@raceway/core/node";
+import { type AcceptHost, accept } from "./accept.ts";
+import { compileAddress } from "./address.ts";
+import { type AnyHandler, Channel } from "./channel.ts";
+import { DOCUMENT_PATH, serveDocument } from "./document.ts";
+import { fetchHandler } from "./http-fetch.ts";
+import { type HttpHandler, type Mount, httpRouter } from "./http-router.ts";
+import { memory } from "./memory.ts";
+import { type NativeHost, registerService } from "./native.ts";
+import { Serving } from "./serving.ts";
+import { ServerSession, Sessions } from "./sessions.ts";
+import { Subscription, checkSubscriptions } from "./subscription.ts";
+import type { Topic } from "./topic.ts";
+import { Topics } from "./topics.ts";
+
+export interface RacewayOptions {
+  /** What clients may connect by, best first. */
+  readonly transports: readonly ServerTransport[];
+  /** Middleware. Order comes from what plugins provide and require, then from this list. */
+  readonly use?: PluginList;
+  /** Where histories live; default: the memory of this process. */
+  readonly backplane?: Backplane;
+  readonly limits?: LimitOptions;
+  /** Default: silence. */
+  readonly log?: Logger;
+  /** Where transports answer; default "/raceway". */
+  readonly path?: string;
+  /** Origins, such as "https://app.example", whose pages may talk to this server beside its own; "*" for any (never with cookies). Default: only its own. */
+  readonly allowedOrigins?: readonly string[];
+  /** Links are replaced after so long, in milliseconds, without a pause for calls; default 0: never. For load balancers and serverless hosts with a limit of their own. */
+  readonly maxLinkAgeMs?: number;
+  /** Name of this node, for logs; default "". */
+  readonly node?: string;
+  /** For tests. */
+  readonly clock?: Clock;
+  /** For tests. */
+  readonly random?: Random;
+}
+
+/** Publishes to the topic that the key names. Resolves with the event's position once the backplane has it. */
+export interface TopicPublisher<K, M> {
+  publish(key: K, message: M): Promise<Position>;
+}
+
+/** An address to listen on, or the default. */
+export interface ListenOptions {
+  /** 0: any free one. */
+  readonly port?: number;
+  /** Default: all interfaces. */
+  readonly host?: string;
+  /** PEM key and certificate; without, HTTP/1.1, HTTP/2 and WebSocket in clear text. */
+  readonly tls?: SecureServerOptions;
+}
+
+/** A server that listens. */
+export interface ListeningApp {
+  readonly port: number;
+  /** "http://127.0.0.1:8080", say. */
+  readonly url: string;
+}
+
+export interface Raceway extends AsyncDisposable {
+  /** Serves a service; before the first `listen`, `attach` or `fetch`. Returns its publishers. Throws `handler_missing`, `service_twice`, `kind_unsupported`. */
+  serve<H extends object, P extends object>(definition: ServiceDefinition<H, P>, handlers: H): P;
+  /** HTTP/1.1, HTTP/2 and WebSocket on one port. */
+  listen(port?: number | ListenOptions): Promise<ListeningApp>;
+  /** Takes its own paths in a Node `http`, `https` or `http2` server; all other requests stay with the server's own listeners. */
+  attach(server: object): Promise<Disposable>;
+  /** Answers one web-standard request: everything but WebSocket. */
+  fetch(request: Request): Promise<Response>;
+  /** How many sessions there are, with or without a link. */
+  readonly sessions: number;
+  /** Has clients go elsewhere, lets calls in flight end for at most `graceMs` (default 5,000), then ends what is left. */
+  close(graceMs?: number): Promise<void>;
+}
+
+const SERVED_KINDS = new Set(["call", "feed", "topic", "duplex", "signal"]);
+
+/** Makes a server. Nothing runs before `listen`, `attach` or `fetch`. */
+export function raceway(options: RacewayOptions): Raceway {
+  return new App(options);
+}
+
+/** What exists once the app has started. */
+interface Started {
+  readonly handler: HttpHandler;
+  readonly backplane: StartedBackplane;
+  readonly topics: Topics;
+  readonly stations: readonly Stations[];
+  readonly routes: readonly TransportRoutes[];
+}
+
+class App implements Raceway {
+  readonly limits: Limits;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly queue: FlushQueue;
+  readonly #sessions: Sessions;
+  #admit: ((opening: Opening) => void | Promise<void>) | undefined;
+
+  readonly #options: RacewayOptions;
+  readonly #plugins: readonly Plugin[];
+  readonly #proto: Codec;
+  readonly #json: Codec;
+  readonly #channels = new Map<string, Channel>();
+  readonly #drain = new AbortController();
+  readonly #closers: (() => Promise<void>)[] = [];
+  #starting: Promise<Started> | undefined;
+  #topics: Topics | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: RacewayOptions) {
+    this.#options = options;
+    this.limits = resolveLimits(options.limits);
+    this.log = options.log ?? silentLogger;
+    this.clock = options.clock ?? nodeClock();
+    this.random = options.random ?? systemRandom;
+    this.queue = new FlushQueue(this.clock);
+    this.#sessions = new Sessions(this.limits);
+    this.#proto = protoCodec(this.limits);
+    this.#json = jsonCodec(this.limits);
+    this.#plugins = orderPlugins(options.use ?? []);
+  }
+
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  serve<H extends object, P extends object>(definition: ServiceDefinition<H, P>, handlers: H): P {
+    if (this.#starting !== undefined) throw fail("app_started", { service: definition.contract.service.typeName });
+    const { service, channels } = definition.contract;
+    const given = handlers as Readonly<Record<string, AnyHandler | undefined>>;
+    const publishers: Record<string, TopicPublisher<Record<string, unknown>, unknown>> = {};
+    const made: Channel[] = [];
+    for (const desc of service.methods) {
+      const contract = channels[desc.localName] ?? { kind: "call" };
+      const path = `/${service.typeName}/${desc.name}`;
+      if (this.#channels.has(path)) throw fail("service_twice", { service: service.typeName });
+      if (!SERVED_KINDS.has(contract.kind)) throw fail("kind_unsupported", { path, kind: contract.kind });
+      const isTopic = contract.kind === "topic";
+      const handler = typeof given[desc.localName] === "function" ? given[desc.localName]!.bind(handlers) as AnyHandler : undefined;
+      if (handler === undefined && !isTopic) throw fail("handler_missing", { path });
+      const channel = new Channel(desc, contract, definition.policy[desc.localName], handler, isTopic ? compileAddress(path, contract, this.limits) : undefined);
+      if (isTopic) publishers[desc.localName] = { publish: (key, message) => this.#publish(channel, key, message) };
+      made.push(channel);
+    }
+    for (const channel of made) this.#channels.set(channel.path, channel);
+    return publishers as P;
+  }
+
+  async #publish(channel: Channel, key: Record<string, unknown>, message: unknown): Promise<Position> {
+    const address = channel.addressOf!(key);
+    const topics = this.#topics ?? (await this.#start()).topics;
+    if (channel.gate?.publish !== undefined) await channel.gate.publish(address, message);
+    return await topics.publish(channel, address, channel.coding(this.#proto).encode(message));
+  }
+
+  async listen(at: number | ListenOptions = {}): Promise<ListeningApp> {
+    const { handler } = await this.#start();
+    const { listenOn } = await import("./http-listen.ts");
+    const given = typeof at === "number" ? { port: at } : at;
+    const listening = await listenOn(handler, { ...given, port: given.port ?? 0, clock: this.clock, limits: this.limits });
+    this.#closers.push(() => listening.close(1_000));
+    return { port: listening.port, url: listening.url };
+  }
+
+  async attach(server: object): Promise<Disposable> {
+    const { handler } = await this.#start();
+    const { attachTo } = await import("./http-listen.ts");
+    const attached = attachTo(server as never, handler, { path: this.#path, clock: this.clock, limits: this.limits });
+    this.#closers.push(() => Promise.resolve(attached[Symbol.dispose]()));
+    return attached;
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    const { handler } = await this.#start();
+    return await fetchHandler(handler, { clock: this.clock, limits: this.limits })(request);
+  }
+
+  get #path(): string {
+    return this.#options.path ?? "/raceway";
+  }
+
+  // ---- start and end
+
+  #start(): Promise<Started> {
+    if (this.#drain.signal.aborted) throw fail("draining", {});
+    return (this.#starting ??= this.#run());
+  }
+
+  async #run(): Promise<Started> {
+    const undo: (() => Promise<void>)[] = [];
+    try {
+      const base = { side: "server" as const, clock: this.clock, random: this.random, log: this.log, draining: this.#drain.signal };
+      const backplane = await (this.#options.backplane ?? memory()).start({ ...base, store: missingStore });
+      undo.push(async () => backplane[Symbol.asyncDispose]());
+      const host: Host = { ...base, store: backplane.store };
+      const stations: Stations[] = [];
+      for (const plugin of this.#plugins) {
+        const started = await plugin.start(host);
+        stations.push(started);
+        undo.push(async () => started[Symbol.asyncDispose]?.());
+      }
+      for (const channel of this.#channels.values()) {
+        channel.interceptor = composeInterceptors(stations, channel);
+        channel.gate = channel.contract.kind === "topic" ? composeGates(stations, channel) : undefined;
+      }
+      this.#admit = composeAdmission(stations);
+      const topics = new Topics({ log: backplane.log, queue: this.queue, limits: this.limits, after: (ms, run) => this.clock.after(ms, run) });
+      this.#topics = topics;
+      undo.push(() => Promise.resolve(topics[Symbol.dispose]()));
+
+      const acceptHost = this.#acceptHost();
+      const mounts: Mount[] = [];
+      const routes: TransportRoutes[] = [];
+      for (const transport of this.#options.transports) {
+        const path = `${this.#path}/${transport.name}`;
+        const started = await transport.start({
+          ...host,
+          path,
+          opened: (link) => accept(acceptHost, link),
+          maxBatchBytes: this.limits.batchBytes,
+          allowsOrigin: (origin, peer) => this.#allowsOrigin(origin, peer.header("host") ?? peer.header(":authority")),
+          native: { register: (router) => this.#register(router) },
+        });
+        undo.push(async () => started[Symbol.asyncDispose]?.());
+        routes.push(started);
+        mounts.push({ path, routes: started });
+      }
+      const document = serveDocument({
+        path: this.#path,
+        transports: this.#options.transports,
+        codecs: [this.#proto.name, this.#json.name],
+        channels: [...this.#channels.values()],
+        limits: this.limits,
+      });
+      const handler = httpRouter(mounts, {
+        exact: { [DOCUMENT_PATH]: document },
+        failed: (error) => this.log.error("request failed", { error: String(error) }),
+      });
+      return { handler, backplane, topics, stations, routes };
+    } catch (error) {
+      for (const each of undo.toReversed()) await each().catch(() => {});
+      throw error;
+    }
+  }
+
+  /** The app as the handshake sees it. */
+  #acceptHost(): AcceptHost {
+    return {
+      limits: this.limits,
+      log: this.log,
+      clock: this.clock,
+      random: this.random,
+      queue: this.queue,
+      sessions: this.#sessions,
+      codecs: [this.#proto, this.#json],
+      transports: this.#options.transports.map(({ name }) => name),
+      node: this.#options.node ?? "",
+      maxLinkAgeMs: this.#options.maxLinkAgeMs ?? 0,
+      draining: this.#drain.signal,
+      admit: this.#admit,
+      opened: (session, call, frame) => this.#opened(session, call, frame),
+      refreshed: (session, frame) => this.#refreshed(session, frame),
+    };
+  }
+
+  /** The app as the native doors see it. */
+  #nativeHost(): NativeHost {
+    return {
+      limits: this.limits,
+      log: this.log,
+      admit: this.#admit,
+      topicOf: (channel, request) => this.#topicOf(channel, request),
+      decodeProto: (channel, payload) => this.#proto.of(channel.desc.output).decode(payload),
+    };
+  }
+
+  #register(router: ConnectRouter): void {
+    const services = new Map<string, Channel[]>();
+    for (const channel of this.#channels.values()) {
+      const name = channel.service.typeName;
+      services.set(name, [...(services.get(name) ?? []), channel]);
+    }
+    const host = this.#nativeHost();
+    for (const channels of services.values()) registerService(router, channels, host);
+  }
+
+  /** Same origin by default. A page of the server itself sends its own host as the origin. */
+  #allowsOrigin(origin: string, host: string | undefined): boolean {
+    const allowed = this.#options.allowedOrigins ?? [];
+    if (allowed.includes("*") || allowed.includes(origin)) return true;
+    if (host === undefined) return false;
+    return origin === `http://${host}` || origin === `https://${host}`;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  close(graceMs = 5_000): Promise<void> {
+    return (this.#closing ??= this.#close(graceMs));
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    this.#drain.abort(fail("draining", {}));
+    const started = await this.#starting?.catch(() => undefined);
+    if (started === undefined) return;
+    for (const session of this.#sessions) session.core.control({ kind: "goaway", status: undefined, retryAfterMs: 0, endpoints: [], final: false });
+    await this.#quiet(graceMs);
+    for (const session of [...this.#sessions]) session.core.end(fail("draining", {}), true);
+    for (const each of this.#closers) await each();
+    for (const each of started.routes.toReversed()) await each[Symbol.asyncDispose]?.();
+    started.topics[Symbol.dispose]();
+    for (const each of started.stations.toReversed()) await each[Symbol.asyncDispose]?.();
+    await started.backplane[Symbol.asyncDispose]();
+  }
+
+  /** Until no call is in flight, or the grace is over. */
+  async #quiet(graceMs: number): Promise<void> {
+    const until = this.clock.now() + graceMs;
+    const busy = (): boolean => [...this.#sessions].some(({ core }) => core.callsInFlight > 0);
+    while (busy() && this.clock.now() < until) await new Promise<void>((resolve) => this.clock.after(20, resolve));
+  }
+
+  // ---- calls
+
+  #opened(session: ServerSession, call: Call, frame: OpenFrame): void {
+    const channel = this.#channels.get(frame.method);
+    if (channel === undefined) return call.finish(statusOf(fail("channel_unknown", { path: frame.method.slice(0, 200) })));
+    const { core } = session;
+    if (channel.contract.kind === "topic" && channel.handler === undefined) return this.#subscribe(session, call, channel, frame);
+    if (core.callsInFlight > this.limits.calls) {
+      return call.finish(statusOf(fail("too_many_calls", { count: core.callsInFlight - 1, limit: this.limits.calls, retryAfterMs: 100 })));
+    }
+    Serving.begin(call, channel, channel.coding(session.codec === "json" ? this.#json : this.#proto), frame, session);
+  }
+
+  #subscribe(session: ServerSession, call: Call, channel: Channel, frame: OpenFrame): void {
+    try {
+      checkSubscriptions(session.core.subscriptions, this.limits.subscriptions);
+      if (frame.payload === undefined) throw fail("frame_unexpected", { frame: "open", state: "of a topic without its request" });
+      const json = session.codec === "json";
+      const request = channel.coding(json ? this.#json : this.#proto).decode(frame.payload);
+      const { topic, release } = this.#topicOf(channel, request);
+      const subscription = new Subscription({ call, topic, host: session, json, gate: channel.gate, released: release });
+      call.receiver = subscription;
+      session.core.subscribed(call);
+      void subscription.begin(frame.after);
+    } catch (error) {
+      call.finish(statusOf(error as never));
+    }
+  }
+
+  #topicOf(channel: Channel, request: unknown): { readonly topic: Topic; release(): void } {
+    const topics = this.#topics!;
+    const address = channel.addressOf!(request as Record<string, unknown>);
+    const output = this.#proto.of(channel.desc.output);
+    const json = channel.coding(this.#json);
+    const topic = topics.use(channel, address, (payload) => json.encode(output.decode(payload)));
+    return { topic, release: () => topics.release(topic) };
+  }
+
+  #refreshed(session: ServerSession, frame: { readonly credential: string }): void {
+    const { core } = session;
+    const link = core.current?.link;
+    if (this.#admit === undefined || link === undefined) return;
+    const opening: Opening = {
+      kind: "refresh",
+      peer: link.peer,
+      transport: link.transport,
+      credential: frame.credential === "" ? undefined : frame.credential,
+      headers: new Headers(),
+      context: session.context,
+      get ended() {
+        return session.endedSignal;
+      },
+      end: (error) => core.end(error, true),
+    };
+    Promise.resolve()
+      .then(() => this.#admit?.(opening))
+      .catch((error: unknown) => core.end(error as never, true));
+  }
+}
+
+function composeAdmission(stations: readonly Stations[]): ((opening: Opening) => void | Promise<void>) | undefined {
+  const steps = stations.filter((each) => each.session !== undefined);
+  if (steps.length === 0) return undefined;
+  if (steps.length === 1) return (opening) => steps[0]!.session!(opening);
+  return async (opening) => {
+    for (const step of steps) await step.session!(opening);
+  };
+}
+
+/** A backplane starts before there is a store. */
+const missingStore: Host["store"] = {
+  get: noStore,
+  put: noStore,
+  delete: noStore,
+  take: noStore,
+};
+function noStore(): Promise<never> {
+  return Promise.reject(new Error("The store belongs to the backplane, which is just starting."));
+}

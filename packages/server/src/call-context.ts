@@ -1,0 +1,108 @@
+// What a handler gets beside its request: Connect's HandlerContext, made lazily, plus `get`.
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { type ContextKey, type ContextValues, type HandlerContext, createContextValues } from "@connectrpc/connect";
+import { type HeaderField, headerFields, headersOf } from "@raceway/core/internal";
+
+/** Connect's HandlerContext, and a shorter way to context values: `context.get(principal)`. */
+export interface CallContext extends HandlerContext {
+  get<T>(key: ContextKey<T>): T;
+}
+
+/** Values of a call over those of its session: what a call sets, other calls do not see. */
+export function inheritContext(parent: ContextValues): ContextValues {
+  let own: ContextValues | undefined;
+  const set = new Set<symbol>();
+  return {
+    get: (key) => (own !== undefined && set.has(key.id) ? own.get(key) : parent.get(key)),
+    set(key, value) {
+      own ??= createContextValues();
+      own.set(key, value);
+      set.add(key.id);
+      return this;
+    },
+    delete(key) {
+      own ??= createContextValues();
+      own.delete(key);
+      set.add(key.id);
+      return this;
+    },
+  };
+}
+
+/** Of a call on a session. Headers, signal and values cost nothing until they are looked at. */
+export class SessionCallContext implements CallContext {
+  readonly method: DescMethod;
+  readonly #inherited: ContextValues;
+  readonly #requestFields: readonly HeaderField[];
+  readonly #remaining: (() => number) | undefined;
+  #values: ContextValues | undefined;
+  #requestHeader: Headers | undefined;
+  #responseHeader: Headers | undefined;
+  #responseTrailer: Headers | undefined;
+  #controller: AbortController | undefined;
+  #aborted: Error | undefined;
+
+  constructor(method: DescMethod, inherited: ContextValues, requestFields: readonly HeaderField[], remaining: (() => number) | undefined) {
+    this.method = method;
+    this.#inherited = inherited;
+    this.#requestFields = requestFields;
+    this.#remaining = remaining;
+  }
+
+  get service(): DescService {
+    return this.method.parent;
+  }
+  get requestMethod(): string {
+    return "POST";
+  }
+  get protocolName(): string {
+    return "raceway";
+  }
+  get url(): string {
+    return `raceway:/${this.method.parent.typeName}/${this.method.name}`;
+  }
+  get values(): ContextValues {
+    return (this.#values ??= inheritContext(this.#inherited));
+  }
+  get<T>(key: ContextKey<T>): T {
+    return (this.#values ?? this.#inherited).get(key);
+  }
+  readonly timeoutMs = (): number | undefined => this.#remaining?.();
+  get requestHeader(): Headers {
+    return (this.#requestHeader ??= headersOf(this.#requestFields));
+  }
+  get responseHeader(): Headers {
+    return (this.#responseHeader ??= new Headers());
+  }
+  get responseTrailer(): Headers {
+    return (this.#responseTrailer ??= new Headers());
+  }
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#aborted !== undefined) this.#controller.abort(this.#aborted);
+    }
+    return this.#controller.signal;
+  }
+
+  /** The call is over, or nobody wants its answer any more. */
+  abort(reason: Error): void {
+    this.#aborted = reason;
+    this.#controller?.abort(reason);
+  }
+  get isAborted(): boolean {
+    return this.#aborted !== undefined;
+  }
+  /** Fields to send, if the handler touched the headers. */
+  takeHeader(): readonly HeaderField[] | undefined {
+    return this.#responseHeader && headerFields(this.#responseHeader);
+  }
+  takeTrailer(): readonly HeaderField[] | undefined {
+    return this.#responseTrailer && headerFields(this.#responseTrailer);
+  }
+}
+
+/** Of a call at a native door: Connect's own context, with `get`. */
+export function nativeContext(context: HandlerContext): CallContext {
+  return Object.assign(Object.create(context) as HandlerContext, { get: <T>(key: ContextKey<T>): T => context.values.get(key) });
+}

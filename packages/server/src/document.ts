@@ -1,0 +1,58 @@
+// The negotiation document, `GET /.well-known/raceway`: what this server speaks, cacheable, with an ETag.
+import { type DescMessage, type DescMethod, toBinary } from "@bufbuild/protobuf";
+import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import type { HttpExchange, Limits, ServerTransport } from "@raceway/core";
+import type { Channel } from "./channel.ts";
+
+export const DOCUMENT_PATH = "/.well-known/raceway";
+
+export interface DocumentInit {
+  readonly path: string;
+  readonly transports: readonly ServerTransport[];
+  readonly codecs: readonly string[];
+  readonly channels: readonly Channel[];
+  readonly limits: Limits;
+}
+
+/** Makes the document once; answers `GET` and `HEAD`, with 304 for a client that has it. */
+export function serveDocument(init: DocumentInit): (exchange: HttpExchange) => void {
+  const text = JSON.stringify({
+    versions: [1],
+    path: init.path,
+    transports: init.transports.map(({ name, traits }) => ({ name, path: `${init.path}/${name}`, traits })),
+    codecs: init.codecs,
+    limits: { messageBytes: init.limits.messageBytes, batchBytes: init.limits.batchBytes, heartbeatMs: init.limits.heartbeatMs, resumeMs: init.limits.resumeMs },
+    channels: Object.fromEntries(init.channels.map((channel) => [channel.path, { kind: channel.contract.kind, hash: channelHash(channel.desc) }])),
+  });
+  const body = new TextEncoder().encode(text);
+  const etag = `"${fnv1a64(body)}"`;
+  const headers = { "content-type": "application/json", "cache-control": "public, max-age=60", "access-control-allow-origin": "*", etag };
+  return (exchange) => {
+    if (exchange.method !== "GET" && exchange.method !== "HEAD") exchange.reply(405, { allow: "GET, HEAD" });
+    else if (exchange.peer.header("if-none-match") === etag) exchange.reply(304, headers);
+    else exchange.reply(200, headers, exchange.method === "HEAD" ? undefined : body);
+  };
+}
+
+/** Changes when the channel's name, shape or any message type that it can reach does; 16 hex digits. */
+function channelHash(method: DescMethod): string {
+  const files = new Map<string, Uint8Array>();
+  const visit = (message: DescMessage): void => {
+    const { file } = message;
+    if (files.has(file.name)) return;
+    const { sourceCodeInfo: _, ...proto } = file.proto;
+    files.set(file.name, toBinary(FileDescriptorProtoSchema, proto));
+    for (const field of message.fields) if (field.message !== undefined) visit(field.message);
+  };
+  visit(method.input);
+  visit(method.output);
+  const head = new TextEncoder().encode(`${method.parent.typeName}/${method.name} ${method.methodKind} ${method.input.typeName} ${method.output.typeName}`);
+  return fnv1a64(head, ...[...files].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, bytes]) => bytes));
+}
+
+/** FNV-1a with 64 bits: a fingerprint against accidents, not against enemies. */
+function fnv1a64(...chunks: readonly Uint8Array[]): string {
+  let hash = 0xcbf29ce484222325n;
+  for (const chunk of chunks) for (const byte of chunk) hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn;
+  return hash.toString(16).padStart(16, "0");
+}

@@ -1,0 +1,66 @@
+// Keys with expiry and token buckets in the memory of this process.
+import type { Clock, Store } from "@raceway/core";
+
+interface Held {
+  readonly value: Uint8Array;
+  readonly until: number;
+}
+interface Bucket {
+  tokens: number;
+  at: number;
+}
+
+const SWEEP_MS = 30_000;
+
+export class MemoryStore implements Store, Disposable {
+  readonly #clock: Clock;
+  readonly #held = new Map<string, Held>();
+  readonly #buckets = new Map<string, { bucket: Bucket; fullAt: number }>();
+  #sweep: Disposable;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#sweep = clock.after(SWEEP_MS, this.#sweepNow);
+  }
+
+  get(key: string): Promise<Uint8Array | undefined> {
+    const held = this.#held.get(key);
+    return Promise.resolve(held !== undefined && held.until > this.#clock.now() ? held.value : undefined);
+  }
+
+  put(key: string, value: Uint8Array, options: { readonly ttlMs: number; readonly ifAbsent?: boolean }): Promise<boolean> {
+    const now = this.#clock.now();
+    if (options.ifAbsent === true) {
+      const held = this.#held.get(key);
+      if (held !== undefined && held.until > now) return Promise.resolve(false);
+    }
+    this.#held.set(key, { value, until: now + options.ttlMs });
+    return Promise.resolve(true);
+  }
+
+  delete(key: string): Promise<void> {
+    this.#held.delete(key);
+    return Promise.resolve();
+  }
+
+  take(key: string, cost: number, bucket: { readonly perSecond: number; readonly burst: number }): Promise<{ readonly ok: boolean; readonly retryAfterMs: number }> {
+    const now = this.#clock.now();
+    const known = this.#buckets.get(key)?.bucket ?? { tokens: bucket.burst, at: now };
+    const tokens = Math.min(bucket.burst, known.tokens + ((now - known.at) * bucket.perSecond) / 1000);
+    const ok = tokens >= cost;
+    const left = ok ? tokens - cost : tokens;
+    this.#buckets.set(key, { bucket: { tokens: left, at: now }, fullAt: now + ((bucket.burst - left) * 1000) / bucket.perSecond });
+    return Promise.resolve({ ok, retryAfterMs: ok ? 0 : Math.ceil(((cost - left) * 1000) / bucket.perSecond) });
+  }
+
+  [Symbol.dispose](): void {
+    this.#sweep[Symbol.dispose]();
+  }
+
+  readonly #sweepNow = (): void => {
+    const now = this.#clock.now();
+    for (const [key, held] of this.#held) if (held.until <= now) this.#held.delete(key);
+    for (const [key, { fullAt }] of this.#buckets) if (fullAt <= now) this.#buckets.delete(key);
+    this.#sweep = this.#clock.after(SWEEP_MS, this.#sweepNow);
+  };
+}

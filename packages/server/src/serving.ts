@@ -1,0 +1,318 @@
+// One call being served on a session: from the Open frame through middleware and handler to the End.
+import { create, type DescMessage } from "@bufbuild/protobuf";
+import { ConnectError, type ContextValues, type StreamRequest, type StreamResponse, type UnaryRequest, type UnaryResponse } from "@connectrpc/connect";
+import { type Limits, type Logger, type Timer, fail } from "@raceway/core";
+import { type Call, type CallReceiver, type EndFrame, MessageQueue, type OpenFrame, checkHeader, headerFields, statusOf } from "@raceway/core/internal";
+import { SessionCallContext } from "./call-context.ts";
+import type { Channel, Coding } from "./channel.ts";
+
+/** What calls need of their session. */
+export interface ServingHost {
+  readonly context: ContextValues;
+  readonly limits: Limits;
+  readonly log: Logger;
+}
+
+/** Any error as one that may be shown: what is not a ConnectError stays in the log. */
+export function shownError(error: unknown, log: Logger, path: string): ConnectError {
+  if (error instanceof ConnectError) return error;
+  log.error("handler failed", { channel: path, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  return fail("handler_failed");
+}
+
+/** Serves a call of any kind but topic. */
+export class Serving implements CallReceiver {
+  readonly #call: Call;
+  readonly #channel: Channel;
+  readonly #coding: Coding;
+  readonly #host: ServingHost;
+  readonly #context: SessionCallContext;
+  /** Streams of requests. */
+  #requests: MessageQueue<unknown> | undefined;
+  /** A single request that did not come with the Open. */
+  #single: Uint8Array | undefined;
+  #deadline: Timer | undefined;
+  #room: (() => void) | undefined;
+  #output: AsyncIterator<unknown> | undefined;
+  #headerSent = false;
+
+  private constructor(call: Call, channel: Channel, coding: Coding, frame: OpenFrame, host: ServingHost) {
+    this.#call = call;
+    this.#channel = channel;
+    this.#coding = coding;
+    this.#host = host;
+    const clock = call.session.clock;
+    let remaining: (() => number) | undefined;
+    if (frame.timeoutMs > 0) {
+      const due = clock.now() + frame.timeoutMs;
+      remaining = () => due - clock.now();
+      this.#deadline = clock.after(frame.timeoutMs, () => this.#fail(fail("call_deadline", { ms: frame.timeoutMs })));
+    }
+    this.#context = new SessionCallContext(channel.desc, host.context, frame.header, remaining);
+  }
+
+  /** Begins to serve; `call.receiver` is set. Never throws. */
+  static begin(call: Call, channel: Channel, coding: Coding, frame: OpenFrame, host: ServingHost): void {
+    const serving = new Serving(call, channel, coding, frame, host);
+    call.receiver = serving;
+    try {
+      checkHeader(frame.header, host.limits);
+      serving.#begin(frame);
+    } catch (error) {
+      serving.#fail(error);
+    }
+  }
+
+  #begin(frame: OpenFrame): void {
+    const kind = this.#channel.desc.methodKind;
+    if (kind === "client_streaming" || kind === "bidi_streaming") {
+      const requests = new MessageQueue<unknown>({
+        decode: this.#coding.decode,
+        consumed: (bytes) => this.#call.consumed(bytes),
+        abandoned: () => {},
+      });
+      this.#requests = requests;
+      if (frame.end) {
+        if (frame.payload !== undefined) requests.push(frame.payload);
+        requests.finish();
+      }
+      this.#runStream(requests);
+    } else if (frame.end) this.#runSingle(frame.payload);
+  }
+
+  #runSingle(payload: Uint8Array | undefined): void {
+    if (payload === undefined) throw fail("frame_unexpected", { frame: "end", state: "without the request" });
+    const request = this.#coding.decode(payload);
+    if (this.#channel.desc.methodKind === "unary") this.#runUnary(request);
+    else if (this.#channel.interceptor === undefined) {
+      // Straight from the handler's iterable: a generator in between would cost as much as the frame.
+      const { handler } = this.#channel;
+      const output = (handler as (request: unknown, context: SessionCallContext) => AsyncIterable<unknown>)(request, this.#context);
+      this.#pump(output).catch((error: unknown) => this.#fail(error));
+    } else this.#runStream(singly(request));
+  }
+
+  #runUnary(request: unknown): void {
+    const { interceptor, handler } = this.#channel;
+    if (interceptor !== undefined) {
+      this.#intercepted(request).catch((error: unknown) => this.#fail(error));
+      return;
+    }
+    const result = (handler as (request: unknown, context: SessionCallContext) => unknown)(request, this.#context);
+    if (isPromise(result)) {
+      result.then(
+        (message) => this.#reply(message),
+        (error: unknown) => this.#fail(error),
+      );
+    } else this.#reply(result);
+  }
+
+  #reply(message: unknown): void {
+    const context = this.#context;
+    try {
+      const payload = this.#coding.encode(message ?? {});
+      if (this.#call.over) return;
+      this.#call.finish(undefined, context.takeHeader(), context.takeTrailer(), payload);
+      this.#over();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #intercepted(request: unknown): Promise<void> {
+    const { desc, handler } = this.#channel;
+    const context = this.#context;
+    const next = async (req: UnaryRequest): Promise<UnaryResponse> => {
+      const result = await (handler as (request: unknown, context: SessionCallContext) => unknown)(req.message, context);
+      const message = result ?? {};
+      return {
+        stream: false,
+        service: desc.parent,
+        method: req.method,
+        header: context.responseHeader,
+        trailer: context.responseTrailer,
+        message: (isMessage(message) ? message : create(desc.output, message as never)) as UnaryResponse["message"],
+      };
+    };
+    const response = await this.#channel.interceptor!(next as never)({ ...this.#requestCommon(), stream: false, message: request } as UnaryRequest);
+    copyHeaders(response.header, context.responseHeader);
+    copyHeaders(response.trailer, context.responseTrailer);
+    this.#reply(response.message);
+  }
+
+  #requestCommon(): Omit<StreamRequest, "stream" | "message" | "method"> & { method: never } {
+    const context = this.#context;
+    return {
+      service: this.#channel.desc.parent,
+      method: this.#channel.desc as never,
+      requestMethod: context.requestMethod,
+      url: context.url,
+      signal: context.signal,
+      header: context.requestHeader,
+      contextValues: context.values,
+    };
+  }
+
+  // ---- streams
+
+  #runStream(requests: AsyncIterable<unknown>): void {
+    this.#stream(requests).catch((error: unknown) => this.#fail(error));
+  }
+
+  async #stream(requests: AsyncIterable<unknown>): Promise<void> {
+    const { interceptor } = this.#channel;
+    if (interceptor === undefined) {
+      await this.#pump(this.#invoke(requests));
+      return;
+    }
+    const context = this.#context;
+    const { desc } = this.#channel;
+    const next = (req: StreamRequest): Promise<StreamResponse> =>
+      Promise.resolve({
+        stream: true,
+        service: desc.parent,
+        method: req.method,
+        header: context.responseHeader,
+        trailer: context.responseTrailer,
+        message: whole(this.#invoke(req.message), desc.output) as StreamResponse["message"],
+      });
+    const response = await interceptor(next as never)({ ...this.#requestCommon(), stream: true, message: requests } as StreamRequest);
+    if (!response.stream) throw fail("handler_failed");
+    copyHeaders(response.header, context.responseHeader);
+    await this.#pump(response.message);
+    copyHeaders(response.trailer, context.responseTrailer);
+  }
+
+  /** The handler's output as a stream, whatever its shape. */
+  #invoke(requests: AsyncIterable<unknown>): AsyncIterable<unknown> {
+    const handler = this.#channel.handler as (request: unknown, context: SessionCallContext) => unknown;
+    switch (this.#channel.desc.methodKind) {
+      case "server_streaming":
+        return fromFirst(requests, (request) => handler(request, this.#context) as AsyncIterable<unknown>);
+      case "bidi_streaming":
+        return handler(requests, this.#context) as AsyncIterable<unknown>;
+      default:
+        return once(() => handler(requests, this.#context));
+    }
+  }
+
+  async #pump(output: AsyncIterable<unknown>): Promise<void> {
+    const call = this.#call;
+    const { encode } = this.#coding;
+    const iterator = output[Symbol.asyncIterator]();
+    this.#output = iterator;
+    try {
+      for (;;) {
+        const result = await iterator.next();
+        if (call.over) return;
+        if (result.done === true) break;
+        const payload = encode(result.value ?? {});
+        if (this.#headerSent) call.send(payload);
+        else {
+          this.#headerSent = true;
+          call.send(payload, this.#context.takeHeader());
+        }
+        if (!call.writable) await new Promise<void>((resolve) => (this.#room = resolve));
+        if (call.over) return;
+      }
+      this.#output = undefined;
+      call.finish(undefined, this.#headerSent ? undefined : this.#context.takeHeader(), this.#context.takeTrailer());
+      this.#over();
+    } finally {
+      // Left early: the handler's generator gets its `finally`.
+      if (this.#output !== undefined) {
+        this.#output = undefined;
+        await iterator.return?.();
+      }
+    }
+  }
+
+  // ---- what the session tells
+
+  data(payload: Uint8Array): void {
+    if (this.#requests !== undefined) this.#requests.push(payload);
+    else if (this.#single === undefined) this.#single = payload;
+    else this.#fail(fail("frame_unexpected", { frame: "data", state: "after the only request of the call" }));
+  }
+
+  end(frame: EndFrame): void {
+    if (this.#requests !== undefined) {
+      if (frame.payload !== undefined) this.#requests.push(frame.payload);
+      this.#requests.finish();
+      return;
+    }
+    try {
+      this.#runSingle(frame.payload ?? this.#single);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  cancelled(): void {
+    this.#stop(fail("call_cancelled"));
+  }
+  lost(error: ConnectError): void {
+    this.#stop(error);
+  }
+  writable(): void {
+    const room = this.#room;
+    this.#room = undefined;
+    room?.();
+  }
+
+  /** The call is over without an answer of ours. */
+  #stop(error: ConnectError): void {
+    this.#requests?.finish(error);
+    this.#context.abort(error);
+    this.#deadline?.[Symbol.dispose]();
+    this.writable();
+    const output = this.#output;
+    this.#output = undefined;
+    output?.return?.()?.catch(() => {}); // the handler's own end; its error is nobody's any more
+  }
+
+  #fail(cause: unknown): void {
+    const error = shownError(cause, this.#host.log, this.#channel.path);
+    if (!this.#call.over) {
+      const header = this.#headerSent ? undefined : this.#context.takeHeader();
+      const trailer = [...(this.#context.takeTrailer() ?? []), ...headerFields(error.metadata)];
+      this.#call.finish(statusOf(error), header, trailer);
+    }
+    this.#stop(error);
+  }
+
+  #over(): void {
+    this.#deadline?.[Symbol.dispose]();
+    this.#requests?.finish();
+    this.#context.abort(doneError);
+  }
+}
+
+/** The signal of a context is aborted when the call is complete, too: that is Connect's contract. */
+const doneError = fail("call_cancelled");
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
+function isMessage(value: unknown): boolean {
+  return typeof value === "object" && value !== null && typeof (value as { $typeName?: unknown }).$typeName === "string";
+}
+function copyHeaders(from: Headers, to: Headers): void {
+  if (from !== to) for (const [key, value] of from) to.append(key, value);
+}
+async function* singly(request: unknown): AsyncGenerator<unknown> {
+  yield request;
+}
+async function* once(run: () => unknown): AsyncGenerator<unknown> {
+  yield (await run()) ?? {};
+}
+async function* fromFirst(requests: AsyncIterable<unknown>, run: (request: unknown) => AsyncIterable<unknown>): AsyncGenerator<unknown> {
+  for await (const request of requests) {
+    yield* run(request);
+    return;
+  }
+}
+/** Interceptors see whole messages, though a handler may yield init objects. */
+async function* whole(messages: AsyncIterable<unknown>, desc: DescMessage): AsyncGenerator<unknown> {
+  for await (const message of messages) yield isMessage(message) ? message : create(desc, message as never);
+}

@@ -1,0 +1,161 @@
+// The sessions of a node: admitted, found again by their secret, bounded in number and memory, forgotten in time.
+import type { ConnectError, ContextValues } from "@connectrpc/connect";
+import { type Limits, type Logger, type Peer, type Timer, fail } from "@raceway/core";
+import { type AuthFrame, type Call, type GoawayFrame, type OpenFrame, Session, type SessionLink, type SessionOwner, errorOf } from "@raceway/core/internal";
+import type { ServingHost } from "./serving.ts";
+
+/** What a session asks of the server. */
+export interface SessionHost {
+  readonly limits: Limits;
+  readonly log: Logger;
+  opened(session: ServerSession, call: Call, frame: OpenFrame): void;
+  refreshed(session: ServerSession, frame: AuthFrame): void;
+}
+
+/** One client's session, with what belongs to the server's side of it. */
+export class ServerSession implements SessionOwner, ServingHost {
+  /** Public name; hex of its 16 bytes. */
+  readonly id: string;
+  readonly idBytes: Uint8Array;
+  readonly secret: Uint8Array;
+  readonly context: ContextValues;
+  readonly codec: string;
+  readonly address: string;
+  /** Who it belongs to; only the same may resume it. */
+  principal = "";
+  core!: Session;
+  /** Number of the client's newest link. */
+  attempt = 0;
+  detached: Timer | undefined;
+  /** Replay bytes when it was detached. */
+  detachedBytes = 0;
+  #ended: AbortController | undefined;
+  readonly #host: SessionHost;
+  readonly #registry: Sessions;
+
+  constructor(registry: Sessions, host: SessionHost, init: { id: string; idBytes: Uint8Array; secret: Uint8Array; context: ContextValues; codec: string; address: string }) {
+    this.#registry = registry;
+    this.#host = host;
+    this.id = init.id;
+    this.idBytes = init.idBytes;
+    this.secret = init.secret;
+    this.context = init.context;
+    this.codec = init.codec;
+    this.address = init.address;
+  }
+
+  get limits(): Limits {
+    return this.#host.limits;
+  }
+  get log(): Logger {
+    return this.#host.log;
+  }
+  /** Aborted when the session is over. */
+  get endedSignal(): AbortSignal {
+    return (this.#ended ??= new AbortController()).signal;
+  }
+
+  opened(call: Call, frame: OpenFrame): void {
+    this.#host.opened(this, call, frame);
+  }
+  linkLost(): void {
+    // Nothing was ever said in it, as when the client took another link in the race: there is nothing to resume.
+    if (this.core.received === 0 && this.core.replay.end === 0) this.core.end(fail("resume_impossible"), false);
+    else this.#registry.detach(this);
+  }
+  auth(frame: AuthFrame): void {
+    this.#host.refreshed(this, frame);
+  }
+  goaway(_link: SessionLink, frame: GoawayFrame): void {
+    if (frame.final) this.core.end(frame.status === undefined ? fail("call_cancelled") : errorOf(frame.status), false);
+  }
+  pong(): void {}
+  ended(error: ConnectError): void {
+    this.#registry.remove(this);
+    this.#ended?.abort(error);
+  }
+}
+
+export class Sessions {
+  readonly #limits: Limits;
+  readonly #byId = new Map<string, ServerSession>();
+  /** Without a link, the longest first. */
+  readonly #detached = new Set<ServerSession>();
+  readonly #perAddress = new Map<string, number>();
+  readonly #perPrincipal = new Map<string, number>();
+  #detachedBytes = 0;
+  /** Called when the last session is gone. */
+  empty: (() => void) | undefined;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+  [Symbol.iterator](): IterableIterator<ServerSession> {
+    return this.#byId.values();
+  }
+
+  find(id: string): ServerSession | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Throws `too_many_sessions`. */
+  checkAddress(peer: Peer): void {
+    const count = this.#perAddress.get(peer.address) ?? 0;
+    if (count >= this.#limits.sessionsPerAddress) throw fail("too_many_sessions", { count, limit: this.#limits.sessionsPerAddress, retryAfterMs: 1_000 });
+  }
+  /** Throws `too_many_sessions`. Nobody is no principal. */
+  checkPrincipal(principal: string): void {
+    if (principal === "") return;
+    const count = this.#perPrincipal.get(principal) ?? 0;
+    if (count >= this.#limits.sessionsPerPrincipal) throw fail("too_many_sessions", { count, limit: this.#limits.sessionsPerPrincipal, retryAfterMs: 1_000 });
+  }
+
+  add(session: ServerSession): void {
+    this.#byId.set(session.id, session);
+    count(this.#perAddress, session.address, 1);
+    if (session.principal !== "") count(this.#perPrincipal, session.principal, 1);
+  }
+
+  remove(session: ServerSession): void {
+    if (!this.#byId.delete(session.id)) return;
+    count(this.#perAddress, session.address, -1);
+    if (session.principal !== "") count(this.#perPrincipal, session.principal, -1);
+    this.attached(session);
+    if (this.#byId.size === 0) this.empty?.();
+  }
+
+  /** The last link of a session is gone: it waits for the next, for a while and within the bounds of all who wait. */
+  detach(session: ServerSession): void {
+    if (session.core.over !== undefined) return;
+    const { resumeMs, detachedSessions, detachedBytes } = this.#limits;
+    session.detached = session.core.clock.after(resumeMs, () => this.#expire(session));
+    this.#detached.add(session);
+    session.detachedBytes = session.core.replay.bytes;
+    this.#detachedBytes += session.detachedBytes;
+    for (const oldest of this.#detached) {
+      if (this.#detached.size <= detachedSessions && this.#detachedBytes <= detachedBytes) break;
+      this.#expire(oldest);
+    }
+  }
+
+  /** It has a link again, or is gone. */
+  attached(session: ServerSession): void {
+    session.detached?.[Symbol.dispose]();
+    session.detached = undefined;
+    if (this.#detached.delete(session)) this.#detachedBytes -= session.detachedBytes;
+  }
+
+  #expire(session: ServerSession): void {
+    session.core.end(fail("resume_impossible"), false);
+  }
+}
+
+function count(map: Map<string, number>, key: string, change: number): void {
+  const value = (map.get(key) ?? 0) + change;
+  if (value <= 0) map.delete(key);
+  else map.set(key, value);
+}

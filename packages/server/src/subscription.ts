@@ -1,0 +1,193 @@
+// A session's subscription: a cursor in a topic's log. While it is caught up it gets the shared bytes; when its link is full it stays where it is.
+import type { ConnectError } from "@connectrpc/connect";
+import { type Position, type TopicGate, fail } from "@raceway/core";
+import { type Call, type CallReceiver, TOPIC_LIVE, TOPIC_RESET, type TopicFrame, statusOf } from "@raceway/core/internal";
+import type { ServingHost } from "./serving.ts";
+import { shownError } from "./serving.ts";
+import type { Topic, TopicReader } from "./topic.ts";
+
+/** One read from the log while catching up. */
+const PAGE = { maxEntries: 256, maxBytes: 256 * 1024 };
+
+export class Subscription implements CallReceiver, TopicReader {
+  readonly json: boolean;
+  live = false;
+  readonly #call: Call;
+  readonly #topic: Topic;
+  readonly #host: ServingHost;
+  readonly #released: (topic: Topic) => void;
+  readonly #admit: (() => Promise<void> | void) | undefined;
+  /** Where the subscription began: what a client that knows nothing yet goes back to. */
+  #start: Position | undefined;
+  #epoch = "";
+  #cursor = 0;
+  /** Waits for the client's word on what it has. */
+  #paused = false;
+  #reading = false;
+  /** Counts changes of position: a read that began before is stale. */
+  #turn = 0;
+  #over = false;
+
+  constructor(init: { call: Call; topic: Topic; host: ServingHost; json: boolean; gate: TopicGate | undefined; released: (topic: Topic) => void }) {
+    this.#call = init.call;
+    this.#topic = init.topic;
+    this.#host = init.host;
+    this.json = init.json;
+    this.#released = init.released;
+    const subscribe = init.gate?.subscribe;
+    if (subscribe !== undefined) this.#admit = () => subscribe(init.topic.address, init.host.context);
+  }
+
+  /** Begins after `after`; undefined is "from now on", epoch "" is "from the oldest kept". */
+  async begin(after: Position | undefined): Promise<void> {
+    const { gate } = { gate: this.#admit };
+    try {
+      await gate?.();
+      await this.#topic.ready;
+      if (this.#over) return;
+      this.#topic.add(this);
+      if (after === undefined) this.#place({ epoch: this.#topic.epoch, offset: this.#topic.fanned }, TOPIC_LIVE);
+      else if (after.epoch === "") await this.#fromOldest();
+      else this.#place(after, TOPIC_LIVE);
+      this.#start = { epoch: this.#epoch, offset: this.#cursor };
+      this.#advance();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #fromOldest(): Promise<void> {
+    const page = await this.#topic.log.read(this.#topic.address, "start", { maxEntries: 1, maxBytes: 1 });
+    const first = page.kind === "reset" ? page.first : (page.entries[0]?.offset ?? page.head + 1);
+    if (!this.#over) this.#place({ epoch: page.epoch, offset: first - 1 }, TOPIC_LIVE);
+  }
+
+  #place(position: Position, state: number): void {
+    this.#turn++;
+    this.#epoch = position.epoch;
+    this.#cursor = position.offset;
+    this.live = false;
+    this.#call.session.control({ kind: "topic", call: this.#call.id, handle: this.#topic.handle, position, state });
+  }
+
+  // ---- the fan-out
+
+  deliver(group: readonly Uint8Array[], last: number): void {
+    if (this.#call.session.publish(group)) this.#cursor = last;
+    else {
+      this.live = false;
+      this.#await();
+    }
+  }
+
+  reread(): void {
+    this.live = false;
+    this.#advance();
+  }
+
+  /** Has `writable` called when the link has room. */
+  #await(): void {
+    this.#call.waiting = true;
+    this.#call.session.blocked.add(this.#call);
+  }
+
+  #advance(): void {
+    if (this.#reading || this.#paused || this.live || this.#over) return;
+    this.#reading = true;
+    this.#catchUp()
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        this.#reading = false;
+        if (this.#again) {
+          this.#again = false;
+          this.#advance();
+        }
+      });
+  }
+  #again = false;
+
+  async #catchUp(): Promise<void> {
+    const topic = this.#topic;
+    while (!this.#over && !this.#paused && !this.live) {
+      if (this.#epoch === topic.epoch && this.#cursor >= topic.fanned) {
+        this.live = true;
+        return;
+      }
+      if (!this.#call.session.roomy || this.#call.session.current === undefined) return this.#await();
+      const turn = this.#turn;
+      const page = await topic.log.read(topic.address, { epoch: this.#epoch, offset: this.#cursor }, PAGE);
+      if (turn !== this.#turn) {
+        this.#again = true;
+        return;
+      }
+      if (page.kind === "reset") {
+        this.#place({ epoch: page.epoch, offset: page.first - 1 }, TOPIC_RESET);
+        continue;
+      }
+      if (page.entries.length === 0) {
+        // The log's head is where the fan-out stands, or will be in a moment: what comes has higher offsets.
+        this.live = true;
+        return;
+      }
+      if (!this.#call.session.publish([topic.encode(page.entries, 0, page.entries.length, this.json)])) return this.#await();
+      this.#cursor = page.entries.at(-1)!.offset;
+    }
+  }
+
+  // ---- what the session tells
+
+  /** The client says where it stands. */
+  topic(frame: TopicFrame): void {
+    const position = frame.position ?? this.#start;
+    if (this.#over || position === undefined) return;
+    this.#paused = false;
+    this.#place({ epoch: position.epoch, offset: position.offset }, TOPIC_LIVE);
+    if (this.#reading) this.#again = true;
+    else this.#advance();
+  }
+
+  /** Another link: what was on the way may be lost, so wait for the client's word. Whoever comes back is asked again whether he may. */
+  relinked(): void {
+    if (this.#start === undefined) return; // `begin` is still at work, and will place itself on this link
+    this.live = false;
+    this.#paused = true;
+    this.#turn++;
+    if (this.#admit !== undefined) {
+      Promise.resolve()
+        .then(this.#admit)
+        .catch((error: unknown) => this.#fail(error));
+    }
+  }
+
+  writable(): void {
+    this.#advance();
+  }
+  data(): void {}
+  end(): void {}
+  cancelled(): void {
+    this.#stop();
+  }
+  lost(_error: ConnectError): void {
+    this.#stop();
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#over) return;
+    const error = shownError(cause, this.#host.log, this.#topic.channel.path);
+    this.#call.finish(statusOf(error));
+    this.#stop();
+  }
+
+  #stop(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.live = false;
+    this.#topic.remove(this);
+    this.#released(this.#topic);
+  }
+}
+
+/** Why a subscription is refused before it begins. */
+export function checkSubscriptions(count: number, limit: number): void {
+  if (count >= limit) throw fail("too_many_subscriptions", { count, limit });
+}

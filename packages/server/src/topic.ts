@@ -1,0 +1,176 @@
+// One topic address on this node: follows its log, and hands every subscriber the same bytes, once per turn.
+import type { FollowSink, Log, Page, Stored } from "@raceway/core";
+import { type FlushQueue, type Flushable, encodePublication } from "@raceway/core/internal";
+import type { Channel } from "./channel.ts";
+
+/** A subscriber, as the fan-out sees it. */
+export interface TopicReader {
+  /** Has everything up to `Topic.fanned`, and gets what comes. */
+  readonly live: boolean;
+  readonly json: boolean;
+  /** A group of publications up to `last`, the same array for all. Takes it, or stops being live. */
+  deliver(group: readonly Uint8Array[], last: number): void;
+  /** The log moved otherwise (a new epoch, or it lost sight): read on from your own position. */
+  reread(): void;
+}
+
+/** Payloads in the log are protobuf; what JSON sessions get is made here, once per publication. */
+export type JsonPayload = (payload: Uint8Array) => Uint8Array;
+
+/** Groups are cut, so that one never exceeds a batch. */
+const GROUP_BYTES = 256 * 1024;
+
+export class Topic implements Flushable, FollowSink, Disposable {
+  readonly address: string;
+  readonly channel: Channel;
+  /** Number that publications of this topic carry; the same for all sessions of this node. */
+  readonly handle: number;
+  epoch = "";
+  /** Everything up to here was handed to those who are live. */
+  fanned = 0;
+  readonly #readers: TopicReader[] = [];
+  readonly #log: Log;
+  readonly #queue: FlushQueue;
+  readonly #toJson: JsonPayload;
+  readonly #following: Disposable;
+  /** The start: the log's head was looked up. */
+  readonly ready: Promise<void>;
+  #isReady = false;
+  #pending: Stored[] = [];
+  #queued = false;
+  #rotation = 0;
+  #wakers: (() => void)[] = [];
+
+  constructor(init: { address: string; channel: Channel; handle: number; log: Log; queue: FlushQueue; toJson: JsonPayload }) {
+    this.address = init.address;
+    this.channel = init.channel;
+    this.handle = init.handle;
+    this.#log = init.log;
+    this.#queue = init.queue;
+    this.#toJson = init.toJson;
+    this.#following = init.log.follow(init.address, this);
+    this.ready = this.#start();
+    this.ready.catch(() => {}); // each subscriber awaits it and deals with it
+  }
+
+  async #start(): Promise<void> {
+    const { epoch, offset } = await this.#log.head(this.address);
+    this.#isReady = true;
+    this.epoch = epoch;
+    this.fanned = offset;
+    this.#pending = this.#pending.filter((entry) => entry.offset > offset);
+    if (this.#pending.length > 0) this.#enqueue();
+  }
+
+  get size(): number {
+    return this.#readers.length;
+  }
+  get log(): Log {
+    return this.#log;
+  }
+
+  add(reader: TopicReader): void {
+    this.#readers.push(reader);
+  }
+  remove(reader: TopicReader): void {
+    const at = this.#readers.indexOf(reader);
+    if (at < 0) return;
+    // Order among subscribers means nothing: the last takes the place.
+    const last = this.#readers.pop()!;
+    if (at < this.#readers.length) this.#readers[at] = last;
+  }
+
+  /** Resolves at the next append, for readers that read the log by themselves. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => this.#wakers.push(resolve));
+  }
+  /** Ends the wait of all who wait for `changed`. */
+  wake(): void {
+    const wakers = this.#wakers;
+    this.#wakers = [];
+    for (const waker of wakers) waker();
+  }
+
+  appended(page: Page & { readonly kind: "entries" }): void {
+    if (this.#wakers.length > 0) this.wake();
+    if (this.#isReady && page.epoch !== this.epoch) {
+      this.#pending = [];
+      this.epoch = page.epoch;
+      this.fanned = page.head;
+      this.lost();
+      return;
+    }
+    for (const entry of page.entries) this.#pending.push(entry);
+    if (this.#isReady) this.#enqueue();
+  }
+
+  lost(): void {
+    this.wake();
+    for (const reader of [...this.#readers]) reader.reread();
+  }
+
+  #enqueue(): void {
+    if (this.#queued) return;
+    this.#queued = true;
+    this.#queue.atLoopEnd(this);
+  }
+
+  /** The fan-out: what came in this turn, framed once per codec, to all who are live. */
+  flush(): void {
+    this.#queued = false;
+    const entries = this.#pending;
+    this.#pending = [];
+    let from = 0;
+    while (from < entries.length) {
+      let to = from;
+      let bytes = 0;
+      while (to < entries.length && (to === from || bytes + entries[to]!.payload.length <= GROUP_BYTES)) bytes += entries[to++]!.payload.length;
+      this.#fanOut(entries, from, to);
+      from = to;
+    }
+  }
+
+  #fanOut(entries: readonly Stored[], from: number, to: number): void {
+    const last = entries[to - 1]!.offset;
+    if (last <= this.fanned) return;
+    this.fanned = last;
+    const readers = this.#readers;
+    const count = readers.length;
+    if (count === 0) return;
+    let proto: readonly Uint8Array[] | undefined;
+    let json: readonly Uint8Array[] | undefined;
+    // Nobody is always first: where the round begins moves on.
+    const start = this.#rotation++ % count;
+    for (let step = 0; step < count; step++) {
+      const reader = readers[start + step < count ? start + step : start + step - count]!;
+      if (!reader.live) continue;
+      if (reader.json) reader.deliver((json ??= [this.encode(entries, from, to, true)]), last);
+      else reader.deliver((proto ??= [this.encode(entries, from, to, false)]), last);
+    }
+  }
+
+  /** Frames entries as publications, in one piece. */
+  encode(entries: readonly Stored[], from: number, to: number, json: boolean): Uint8Array {
+    const frames: Uint8Array[] = [];
+    let bytes = 0;
+    for (let at = from; at < to; at++) {
+      const { offset, payload } = entries[at]!;
+      const frame = encodePublication(this.handle, offset, json ? this.#toJson(payload) : payload);
+      frames.push(frame);
+      bytes += frame.length;
+    }
+    if (frames.length === 1) return frames[0]!;
+    const group = new Uint8Array(bytes);
+    let at = 0;
+    for (const frame of frames) {
+      group.set(frame, at);
+      at += frame.length;
+    }
+    return group;
+  }
+
+  [Symbol.dispose](): void {
+    this.#following[Symbol.dispose]();
+    this.wake();
+  }
+}

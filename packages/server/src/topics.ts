@@ -1,0 +1,124 @@
+// The topics of a node: which are alive, and the way of a publication into the log.
+import { type ChannelContract, type Limits, type Log, type Position, type Retention, fail } from "@raceway/core";
+import { FlushQueue, type Flushable } from "@raceway/core/internal";
+import type { Channel } from "./channel.ts";
+import { type JsonPayload, Topic } from "./topic.ts";
+
+interface Publishing {
+  readonly resolve: (position: Position) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What one turn publishes to one address: appended in one go. */
+class Appending implements Flushable {
+  readonly address: string;
+  readonly #retention: Retention;
+  readonly #hub: Topics;
+  #payloads: { payload: Uint8Array }[] = [];
+  #waiting: Publishing[] = [];
+
+  constructor(hub: Topics, address: string, retention: Retention) {
+    this.#hub = hub;
+    this.address = address;
+    this.#retention = retention;
+  }
+
+  add(payload: Uint8Array): Promise<Position> {
+    this.#payloads.push({ payload });
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  flush(): void {
+    this.#hub.appended(this);
+    const waiting = this.#waiting;
+    this.#hub.log.append(this.address, this.#payloads, this.#retention).then(
+      (positions) => waiting.forEach((each, at) => each.resolve(positions[at]!)),
+      (error: unknown) => {
+        const failure = fail("backplane_failed", { detail: error instanceof Error ? error.message : String(error) });
+        for (const each of waiting) each.reject(failure);
+      },
+    );
+  }
+}
+
+/** A topic without subscribers is kept for a while, so that one who comes back at once finds it. */
+const LINGER_MS = 5_000;
+
+export class Topics implements Disposable {
+  readonly log: Log;
+  readonly #queue: FlushQueue;
+  readonly #limits: Limits;
+  readonly #after: (ms: number, run: () => void) => Disposable;
+  readonly #topics = new Map<string, Topic>();
+  readonly #users = new Map<Topic, number>();
+  readonly #appending = new Map<string, Appending>();
+  #handles = 0;
+
+  constructor(init: { log: Log; queue: FlushQueue; limits: Limits; after: (ms: number, run: () => void) => Disposable }) {
+    this.log = init.log;
+    this.#queue = init.queue;
+    this.#limits = init.limits;
+    this.#after = init.after;
+  }
+
+  /** Appends with what else is published in this turn; resolves with the position once the backplane has it. */
+  publish(channel: Channel, address: string, payload: Uint8Array): Promise<Position> {
+    if (payload.length > this.#limits.messageBytesOut) throw fail("message_too_large", { bytes: payload.length, limit: this.#limits.messageBytesOut });
+    let appending = this.#appending.get(address);
+    if (appending === undefined) {
+      appending = new Appending(this, address, retentionOf(channel.contract, this.#limits));
+      this.#appending.set(address, appending);
+      this.#queue.atTurnEnd(appending);
+    }
+    return appending.add(payload);
+  }
+
+  /** By an Appending that goes to the log now. */
+  appended(appending: Appending): void {
+    this.#appending.delete(appending.address);
+  }
+
+  /** The topic of an address; each `use` wants one `release`. */
+  use(channel: Channel, address: string, toJson: JsonPayload): Topic {
+    let topic = this.#topics.get(address);
+    if (topic === undefined) {
+      if (this.#topics.size >= this.#limits.topics) throw fail("too_many_topics", { count: this.#topics.size, limit: this.#limits.topics });
+      topic = new Topic({ address, channel, handle: ++this.#handles, log: this.log, queue: this.#queue, toJson });
+      this.#topics.set(address, topic);
+      const made = topic;
+      made.ready.catch(() => this.#topics.delete(address)); // the next subscriber tries anew
+    }
+    this.#users.set(topic, (this.#users.get(topic) ?? 0) + 1);
+    return topic;
+  }
+
+  release(topic: Topic): void {
+    const users = this.#users.get(topic)! - 1;
+    this.#users.set(topic, users);
+    if (users > 0) return;
+    this.#after(LINGER_MS, () => {
+      if (this.#users.get(topic) !== 0) return;
+      this.#users.delete(topic);
+      if (this.#topics.get(topic.address) === topic) this.#topics.delete(topic.address);
+      topic[Symbol.dispose]();
+    });
+  }
+
+  get size(): number {
+    return this.#topics.size;
+  }
+
+  [Symbol.dispose](): void {
+    for (const topic of this.#topics.values()) topic[Symbol.dispose]();
+    this.#topics.clear();
+    this.#users.clear();
+  }
+}
+
+export function retentionOf(contract: ChannelContract, limits: Limits): Retention {
+  return {
+    maxEvents: contract.history?.maxEvents ?? limits.historyEvents,
+    maxBytes: contract.history?.maxBytes ?? limits.historyBytes,
+    maxAgeMs: contract.history?.maxAgeMs ?? limits.historyMs,
+  };
+}
