@@ -3,7 +3,9 @@ import { isUtf8 } from "node:buffer";
 import type { Writable } from "node:stream";
 
 /** Batches up to this size are copied behind their header and written once; larger ones are gathered by `writev` instead. */
-export const COPY_BYTES = 4_096;
+const COPY_BYTES = 4_096;
+/** A batch for many links is copied up to this size, and kept until the next one comes. */
+const SHARED_COPY_BYTES = 65_536;
 
 const FIN = 0x80;
 const TEXT = 0x1;
@@ -14,37 +16,40 @@ const PONG = 0xa;
 const BRACE = 0x7b;
 
 /**
- * Makes frames of batches, and keeps the last small one: a topic gives the same array to all its subscribers' links in a row, so it is framed once.
- * Two fields to read after `take`: its size, and the frame, if the batch is small enough to have one.
+ * Makes frames of batches, and keeps the last one: a topic gives the same array to all its subscribers' links in a row, so it is framed once.
+ * Two fields to read after `take`: its size, and the frame in one piece, if there is one.
  */
 export class Framer {
   /** Size of the batch, without header. */
   bytes = 0;
-  /** Header and batch in one piece; undefined above {@link COPY_BYTES}. Shared between links, so nobody may change it. */
+  /** Header and batch; undefined for a batch that is cheaper to gather. Shared between links, so nobody may change it. */
   frame: Buffer | undefined;
   #parts: readonly Uint8Array[] | undefined;
 
   take(parts: readonly Uint8Array[]): void {
-    if (parts === this.#parts) return;
-    let bytes = 0;
-    for (const part of parts) bytes += part.length;
-    this.bytes = bytes;
-    if (bytes > COPY_BYTES) {
-      this.frame = undefined;
-      this.#parts = undefined; // a batch of any size would be kept alive for a header's sake
-      return;
+    if (parts !== this.#parts) {
+      let bytes = 0;
+      for (const part of parts) bytes += part.length;
+      this.bytes = bytes;
+      this.frame = bytes <= COPY_BYTES ? joined(parts, bytes) : undefined;
+      this.#parts = bytes <= SHARED_COPY_BYTES ? parts : undefined; // a larger one would be kept alive for nothing
+    } else if (this.frame === undefined) {
+      // The second link to get this array, so there will be more: from here on one write of one buffer, a tenth cheaper than gathering.
+      this.frame = joined(parts, this.bytes);
     }
-    const head = headBytes(bytes);
-    const frame = Buffer.allocUnsafe(head + bytes);
-    writeHead(frame, opcodeOf(parts), bytes);
-    let at = head;
-    for (const part of parts) {
-      frame.set(part, at);
-      at += part.length;
-    }
-    this.frame = frame;
-    this.#parts = parts;
   }
+}
+
+function joined(parts: readonly Uint8Array[], bytes: number): Buffer {
+  const head = headBytes(bytes);
+  const frame = Buffer.allocUnsafe(head + bytes);
+  writeHead(frame, opcodeOf(parts), bytes);
+  let at = head;
+  for (const part of parts) {
+    frame.set(part, at);
+    at += part.length;
+  }
+  return frame;
 }
 
 /** Writes a large batch without copying it: header and parts leave in one `writev`. Returns what `write` does. */
