@@ -4,6 +4,8 @@ export { type Format } from "./format.ts";
 export { formatsOf, linkCases, type LinkCaseOptions } from "./link-cases.ts";
 export { memorySubject } from "./memory-subject.ts";
 export { type CaseResult, runCases, type Totals } from "./run-cases.ts";
+export { sessionCases, type SessionCaseOptions } from "./session-cases.ts";
 export type { LinkSubject } from "./subject.ts";
 export { type TestHost, testHost } from "./test-host.ts";
 export { type ServedTransport, transportSubject, type TransportSubjectOptions } from "./transport-subject.ts";
+export { virtualClock, type VirtualClock } from "./virtual-clock.ts";

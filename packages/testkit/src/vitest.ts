@@ -2,16 +2,22 @@
 import { afterAll, describe, test } from "vitest";
 import type { Case } from "./case.ts";
 import { formatsOf, linkCases } from "./link-cases.ts";
+import { sessionCases } from "./session-cases.ts";
 import type { LinkSubject } from "./subject.ts";
 
 /** A case may wait several times for as long as the subject is patient. */
 const CASE_MS = 60_000;
 
-/** Registers all link cases that apply to the subject, in every format that its links carry. */
+/** Registers all cases that apply to the subject: of the link alone, in every format that its links carry, and of sessions over it, with both codecs. */
 export function describeLink(subject: LinkSubject): void {
   for (const format of formatsOf(subject)) {
     describe(`${subject.name} link, ${format} batches`, () => {
       registerCases(linkCases(subject, { format }));
+    });
+  }
+  for (const codec of ["proto", "json"] as const) {
+    describe(`session over ${subject.name} links, ${codec} codec`, () => {
+      registerCases(sessionCases(subject, { codec }));
     });
   }
   afterAll(() => subject[Symbol.asyncDispose]?.());
