@@ -7,7 +7,7 @@ import { varintSize, writeVarint } from "./varint.ts";
 /** Bytes from which on a payload becomes a part of its own: copying 1 KiB costs as much as one more part in a write. */
 const COPY_LIMIT = 1_024;
 /** Bytes of a chunk of memory that parts are cut from. */
-const CHUNK_BYTES = 16384;
+const CHUNK_BYTES = 8_192;
 /** Room for tags, lengths and numbers of a frame without headers. */
 const HEAD_BYTES = 48;
 /** Largest scratch memory that is kept between frames. */
@@ -20,6 +20,8 @@ let scratchEnd = 0;
 let hole: Uint8Array | undefined;
 let holeAt = 0;
 const encoder = new TextEncoder();
+const openHeader = shapes.open.find(({ name }) => name === "header")!;
+const openAfter = shapes.open.find(({ name }) => name === "after")!;
 
 function room(bytes: number): void {
   if (scratchEnd + bytes <= scratch.length) return;
@@ -95,19 +97,27 @@ function putField({ no, name, type }: Field, value: unknown, always: boolean): v
   } else if (type === "bytes") {
     if (always || (value as Uint8Array).length > 0) putBytes(no, value as Uint8Array, name === "payload");
   } else {
-    // Fractions and what does not fit come from applications, as delays that were computed: the nearest that the field can hold.
-    const number = Math.min(Math.max(Math.trunc(Number(value)) || 0, 0), type === "uint64" ? Number.MAX_SAFE_INTEGER : 0xffff_ffff);
-    if (!always && number === 0) return;
-    putTag(no, 0);
-    scratchEnd = writeVarint(scratch, scratchEnd, number);
+    putNumber(no, Number(value), type === "uint64" ? Number.MAX_SAFE_INTEGER : 0xffff_ffff);
   }
+}
+
+/** Fractions and what does not fit come from applications, as delays that were computed: they become the nearest that the field can hold. */
+function putNumber(no: number, value: number, max = 0xffff_ffff): void {
+  const number = Math.min(Math.max(Math.trunc(value) || 0, 0), max);
+  if (number === 0) return;
+  putTag(no, 0);
+  scratchEnd = writeVarint(scratch, scratchEnd, number);
+}
+
+function startMessage(): void {
+  if (scratch.length > SCRATCH_BYTES) scratch = new Uint8Array(1_024);
+  scratchEnd = 0;
+  hole = undefined;
 }
 
 /** Puts the message of a frame, without its head, into the scratch; returns its length, payload that stays outside included. */
 function putFrame(frame: Frame): number {
-  if (scratch.length > SCRATCH_BYTES) scratch = new Uint8Array(1_024);
-  scratchEnd = 0;
-  hole = undefined;
+  startMessage();
   putShape(shapes[frame.kind], frame as unknown as Draft);
   return scratchEnd + (hole === undefined ? 0 : (hole as Uint8Array).length);
 }
@@ -123,8 +133,7 @@ function writeHead(bytes: Uint8Array, at: number, no: number, length: number): n
 /** One frame as a batch of its own: to be concatenated with any other. */
 export function encodeFrame(frame: Frame): Uint8Array {
   const length = putFrame(frame);
-  const inner = 1 + varintSize(length) + length;
-  const bytes = new Uint8Array(1 + varintSize(inner) + inner);
+  const bytes = memoryFor(length);
   let at = writeHead(bytes, 0, FRAME_NUMBER[frame.kind], length);
   const cut = hole === undefined ? scratchEnd : holeAt;
   bytes.set(scratch.subarray(0, cut), at);
@@ -141,13 +150,22 @@ export function encodeFrame(frame: Frame): Uint8Array {
 export function encodePublication(handle: number, offset: number, payload: Uint8Array): Uint8Array {
   const size = payload.length;
   const length = numberSize(handle) + numberSize(offset) + (size === 0 ? 0 : 1 + varintSize(size) + size);
-  const inner = 1 + varintSize(length) + length;
-  const bytes = new Uint8Array(1 + varintSize(inner) + inner);
+  const bytes = memoryFor(length);
   let at = writeHead(bytes, 0, FRAME_NUMBER.publication, length);
   if (handle !== 0) at = writeNumber(bytes, at, 1, handle);
   if (offset !== 0) at = writeNumber(bytes, at, 2, offset);
   if (size !== 0) bytes.set(payload, writeNumber(bytes, at, 3, size, 2));
   return bytes;
+}
+
+/** Memory for a frame whose message has so many bytes; of the common chunk if it is small, since allocating costs more than all the rest. */
+function memoryFor(length: number): Uint8Array {
+  const inner = 1 + varintSize(length) + length;
+  const size = 1 + varintSize(inner) + inner;
+  if (size > COPY_LIMIT) return new Uint8Array(size);
+  if (chunkEnd + size > CHUNK_BYTES) newChunk();
+  chunkEnd += size;
+  return chunk.subarray(chunkEnd - size, chunkEnd);
 }
 
 function numberSize(value: number): number {
@@ -162,6 +180,11 @@ function writeNumber(bytes: Uint8Array, at: number, no: number, value: number, w
 /** The chunk that all writers cut their parts from, and how much of it is taken. One for all, so that an idle session holds none. */
 let chunk = new Uint8Array(CHUNK_BYTES);
 let chunkEnd = 0;
+
+function newChunk(): void {
+  chunk = new Uint8Array(CHUNK_BYTES);
+  chunkEnd = 0;
+}
 
 /** Collects the frames of a flush into few parts. Payloads from 1 KiB on are not copied: they must not change until the parts are sent. */
 export class FrameWriter {
@@ -191,7 +214,16 @@ export class FrameWriter {
     end = false,
     payload?: Uint8Array,
   ): void {
-    this.frame({ kind: "open", call, method, header, timeoutMs, idempotencyKey, after, end, payload });
+    startMessage();
+    putNumber(1, call);
+    if (method !== "") putString(2, method);
+    for (const entry of header) putField(openHeader, entry, true);
+    putNumber(4, timeoutMs);
+    if (idempotencyKey !== "") putString(5, idempotencyKey);
+    if (after !== undefined) putField(openAfter, after, true);
+    if (end) putNumber(7, 1);
+    if (payload !== undefined) putBytes(8, payload, true);
+    this.#put(FRAME_NUMBER.open);
   }
 
   data(call: number, payload: Uint8Array, header?: readonly HeaderField[]): void {
@@ -223,9 +255,14 @@ export class FrameWriter {
 
   /** Any frame; the way of the rare ones. */
   frame(frame: Frame): void {
-    const length = putFrame(frame);
-    const no = FRAME_NUMBER[frame.kind];
+    putFrame(frame);
+    this.#put(FRAME_NUMBER[frame.kind]);
+  }
+
+  /** The message in the scratch, with its head. */
+  #put(no: number): void {
     if (no >= 3 && no <= 7) this.#count++;
+    const length = scratchEnd + (hole === undefined ? 0 : hole.length);
     const cut = hole === undefined ? scratchEnd : holeAt;
     const at = this.#room(HEAD_BYTES); // may change `chunk`
     this.#wrote(writeHead(chunk, at, no, length));
@@ -283,10 +320,7 @@ export class FrameWriter {
   #room(bytes: number): number {
     if (this.#chunk !== chunk || this.#to !== chunkEnd || chunkEnd + bytes > CHUNK_BYTES) {
       this.#seal();
-      if (chunkEnd + bytes > CHUNK_BYTES) {
-        chunk = new Uint8Array(CHUNK_BYTES);
-        chunkEnd = 0;
-      }
+      if (chunkEnd + bytes > CHUNK_BYTES) newChunk();
       this.#chunk = chunk;
       this.#from = this.#to = chunkEnd;
     }

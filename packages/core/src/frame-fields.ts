@@ -6,6 +6,8 @@ export interface Field {
   readonly no: number;
   /** Its name in frame.ts, which is its name in JSON. */
   readonly name: string;
+  /** Its name in wire.proto, which readers of JSON must take too. */
+  readonly protoName: string;
   readonly type: Scalar | Shape;
   /** "optional": undefined when absent, in place of a zero value. "list": repeated. "some": repeated, undefined when empty. */
   readonly presence: "" | "optional" | "list" | "some";
@@ -13,7 +15,13 @@ export interface Field {
 /** The fields of a message, by rising number. */
 export type Shape = readonly Field[];
 
-const field = (no: number, name: string, type: Scalar | Shape, presence: Field["presence"] = ""): Field => ({ no, name, type, presence });
+const field = (no: number, name: string, type: Scalar | Shape, presence: Field["presence"] = ""): Field => ({
+  no,
+  name,
+  protoName: name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+  type,
+  presence,
+});
 
 const window: Shape = [field(1, "messages", "uint32"), field(2, "bytes", "uint32")];
 const header: Shape = [field(1, "key", "string"), field(2, "value", "string")];

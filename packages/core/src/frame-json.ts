@@ -7,12 +7,17 @@ import { wholeParts } from "./frame-walk.ts";
 import { malformed } from "./varint.ts";
 
 const STATES = ["STATE_UNSPECIFIED", "STATE_LIVE", "STATE_RESET"];
+/** Depth of a frame's own fields: goaway.status.details[0].value. */
+const FRAME_DEPTH = 5;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** One frame as a line, "\n" included. `jsonPayload`: payloads are JSON already. */
 export function frameToJson(frame: Frame, jsonPayload: boolean): string {
+  if (jsonPayload && frame.kind === "data" && frame.call > 0 && frame.payload.length > 0 && frame.header === undefined) {
+    return `{"data":{"call":${frame.call},"json":${oneLine(decoder.decode(frame.payload))}}}\n`; // as below, only faster
+  }
   return `{"${frame.kind}":${toJson(shapes[frame.kind], frame as unknown as Draft, jsonPayload)}}\n`;
 }
 
@@ -90,7 +95,7 @@ export function readJsonFrames(batch: Uint8Array, limits: { readonly jsonDepth: 
   for (let from = 0; from < batch.length; ) {
     let to = batch.indexOf(10, from);
     if (to < 0) to = batch.length;
-    const frame = to > from ? readLine(batch, from, to, limits.jsonDepth + 2) : undefined;
+    const frame = to > from ? readLine(batch, from, to, Math.max(limits.jsonDepth + 2, FRAME_DEPTH)) : undefined;
     from = to + 1;
     if (frame !== undefined) each(frame);
   }
@@ -118,30 +123,33 @@ function readLine(batch: Uint8Array, from: number, to: number, maxDepth: number)
 /** Reads a message into a blank one. `path` names the place in errors; `payload` is where the text of `json` is, if that is known. */
 function fromJson(shape: Shape, value: unknown, draft: Draft, path: string, at: number, payload: Uint8Array | undefined): Draft {
   if (!isObject(value)) throw malformed(at, `${path} is not an object`);
-  for (const { name, type, presence } of shape) {
-    const given = value[name] ?? value[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)];
-    const place = `${path}.${name}`;
+  for (const { name, protoName, type, presence } of shape) {
+    const given = value[name] ?? value[protoName];
     if (name === "payload" && value["json"] !== undefined) {
       if (given !== undefined && given !== null) throw malformed(at, `${path} has both payload and json`);
       draft[name] = payload ?? encoder.encode(JSON.stringify(value["json"]));
     } else if (given === undefined || given === null) continue;
     else if (presence === "list" || presence === "some") {
-      if (!Array.isArray(given)) throw malformed(at, `${place} is not a list`);
-      for (const entry of given) if (!append(draft, name, valueFromJson(type, entry, place, at))) throw malformed(at, `${place} has too many entries`);
-    } else draft[name] = valueFromJson(type, given, place, at);
+      if (!Array.isArray(given)) throw malformed(at, `${path}.${name} is not a list`);
+      for (const entry of given) if (!append(draft, name, valueFromJson(type, entry, path, name, at))) throw malformed(at, `${path}.${name} has too many entries`);
+    } else draft[name] = valueFromJson(type, given, path, name, at);
   }
   return draft;
 }
 
-function valueFromJson(type: Field["type"], value: unknown, place: string, at: number): unknown {
+function valueFromJson(type: Field["type"], value: unknown, path: string, name: string, at: number): unknown {
   switch (type) {
     case "uint32":
-      return numberFromJson(value, 0xffff_ffff, place, at);
     case "uint64":
-      return numberFromJson(value, Number.MAX_SAFE_INTEGER, place, at);
-    case "state":
+    case "state": {
       // The name of a state that is not known here counts as none, as protobuf has it where unknown fields are passed over.
-      return typeof value === "string" ? Math.max(0, STATES.indexOf(value)) : numberFromJson(value, 0x7fff_ffff, place, at);
+      if (type === "state" && typeof value === "string") return Math.max(0, STATES.indexOf(value));
+      // Numbers may come as numbers or as decimal strings, with a fraction or exponent as long as they are whole.
+      const number = typeof value === "string" && /^\d+(\.\d+)?(e[+-]?\d+)?$/i.test(value) ? Number(value) : value;
+      const max = type === "uint64" ? Number.MAX_SAFE_INTEGER : 0xffff_ffff;
+      if (Number.isInteger(number) && (number as number) >= 0 && (number as number) <= max) return (number as number) + 0; // no -0
+      throw malformed(at, `${path}.${name} is not a whole number up to ${max}`);
+    }
     case "bool":
       if (typeof value === "boolean") return value;
       break;
@@ -153,21 +161,14 @@ function valueFromJson(type: Field["type"], value: unknown, place: string, at: n
         try {
           return base64Decode(value);
         } catch {
-          throw malformed(at, `${place} is not base64`);
+          throw malformed(at, `${path}.${name} is not base64`);
         }
       }
       break;
     default:
-      return fromJson(type, value, blank(type), place, at, undefined);
+      return fromJson(type, value, blank(type), `${path}.${name}`, at, undefined);
   }
-  throw malformed(at, `${place} is not a ${type}`);
-}
-
-/** Numbers may come as numbers or as decimal strings, with a fraction or exponent as long as they are whole. */
-function numberFromJson(value: unknown, max: number, place: string, at: number): number {
-  const number = typeof value === "string" && /^\d+(\.\d+)?(e[+-]?\d+)?$/i.test(value) ? Number(value) : value;
-  if (!Number.isInteger(number) || (number as number) < 0 || (number as number) > max) throw malformed(at, `${place} is not a whole number up to ${max}`);
-  return (number as number) + 0; // no -0
+  throw malformed(at, `${path}.${name} is not of type ${type}`);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -200,7 +201,7 @@ function scan(bytes: Uint8Array, from: number, to: number, maxDepth: number): Ui
       }
       case 123: // {
       case 91: // [
-        if (++depth > maxDepth) throw malformed(at, `JSON is deeper than ${maxDepth - 2}`);
+        if (++depth > maxDepth) throw malformed(at, `JSON is deeper than ${maxDepth - 2} in a payload`);
         break;
       case COLON:
         if (depth === 1) kinds++;
