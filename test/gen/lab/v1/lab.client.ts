@@ -3,7 +3,15 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { callDuplex, callFeed, callUnary, callUpload, openSignal, subscribeTopic } from "@raceway/client";
 import type { CallOptions, SignalSender, Subscription, TopicOptions } from "@raceway/client";
-import { labAddChannel, labChatChannel, labCountChannel, labCursorChannel, labEchoChannel, labSumChannel, labTicksChannel } from "./lab.contract.ts";
+import {
+  labAddChannel,
+  labChatChannel,
+  labCountChannel,
+  labCursorChannel,
+  labEchoChannel,
+  labSumChannel,
+  labTicksChannel,
+} from "./lab.contract.ts";
 import { LabService } from "./lab_pb.ts";
 import type {
   AddRequestSchema,
@@ -32,7 +40,10 @@ export interface LabClient {
   /** Adds all numbers of a stream. */
   sum(requests: AsyncIterable<MessageInitShape<typeof SumRequestSchema>>, options?: CallOptions): Promise<SumResponse>;
   /** Answers each line. */
-  chat(requests: AsyncIterable<MessageInitShape<typeof ChatRequestSchema>>, options?: CallOptions): AsyncIterable<ChatResponse>;
+  chat(
+    requests: AsyncIterable<MessageInitShape<typeof ChatRequestSchema>>,
+    options?: CallOptions,
+  ): AsyncIterable<ChatResponse>;
   /** What happens on a board. */
   ticks(request: MessageInitShape<typeof TicksRequestSchema>, options?: TopicOptions): Subscription<Tick>;
   /** Where somebody's pointer is; only the newest position per user matters. */
@@ -53,36 +64,63 @@ export function labClient(connection: Transport): LabClient {
 }
 
 /** Gives back what it gets. */
-export function labEcho(connection: Transport, request: MessageInitShape<typeof EchoRequestSchema>, options?: CallOptions): Promise<EchoResponse> {
+export function labEcho(
+  connection: Transport,
+  request: MessageInitShape<typeof EchoRequestSchema>,
+  options?: CallOptions,
+): Promise<EchoResponse> {
   return callUnary(connection, LabService.method.echo, labEchoChannel, request, options);
 }
 
 /** Adds two numbers; may be sent again. */
-export function labAdd(connection: Transport, request: MessageInitShape<typeof AddRequestSchema>, options?: CallOptions): Promise<AddResponse> {
+export function labAdd(
+  connection: Transport,
+  request: MessageInitShape<typeof AddRequestSchema>,
+  options?: CallOptions,
+): Promise<AddResponse> {
   return callUnary(connection, LabService.method.add, labAddChannel, request, options);
 }
 
 /** Counts from `from` to `to`. */
-export function labCount(connection: Transport, request: MessageInitShape<typeof CountRequestSchema>, options?: CallOptions): AsyncIterable<CountResponse> {
+export function labCount(
+  connection: Transport,
+  request: MessageInitShape<typeof CountRequestSchema>,
+  options?: CallOptions,
+): AsyncIterable<CountResponse> {
   return callFeed(connection, LabService.method.count, labCountChannel, request, options);
 }
 
 /** Adds all numbers of a stream. */
-export function labSum(connection: Transport, requests: AsyncIterable<MessageInitShape<typeof SumRequestSchema>>, options?: CallOptions): Promise<SumResponse> {
+export function labSum(
+  connection: Transport,
+  requests: AsyncIterable<MessageInitShape<typeof SumRequestSchema>>,
+  options?: CallOptions,
+): Promise<SumResponse> {
   return callUpload(connection, LabService.method.sum, labSumChannel, requests, options);
 }
 
 /** Answers each line. */
-export function labChat(connection: Transport, requests: AsyncIterable<MessageInitShape<typeof ChatRequestSchema>>, options?: CallOptions): AsyncIterable<ChatResponse> {
+export function labChat(
+  connection: Transport,
+  requests: AsyncIterable<MessageInitShape<typeof ChatRequestSchema>>,
+  options?: CallOptions,
+): AsyncIterable<ChatResponse> {
   return callDuplex(connection, LabService.method.chat, labChatChannel, requests, options);
 }
 
 /** What happens on a board. */
-export function labTicks(connection: Transport, request: MessageInitShape<typeof TicksRequestSchema>, options?: TopicOptions): Subscription<Tick> {
+export function labTicks(
+  connection: Transport,
+  request: MessageInitShape<typeof TicksRequestSchema>,
+  options?: TopicOptions,
+): Subscription<Tick> {
   return subscribeTopic(connection, LabService.method.ticks, labTicksChannel, request, options);
 }
 
 /** Where somebody's pointer is; only the newest position per user matters. */
-export function labCursor(connection: Transport, options?: CallOptions): SignalSender<MessageInitShape<typeof CursorRequestSchema>> {
+export function labCursor(
+  connection: Transport,
+  options?: CallOptions,
+): SignalSender<MessageInitShape<typeof CursorRequestSchema>> {
   return openSignal(connection, LabService.method.cursor, labCursorChannel, options);
 }

@@ -22,9 +22,15 @@ import type {
 /** One channel of each kind. */
 export interface LabHandlers {
   /** Gives back what it gets. */
-  echo(request: EchoRequest, context: CallContext): MessageInitShape<typeof EchoResponseSchema> | Promise<MessageInitShape<typeof EchoResponseSchema>>;
+  echo(
+    request: EchoRequest,
+    context: CallContext,
+  ): MessageInitShape<typeof EchoResponseSchema> | Promise<MessageInitShape<typeof EchoResponseSchema>>;
   /** Adds two numbers; may be sent again. */
-  add(request: AddRequest, context: CallContext): MessageInitShape<typeof AddResponseSchema> | Promise<MessageInitShape<typeof AddResponseSchema>>;
+  add(
+    request: AddRequest,
+    context: CallContext,
+  ): MessageInitShape<typeof AddResponseSchema> | Promise<MessageInitShape<typeof AddResponseSchema>>;
   /** Counts from `from` to `to`. */
   count(request: CountRequest, context: CallContext): AsyncIterable<MessageInitShape<typeof CountResponseSchema>>;
   /** Adds all numbers of a stream. */
@@ -33,7 +39,10 @@ export interface LabHandlers {
     context: CallContext,
   ): MessageInitShape<typeof SumResponseSchema> | Promise<MessageInitShape<typeof SumResponseSchema>>;
   /** Answers each line. */
-  chat(requests: AsyncIterable<ChatRequest>, context: CallContext): AsyncIterable<MessageInitShape<typeof ChatResponseSchema>>;
+  chat(
+    requests: AsyncIterable<ChatRequest>,
+    context: CallContext,
+  ): AsyncIterable<MessageInitShape<typeof ChatResponseSchema>>;
   /** Where somebody's pointer is; only the newest position per user matters. */
   cursor(messages: AsyncIterable<CursorRequest>, context: CallContext): void | Promise<void>;
 }
@@ -45,4 +54,7 @@ export interface LabPublishers {
 }
 
 /** LabService, for `app.serve`. */
-export const labService: ServiceDefinition<LabHandlers, LabPublishers> = { contract: labContract, policy: {} };
+export const labService: ServiceDefinition<LabHandlers, LabPublishers> = {
+  contract: labContract,
+  policy: {},
+};

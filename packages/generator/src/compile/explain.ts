@@ -1,0 +1,175 @@
+// What buf says in few words, said so that it can be mended: names, near names, and the import that is missing.
+import type { DescEnum, DescField, DescMessage } from "@bufbuild/protobuf";
+import { ScalarType } from "@bufbuild/protobuf";
+import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
+import { nestedTypes } from "@bufbuild/protobuf/reflect";
+import type { Diagnostic } from "../diagnostic.ts";
+import { file_raceway_v1_options } from "../gen/raceway/v1/options_pb.ts";
+import { nearest } from "../near.ts";
+import type { Rule } from "../rules.ts";
+import { type Point, SourceText } from "../source-text.ts";
+import type { CompilerFinding } from "./schema-compiler.ts";
+import type { SchemaSources } from "./schema-sources.ts";
+
+const OPTIONS_FILE = "raceway/v1/options.proto";
+
+interface Explained {
+  readonly rule: Rule;
+  readonly message: string;
+  readonly mend: string;
+}
+
+/** One missing import makes many names unknown: only the first of them is kept, with a count. */
+export function explainFindings(findings: readonly CompilerFinding[], sources: SchemaSources): readonly Diagnostic[] {
+  const diagnostics: Diagnostic[] = [];
+  const repeats = new Map<string, { at: number; count: number }>();
+  for (const finding of findings) {
+    const source = new SourceText(sources.text(finding.file));
+    const from = source.atByte(finding.line - 1, finding.column - 1);
+    const to = source.atByte(finding.endLine - 1, finding.endColumn - 1);
+    const { rule, message, mend } = explain(finding.message, { source, from, to, sources, file: finding.file });
+    if (rule === "import_needed") {
+      const key = `${finding.file}\n${mend}`;
+      const earlier = repeats.get(key);
+      if (earlier !== undefined) {
+        earlier.count++;
+        continue;
+      }
+      repeats.set(key, { at: diagnostics.length, count: 0 });
+    }
+    const range = source.range(from, to);
+    diagnostics.push({ rule, severity: "error", message, mend, file: sources.shown(finding.file), range, frame: source.frame(range) });
+  }
+  for (const { at, count } of repeats.values()) {
+    const first = diagnostics[at]!;
+    if (count > 0) diagnostics[at] = { ...first, message: `${first.message}, nor are ${count} more names of that file` };
+  }
+  return diagnostics;
+}
+
+interface Where {
+  readonly source: SourceText;
+  readonly from: Point;
+  readonly to: Point;
+  readonly sources: SchemaSources;
+  readonly file: string;
+}
+
+function explain(said: string, where: Where): Explained {
+  const token = where.source.between(where.from, where.to);
+  if (said === "imported file does not exist") return missingImport(token, where);
+  const unknown = /^cannot find `([\w.]+)` in this scope$/.exec(said)?.[1];
+  if (unknown !== undefined) return unknownName(unknown, where);
+  const holder = /^cannot resolve message field name for `([\w.]+)`$/.exec(said)?.[1];
+  if (holder !== undefined) return unknownField(/^[\w.]+/.exec(token)?.[0] ?? token, holder);
+  const [, field, message] = /^cannot find message field `(\w+)` in `([\w.]+)`$/.exec(said) ?? [];
+  if (field !== undefined && message !== undefined) return unknownField(field, message);
+  if (said === "mismatched types") return mismatch(token, where);
+  const range = /^literal out of range for `(\w+)`$/.exec(said)?.[1];
+  if (range !== undefined) return { rule: "option_mismatch", message: `${token} is out of the range of ${range}`, mend: `write ${article(range)}.` };
+  const oneof = /^oneof `([\w.]+)` set multiple times$/.exec(said)?.[1];
+  if (oneof !== undefined) {
+    const members = ourMessages().flatMap((one) => one.oneofs).find((one) => `${one.parent.typeName}.${one.name}` === oneof)?.fields;
+    const names = members?.map((one) => one.name).join(", ");
+    return { rule: "option_repeated", message: `only one member of ${oneof} can be given`, mend: names === undefined ? "keep one of them." : `keep one of ${names}.` };
+  }
+  return { rule: "schema_invalid", message: said, mend: "see the language's reference at https://protobuf.com/docs/language-spec." };
+}
+
+function missingImport(statement: string, { sources }: Where): Explained {
+  const path = /["'](.*)["']/.exec(statement)?.[1] ?? statement;
+  const roots = sources.roots.map((root) => sources.shownRoot(root)).join(", ");
+  return { rule: "import_missing", message: `there is no "${path}" to import; looked in ${roots}`, mend: "add the folder that the path is relative to with --proto-path, or correct the path." };
+}
+
+function unknownName(name: string, { source, file, sources }: Where): Explained {
+  const home = homeOf(name);
+  const imports = importsIn(source.text);
+  if (home !== undefined && !imports.includes(home) && file !== home) {
+    return { rule: "import_needed", message: `${name} is not known here`, mend: `add \`import "${home}";\` to the file.` };
+  }
+  if (name.startsWith("raceway.v1.")) {
+    const known = extensionNames();
+    const guess = nearest(name, known);
+    return { rule: "option_unknown", message: `there is no option ${name}`, mend: guess === undefined ? `known are ${known.join(", ")}.` : `did you mean \`${guess}\`?` };
+  }
+  const value = nearest(name, ourEnums().flatMap((one) => one.values.map(({ name: valueName }) => valueName)));
+  if (value !== undefined && /^[A-Z][A-Z_0-9]*$/.test(name)) {
+    return { rule: "option_unknown", message: `there is no value ${name}`, mend: `did you mean \`${value}\`?` };
+  }
+  const declared = [file, ...imports].flatMap((one) => declaredIn(sources.text(one)));
+  const guess = nearest(name, declared);
+  return { rule: "name_unknown", message: `${name} is not declared, here or in an imported file`, mend: guess === undefined ? "declare it, or import the file that does." : `did you mean \`${guess}\`?` };
+}
+
+function unknownField(name: string, holder: string): Explained {
+  const known = ourMessages().find((one) => one.typeName === holder)?.fields.map((field) => field.name) ?? [];
+  const guess = nearest(name, known);
+  const mend = guess !== undefined ? `did you mean \`${guess}\`?` : known.length > 0 ? `its fields are ${known.join(", ")}.` : "correct the name, or remove it.";
+  return { rule: "option_unknown", message: `${holder} has no field \`${name}\``, mend };
+}
+
+function mismatch(token: string, { source, from }: Where): Explained {
+  const before = source.between({ line: Math.max(0, from.line - 2), index: 0 }, from);
+  const name = /(\w+)\s*:?\s*\[?\s*$/.exec(before)?.[1];
+  const types = new Set(ourMessages().flatMap((one) => one.fields).filter((field) => field.name === name).map(typeOf));
+  const [type] = types;
+  const wanted = type !== undefined && types.size === 1 ? `write ${type}.` : "write a value of the field's type.";
+  return { rule: "option_mismatch", message: name === undefined ? `${token} is not of the right type` : `${token} is not of the type of \`${name}\``, mend: wanted };
+}
+
+function typeOf(field: DescField): string {
+  if (field.enum !== undefined) return `one of ${field.enum.values.map((value) => value.name).join(", ")}`;
+  if (field.message !== undefined) return field.message.typeName === "google.protobuf.Duration" ? "a duration: { seconds: 1 }" : `{ … }, a ${field.message.typeName}`;
+  return article(field.scalar === undefined ? "value" : ScalarType[field.scalar].toLowerCase());
+}
+
+function article(type: string): string {
+  switch (type) {
+    case "string":
+      return 'a string, in "quotes"';
+    case "bool":
+      return "true or false";
+    case "uint32":
+      return "a whole number from 0 to 4294967295";
+    case "uint64":
+      return "a whole number from 0 on";
+    default:
+      return `a value of ${type}`;
+  }
+}
+
+/** The file that declares one of our options, or a well-known type. */
+function homeOf(name: string): string | undefined {
+  if (extensionNames().includes(name)) return OPTIONS_FILE;
+  const wellKnown = /^google\.protobuf\.(\w+)$/.exec(name)?.[1];
+  if (wellKnown === undefined) return undefined;
+  const path = `google/protobuf/${wellKnownFiles[wellKnown] ?? wellKnown.replaceAll(/(?<!^)([A-Z])/g, "_$1").toLowerCase()}.proto`;
+  return Object.hasOwn(wktPublicImportPaths, path) ? path : undefined;
+}
+
+/** Well-known types that share a file. */
+const wellKnownFiles: { readonly [name: string]: string } = {
+  ...Object.fromEntries(["Struct", "Value", "ListValue", "NullValue"].map((name) => [name, "struct"])),
+  ...Object.fromEntries(["Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes"].map((name) => [`${name}Value`, "wrappers"])),
+};
+
+function importsIn(text: string): readonly string[] {
+  return [...text.matchAll(/^\s*import\s+(?:public\s+|weak\s+|option\s+)?["']([^"']+)["']/gm)].map((match) => match[1]!);
+}
+
+function declaredIn(text: string): readonly string[] {
+  return [...text.matchAll(/^\s*(?:message|enum)\s+(\w+)/gm)].map((match) => match[1]!);
+}
+
+function ourMessages(): readonly DescMessage[] {
+  return [...nestedTypes(file_raceway_v1_options)].filter((type) => type.kind === "message");
+}
+
+function ourEnums(): readonly DescEnum[] {
+  return [...nestedTypes(file_raceway_v1_options)].filter((type) => type.kind === "enum");
+}
+
+function extensionNames(): readonly string[] {
+  return file_raceway_v1_options.extensions.map((extension) => extension.typeName);
+}

@@ -1,0 +1,114 @@
+// The schema files of a run: proto paths, what is to be generated, and the text behind each import path.
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { isAbsolute, join, relative, resolve, sep } from "node:path";
+import { compareText } from "../diagnostic.ts";
+import { GenerateFailure } from "../failure.ts";
+import { bundledSchemas } from "./bundled-schemas.ts";
+
+export interface SchemaSources {
+  /** Absolute folders that import paths are relative to; the last one may be the generator's own. */
+  readonly roots: readonly string[];
+  /** Import paths of what is to be generated, sorted. */
+  readonly files: readonly string[];
+  /** Absolute path of an import path; undefined for what is not in the roots (the compiler has `google/protobuf`). */
+  locate(file: string): string | undefined;
+  /** As people are shown it: relative to the working folder. */
+  shown(file: string): string;
+  /** A root as people are shown it. */
+  shownRoot(root: string): string;
+  /** "" if it cannot be read. */
+  text(file: string): string;
+}
+
+/**
+ * Finds the files that inputs (files or folders) mean. Without proto paths, each file's own package says where its import
+ * path begins: `proto/chat/v1/room.proto` of package `chat.v1` belongs to `proto`.
+ */
+export function findSources(cwd: string, inputs: readonly string[], protoPaths: readonly string[]): SchemaSources {
+  const given = protoPaths.map((path) => folder(cwd, path));
+  const roots = new Set(given);
+  const files = new Set<string>();
+  for (const input of inputs) {
+    const path = resolve(cwd, input);
+    if (!existsSync(path)) throw new GenerateFailure("usage", `There is no ${input}. Name .proto files, or folders that have some.`);
+    const isFolder = statSync(path).isDirectory();
+    const found = isFolder ? protosIn(path) : [path];
+    if (found.length === 0) throw new GenerateFailure("usage", `There is no .proto file in ${input}.`);
+    for (const file of found) {
+      const root = given.length > 0 ? given.find((one) => inside(one, file)) : rootOf(file, isFolder ? path : resolve(path, ".."));
+      if (root === undefined) {
+        throw new GenerateFailure("usage", `${input} is in none of the proto paths ${protoPaths.join(", ")}. Add the folder that its imports are relative to.`);
+      }
+      roots.add(root);
+      files.add(posix(relative(root, file)));
+    }
+  }
+  const own = bundledSchemas();
+  if (![...roots].some((root) => existsSync(join(root, "raceway/v1/options.proto")))) roots.add(own);
+  return sourcesOf(cwd, [...roots], [...files].toSorted(compareText));
+}
+
+function sourcesOf(cwd: string, roots: readonly string[], files: readonly string[]): SchemaSources {
+  const texts = new Map<string, string>();
+  const locate = (file: string): string | undefined => {
+    for (const root of roots) if (existsSync(join(root, file))) return join(root, file);
+    return undefined;
+  };
+  return {
+    roots,
+    files,
+    locate,
+    shown(file) {
+      const path = locate(file);
+      return path === undefined ? file : posix(relative(cwd, path));
+    },
+    shownRoot: (root) => (root === bundledSchemas() ? "the generator's own schemas" : posix(relative(cwd, root)) || "."),
+    text(file) {
+      let text = texts.get(file);
+      if (text === undefined) {
+        const path = locate(file);
+        text = path === undefined ? "" : readFileSync(path, "utf8");
+        texts.set(file, text);
+      }
+      return text;
+    },
+  };
+}
+
+function folder(cwd: string, path: string): string {
+  const absolute = resolve(cwd, path);
+  if (!existsSync(absolute) || !statSync(absolute).isDirectory()) throw new GenerateFailure("usage", `The proto path ${path} is not a folder.`);
+  return absolute;
+}
+
+/** Sorted; without hidden folders and `node_modules`, whose files are other people's. */
+function protosIn(path: string): readonly string[] {
+  return readdirSync(path, { withFileTypes: true })
+    .toSorted((a, b) => compareText(a.name, b.name))
+    .flatMap((entry) => {
+      const at = join(path, entry.name);
+      if (entry.isDirectory()) return entry.name.startsWith(".") || entry.name === "node_modules" ? [] : protosIn(at);
+      return entry.name.endsWith(".proto") ? [at] : [];
+    });
+}
+
+function rootOf(file: string, otherwise: string): string {
+  const declared = /^\s*package\s+([\w.]+)\s*;/m.exec(withoutComments(readFileSync(file, "utf8")))?.[1];
+  const parent = resolve(file, "..");
+  if (declared === undefined) return otherwise;
+  const tail = sep + declared.replaceAll(".", sep);
+  return parent.endsWith(tail) ? parent.slice(0, -tail.length) || sep : otherwise;
+}
+
+function withoutComments(text: string): string {
+  return text.replaceAll(/\/\*[^]*?\*\/|\/\/[^\n]*/g, "");
+}
+
+function inside(root: string, file: string): boolean {
+  const path = relative(root, file);
+  return path !== "" && !path.startsWith(`..${sep}`) && path !== ".." && !isAbsolute(path);
+}
+
+function posix(path: string): string {
+  return path.split(sep).join("/");
+}

@@ -1,0 +1,54 @@
+// Findings as people, programs and GitHub read them.
+import type { Diagnostic } from "./diagnostic.ts";
+
+/** Findings of one run that are shown in text; more hide the first ones. */
+const SHOWN = 50;
+
+export type DiagnosticFormat = "text" | "json" | "github-actions";
+
+/** "" if there are none; otherwise ends with a line break. JSON is one object a line. */
+export function formatDiagnostics(diagnostics: readonly Diagnostic[], format: DiagnosticFormat): string {
+  switch (format) {
+    case "text": {
+      const shown = diagnostics.slice(0, SHOWN).map(textOf);
+      if (diagnostics.length > SHOWN) shown.push(`… and ${diagnostics.length - SHOWN} more findings.\n`);
+      return shown.join("\n");
+    }
+    case "json":
+      return diagnostics.map((diagnostic) => `${JSON.stringify(diagnostic)}\n`).join("");
+    case "github-actions":
+      return diagnostics.map(annotationOf).join("");
+  }
+}
+
+function textOf({ severity, rule, message, mend, file, range, frame }: Diagnostic): string {
+  const place = range === undefined ? file : `${file}:${range.line}:${range.column}`;
+  const lines = [`${severity} ${rule}: ${printable(message)}`, `  ${printable(place)}`];
+  if (frame !== undefined) for (const line of frame.split("\n")) lines.push(`  ${printable(line)}`.trimEnd());
+  lines.push(`  mend: ${printable(mend)}`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** A schema's text cannot move the cursor or colour the terminal. */
+function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what it is about
+  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+}
+
+// https://docs.github.com/actions/reference/workflow-commands-for-github-actions: data and properties have to be escaped.
+function annotationOf({ severity, rule, message, mend, file, range }: Diagnostic): string {
+  const properties = [`file=${property(file)}`];
+  if (range !== undefined) {
+    properties.push(`line=${range.line}`, `endLine=${range.endLine}`, `col=${range.column}`, `endColumn=${range.endColumn}`);
+  }
+  properties.push(`title=${property(rule)}`);
+  return `::${severity} ${properties.join(",")}::${escaped(`${message}\nmend: ${mend}`)}\n`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
+}
+
+function property(text: string): string {
+  return escaped(text).replaceAll(":", "%3A").replaceAll(",", "%2C");
+}

@@ -1,0 +1,125 @@
+// The way from schema files to written code: find, compile, lint, strip, model, targets, compare, write.
+import { createFileRegistry } from "@bufbuild/protobuf";
+import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
+import { create } from "@bufbuild/protobuf";
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { relative, resolve, sep } from "node:path";
+import { bufCompiler } from "./compile/buf.ts";
+import { explainFindings } from "./compile/explain.ts";
+import type { SchemaCompiler } from "./compile/schema-compiler.ts";
+import { type SchemaSources, findSources } from "./compile/schema-sources.ts";
+import { stripOptions, withImports } from "./compile/strip.ts";
+import { type Diagnostic, sortDiagnostics } from "./diagnostic.ts";
+import { GenerateFailure } from "./failure.ts";
+import type { Finding } from "./lint/finding.ts";
+import { lint } from "./lint/lint.ts";
+import { openOutputFolder } from "./output/output-folder.ts";
+import { type FileChange, type Plan, planOutput } from "./output/plan.ts";
+import { writePlan } from "./output/write.ts";
+import { rangeOf } from "./place.ts";
+import { SourceText } from "./source-text.ts";
+import type { ImportExtension, OutputFile, Target } from "./target.ts";
+import { esTarget } from "./targets/es/target.ts";
+import { tsTarget } from "./targets/ts/target.ts";
+
+export interface GenerateOptions {
+  /** Schema files, or folders that have some. */
+  readonly inputs: readonly string[];
+  /** The folder to write to; it is made if it is not there. */
+  readonly out: string;
+  /** Folders that imports in schemas are relative to. None: each input's own package says where its import path begins. */
+  readonly protoPath?: readonly string[];
+  /** How imports between generated files end; "js" unless said. */
+  readonly importExtension?: ImportExtension;
+  /** What is generated: names of built-in targets, or targets of one's own. `["es", "ts"]` unless said. */
+  readonly targets?: readonly (BuiltInTarget | Target)[];
+  /** Custom options, or packages of them, that stay in the descriptors of clients, such as "buf.validate". */
+  readonly keepOptions?: readonly string[];
+  /** Compares and writes nothing. */
+  readonly check?: boolean;
+  /** What relative paths are relative to; the process's working folder unless said. */
+  readonly cwd?: string;
+  /** buf, from npm, unless said. */
+  readonly compiler?: SchemaCompiler;
+}
+
+export type BuiltInTarget = "es" | "ts";
+
+export interface GenerateResult {
+  /** What is wrong; errors mean that nothing was written. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** What was written, or with `check` would be. */
+  readonly changes: readonly FileChange[];
+  /** No errors; with `check`, also no changes. */
+  readonly ok: boolean;
+}
+
+/** Throws a `GenerateFailure` for a wrong request or a tool that did not work; what is wrong with a schema is in the result. */
+export async function generate(options: GenerateOptions): Promise<GenerateResult> {
+  const cwd = resolve(options.cwd ?? ".");
+  if (options.inputs.length === 0) throw new GenerateFailure("usage", "There is nothing to generate from. Name .proto files, or folders that have some.");
+  const sources = findSources(cwd, options.inputs, options.protoPath ?? []);
+  const compiled = await (options.compiler ?? bufCompiler()).compile(sources, sources.files);
+  if (!compiled.ok) return refused(explainFindings(compiled.findings, sources));
+  const registry = createFileRegistry(compiled.set);
+  const linted = lint(sources.files.map((file) => registry.getFile(file)!)).map((finding) => placed(finding, sources));
+  if (hasErrors(linted)) return refused(linted);
+
+  const files = await runTargets();
+  const folder = openOutputFolder(resolve(cwd, options.out));
+  const shown = (path: string): string => relative(cwd, resolve(folder.path, path)).split(sep).join("/");
+  const plan = planOutput(folder, files, (file) => sources.locate(file), shown);
+  const diagnostics = sortDiagnostics([...linted, ...plan.diagnostics]);
+  if (hasErrors(diagnostics)) return refused(diagnostics);
+  if (options.check !== true) await writePlan(folder.path, plan);
+  return { diagnostics, changes: plan.changes, ok: options.check !== true || !isStale(plan) };
+
+  async function runTargets(): Promise<readonly OutputFile[]> {
+    // Loaded only now, since it brings protoplugin along.
+    const { buildModel } = await import("./model/build-model.ts");
+    if (!compiled.ok) return [];
+    const descriptors = stripOptions(compiled.set, options.keepOptions);
+    const reached = withImports(descriptors, sources.files);
+    const asked = new Set(sources.files);
+    const needed = reached.map((file) => file.name).filter((file) => !asked.has(file) && !Object.hasOwn(wktPublicImportPaths, file));
+    const model = buildModel(registry, sources.files, needed);
+    const context = { importExtension: options.importExtension ?? "js", descriptors: create(FileDescriptorSetSchema, { file: [...reached] }) };
+    const made: OutputFile[] = [];
+    for (const target of (options.targets ?? ["es", "ts"]).map(targetOf)) made.push(...(await target.generate(model, context)));
+    return made;
+  }
+}
+
+function targetOf(target: BuiltInTarget | Target): Target {
+  if (typeof target === "object") {
+    if (target.contract !== 1) throw new GenerateFailure("usage", `Target ${target.name} speaks contract ${String(target.contract)}, this generator speaks 1. Install versions that fit.`);
+    return target;
+  }
+  switch (target) {
+    case "es":
+      return esTarget();
+    case "ts":
+      return tsTarget();
+    default:
+      throw new GenerateFailure("usage", `There is no target ${JSON.stringify(target)}. Built in are es and ts.`);
+  }
+}
+
+function placed({ rule, severity, place, message, mend }: Finding, sources: SchemaSources): Diagnostic {
+  const file = place.file.proto.name;
+  const text = new SourceText(sources.text(file));
+  const range = rangeOf(place, text);
+  return { rule, severity, message, mend, file: sources.shown(file), ...(range !== undefined && { range, frame: text.frame(range) }) };
+}
+
+function refused(diagnostics: readonly Diagnostic[]): GenerateResult {
+  return { diagnostics: sortDiagnostics(diagnostics), changes: [], ok: false };
+}
+
+function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
+  return diagnostics.some(({ severity }) => severity === "error");
+}
+
+function isStale(plan: Plan): boolean {
+  return [...plan.changes, plan.manifest].some(({ change }) => change !== "unchanged");
+}

@@ -1,0 +1,14 @@
+// Public names of @raceway/generator.
+export type { CompileResult, CompilerFinding, SchemaCompiler } from "./compile/schema-compiler.ts";
+export type { SchemaSources } from "./compile/schema-sources.ts";
+export { bufCompiler } from "./compile/buf.ts";
+export type { Diagnostic, Range } from "./diagnostic.ts";
+export { GenerateFailure } from "./failure.ts";
+export { type DiagnosticFormat, formatDiagnostics } from "./format-diagnostic.ts";
+export { type BuiltInTarget, type GenerateOptions, type GenerateResult, generate } from "./generate.ts";
+export * from "./model/model.ts";
+export type { FileChange } from "./output/plan.ts";
+export { type Rule, rules } from "./rules.ts";
+export type { ImportExtension, OutputFile, Target, TargetContext } from "./target.ts";
+export { esTarget } from "./targets/es/target.ts";
+export { tsTarget } from "./targets/ts/target.ts";

@@ -1,0 +1,44 @@
+// Rules about names: what TypeScript, object properties and file systems would make the same or could not use.
+import type { DescFile, DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
+import { nestedTypes } from "@bufbuild/protobuf/reflect";
+import * as ext from "../gen/raceway/v1/options_pb.ts";
+import { markedAsKey } from "../model/options.ts";
+import { nameOf, optionPart } from "../place.ts";
+import type { Report } from "./finding.ts";
+
+export function lintMethodNames(service: DescService, report: Report): void {
+  const seen = new Map<string, DescMethod>();
+  for (const method of service.methods) {
+    if (method.localName === "__proto__") {
+      report.error("name_unusable", nameOf(method), "a property named __proto__ sets an object's prototype", "rename the rpc.");
+    }
+    const same = seen.get(method.localName);
+    if (same !== undefined) {
+      report.error("name_collision", nameOf(method), `${method.name} and ${same.name} are both \`${method.localName}\` in TypeScript`, "rename one of them.");
+    }
+    seen.set(method.localName, method);
+  }
+}
+
+/** "Room.proto" and "room.proto" are one file on most laptops. */
+export function lintOutputNames(files: readonly DescFile[], report: Report): void {
+  const seen = new Map<string, DescFile>();
+  for (const file of files) {
+    const folded = file.proto.name.toLowerCase();
+    const same = seen.get(folded);
+    if (same !== undefined) {
+      report.error("name_collision", { file, path: [] }, `${file.proto.name} and ${same.proto.name} would be generated into the same files where case does not count`, "rename one of them.");
+    }
+    seen.set(folded, file);
+  }
+}
+
+export function lintMessageKeys(file: DescFile, report: Report): void {
+  for (const type of nestedTypes(file)) if (type.kind === "message") lintKeys(type, report);
+}
+
+function lintKeys(message: DescMessage, report: Report): void {
+  const [first, second] = markedAsKey(message);
+  if (second === undefined || first === undefined) return;
+  report.error("key_duplicate", optionPart(second, ext.field, ["key"]), `${message.typeName} is marked with two keys: \`${first.name}\` and \`${second.name}\``, "keep one of them.");
+}

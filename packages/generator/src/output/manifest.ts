@@ -1,0 +1,40 @@
+// What is kept beside generated files: their names, what they were made from, and what they were. By it, and only by it, files
+// that are no longer needed are found and deleted.
+import { createHash } from "node:crypto";
+import { compareText } from "../diagnostic.ts";
+import { GenerateFailure } from "../failure.ts";
+
+export const MANIFEST = ".raceway-manifest.json";
+
+export interface ManifestEntry {
+  /** The schema file, relative to the output folder. */
+  readonly source: string;
+  /** SHA-256 of the file's bytes, in hex. */
+  readonly hash: string;
+}
+
+export type Manifest = ReadonlyMap<string, ManifestEntry>;
+
+export function readManifest(text: string | undefined, shown: string): Manifest {
+  if (text === undefined) return new Map();
+  try {
+    const { files } = JSON.parse(text) as { files: Record<string, ManifestEntry> };
+    const entries = Object.entries(files);
+    if (entries.some(([, entry]) => typeof entry.source !== "string" || typeof entry.hash !== "string")) throw new TypeError("an entry is incomplete");
+    return new Map(entries);
+  } catch (error) {
+    throw new GenerateFailure("usage", `${shown} is damaged. Delete it, and generate again.`, { cause: error });
+  }
+}
+
+/** Sorted, a file a line, so that two branches rarely conflict in it. */
+export function manifestText(manifest: Manifest): string {
+  const lines = [...manifest]
+    .toSorted(([a], [b]) => compareText(a, b))
+    .map(([path, { source, hash }]) => `    ${JSON.stringify(path)}: { "source": ${JSON.stringify(source)}, "hash": "${hash}" }`);
+  return `{\n  "generator": "raceway",\n  "files": {\n${lines.join(",\n")}\n  }\n}\n`;
+}
+
+export function hashOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,0 +1,43 @@
+// The output folder as it is: what is in it, and that a path stays in it.
+import { existsSync, lstatSync, readFileSync, realpathSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+
+export interface OutputFolder {
+  /** Absolute. */
+  readonly path: string;
+  /** Whether a path, relative and divided by "/", is inside, whatever links lead out of the folder. */
+  holds(path: string): boolean;
+  /** What is at a path; undefined for nothing. */
+  read(path: string): Existing | undefined;
+}
+
+/** "other": a folder, a link or anything else that is not a plain file. */
+export type Existing = { readonly kind: "file"; readonly text: string } | { readonly kind: "other" };
+
+export function openOutputFolder(path: string): OutputFolder {
+  return {
+    path,
+    holds(file) {
+      if (!isPlainPath(file)) return false;
+      // The nearest folder that is there decides where a new one would be.
+      let at = dirname(join(path, file));
+      while (!existsSync(at) && at !== dirname(at)) at = dirname(at);
+      let root = path;
+      while (!existsSync(root) && root !== dirname(root)) root = dirname(root);
+      const way = relative(realpathSync(root), realpathSync(at));
+      return way !== ".." && !way.startsWith(`..${sep}`);
+    },
+    read(file) {
+      const stats = lstatSync(join(path, file), { throwIfNoEntry: false });
+      if (stats === undefined) return undefined;
+      return stats.isFile() ? { kind: "file", text: readFileSync(join(path, file), "utf8") } : { kind: "other" };
+    },
+  };
+}
+
+/** Names that are safe on all systems: no way up, no drive, no control characters, no device of Windows. */
+function isPlainPath(path: string): boolean {
+  // oxlint-disable-next-line no-control-regex -- control characters are what it is about
+  if (path === "" || path.startsWith("/") || /[\\:*?"<>|\u0000-\u001f]/.test(path)) return false;
+  return path.split("/").every((name) => name !== "" && name !== "." && name !== ".." && !/^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(name));
+}

@@ -1,0 +1,98 @@
+// What writing would do: each file compared with what is there. Nothing is changed here.
+import { existsSync } from "node:fs";
+import { join, relative, resolve, sep } from "node:path";
+import type { Diagnostic } from "../diagnostic.ts";
+import type { Rule } from "../rules.ts";
+import type { OutputFile } from "../target.ts";
+import { isOurs, withHeader } from "./header.ts";
+import { MANIFEST, type Manifest, type ManifestEntry, hashOf, manifestText, readManifest } from "./manifest.ts";
+import type { OutputFolder } from "./output-folder.ts";
+
+export interface FileChange {
+  /** Relative to the output folder. */
+  readonly path: string;
+  readonly change: "added" | "changed" | "unchanged" | "deleted";
+  /** What is there; "" if there is nothing. */
+  readonly before: string;
+  /** What will be there; "" if it is deleted. */
+  readonly after: string;
+}
+
+export interface Plan {
+  /** Sorted by path; the manifest is not among them. */
+  readonly changes: readonly FileChange[];
+  readonly manifest: FileChange;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** `locate` gives the absolute path of a schema file; `shown` is how people are shown a path of the output folder. */
+export function planOutput(
+  folder: OutputFolder,
+  files: readonly OutputFile[],
+  locate: (source: string) => string | undefined,
+  shown: (path: string) => string,
+): Plan {
+  const diagnostics: Diagnostic[] = [];
+  const say = (severity: Diagnostic["severity"], rule: Rule, path: string, message: string, mend: string): void =>
+    void diagnostics.push({ severity, rule, file: shown(path), message, mend });
+  const there = folder.read(MANIFEST);
+  const manifestBefore = there?.kind === "file" ? there.text : undefined;
+  const known = readManifest(manifestBefore, shown(MANIFEST));
+  const next = new Map<string, ManifestEntry>();
+  const changes: FileChange[] = [];
+  const folded = new Map<string, string>();
+  const sources = new Set<string>();
+  for (const file of files) {
+    const same = folded.get(file.path.toLowerCase());
+    folded.set(file.path.toLowerCase(), file.path);
+    const source = posix(relative(folder.path, locate(file.source) ?? file.source));
+    sources.add(source);
+    if (!folder.holds(file.path)) {
+      say("error", "output_outside", file.path, `${JSON.stringify(file.path)} is not a path inside of the output folder`, "rename the schema file, or remove the link that leads out.");
+    } else if (same !== undefined) {
+      say("error", "name_collision", file.path, `${same} and ${file.path} are one file where case does not count`, "rename one of the schema files.");
+    } else {
+      planFile(file, source);
+    }
+  }
+  for (const [path, entry] of known) if (!next.has(path)) planLeftover(path, entry);
+  const manifestAfter = manifestText(next);
+  return {
+    changes: changes.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
+    manifest: { path: MANIFEST, change: changeOf(manifestBefore, manifestAfter), before: manifestBefore ?? "", after: manifestAfter },
+    diagnostics,
+  };
+
+  function planFile(file: OutputFile, source: string): void {
+    const after = withHeader(file.source, file.text);
+    next.set(file.path, { source, hash: hashOf(after) });
+    const existing = folder.read(file.path);
+    if (existing !== undefined && (existing.kind === "other" || !isOurs(existing.text))) {
+      say("error", "output_foreign", file.path, `${file.path} is there already, and was not generated`, "move it away, or choose another output folder.");
+      return;
+    }
+    changes.push({ path: file.path, change: changeOf(existing?.text, after), before: existing?.text ?? "", after });
+  }
+
+  /** A file of an earlier run: deleted if its schema file was generated anew without it, or is gone; else it is another run's. */
+  function planLeftover(path: string, entry: ManifestEntry): void {
+    const needed = !sources.has(entry.source) && existsSync(resolve(folder.path, entry.source));
+    const existing = folder.holds(path) ? folder.read(path) : undefined;
+    if (existing === undefined) return;
+    if (needed) {
+      next.set(path, entry);
+    } else if (existing.kind === "other" || !isOurs(existing.text) || hashOf(existing.text) !== entry.hash) {
+      say("warning", "output_edited", path, `${path} is no longer generated, but somebody changed it`, "delete it, or move what is yours elsewhere.");
+    } else {
+      changes.push({ path, change: "deleted", before: existing.text, after: "" });
+    }
+  }
+}
+
+function changeOf(before: string | undefined, after: string): FileChange["change"] {
+  return before === undefined ? "added" : before === after ? "unchanged" : "changed";
+}
+
+function posix(path: string): string {
+  return path.split(sep).join("/");
+}
