@@ -1,8 +1,10 @@
 // Vitest: the project `node` for all tests, the project `browser` for `*.browser.test.ts` in a page of the system's Chromium.
 import { existsSync } from "node:fs";
+
 import { playwright } from "@vitest/browser-playwright";
 import { defaultClientConditions, defaultServerConditions, type Plugin } from "vite";
 import { defineConfig, type TestProjectInlineConfiguration as Project } from "vitest/config";
+
 import { missingMessage, needService } from "./tools/services.mjs";
 
 const source = "@raceway/source"; // tests run the sources, never `dist`
@@ -47,14 +49,15 @@ const leftOut = (reason: string): Project => ({
       name: "left-out",
       enforce: "pre",
       transform: (_, id) =>
-        id.endsWith(".browser.test.ts") ? `import { test } from "vitest"; test.skip(${JSON.stringify(reason)});` : undefined,
+        id.endsWith(".browser.test.ts")
+          ? `import { test } from "vitest"; test.skip(${JSON.stringify(reason)});`
+          : undefined,
     } satisfies Plugin,
   ],
   test: { name: "browser", include: pageTests },
 });
 
 const chromium = needService("chromium"); // throws if RACEWAY_REQUIRE asks for it and it is missing
-if (chromium === undefined) console.warn(missingMessage("chromium"));
 
 export default defineConfig({
   ...page,

@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { gzipSync } from "node:zlib";
+
 import { build } from "rolldown";
 
 /**
@@ -52,7 +53,9 @@ for (const [entry, limit] of Object.entries(limits)) {
     const { minified, gzip } = await measure(entry);
     console.log(columns(entry, ...[minified, gzip, limit, limit - gzip].map((bytes) => bytes.toLocaleString("en"))));
     if (gzip > limit) {
-      console.error(`${entry}: ${gzip} bytes exceed the limit of ${limit} in tools/bundle-size.ts. Make it smaller, or raise the limit with a reason.`);
+      console.error(
+        `${entry}: ${gzip} bytes exceed the limit of ${limit} in tools/bundle-size.ts. Make it smaller, or raise the limit with a reason.`,
+      );
       process.exitCode = 1;
     }
   } catch (error) {

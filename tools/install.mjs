@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+
 import { findService, isRequired, missingMessage, serviceNames, services } from "./services.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
@@ -38,7 +39,9 @@ function install() {
 /** The workspace brings its own Node for Linux on x64 and arm64; elsewhere the system's has to be new enough to run TypeScript. */
 function requireNode24() {
   if (existsSync("node_modules/.bin/node") || Number(process.versions.node.split(".")[0]) >= 24) return;
-  console.error(`Raceway runs on Node 24 or newer; this is ${process.version}, and there is no packaged Node for ${process.platform} ${process.arch}. Install Node 24.`);
+  console.error(
+    `Raceway runs on Node 24 or newer; this is ${process.version}, and there is no packaged Node for ${process.platform} ${process.arch}. Install Node 24.`,
+  );
   rmSync(lock, { force: true });
   process.exit(1);
 }
@@ -89,9 +92,16 @@ function holderOf(file) {
 function installServices() {
   const missing = serviceNames.filter((name) => findService(name) === undefined);
   const installable = missing.filter((name) => !process.env[services[name].variable]);
-  if (installable.length > 0 && process.platform === "linux" && process.getuid?.() === 0 && existsSync("/usr/bin/apt-get")) {
+  if (
+    installable.length > 0 &&
+    process.platform === "linux" &&
+    process.getuid?.() === 0 &&
+    existsSync("/usr/bin/apt-get")
+  ) {
     console.error(`Installing ${installable.join(", ")} for the tests.`);
-    spawnSync("bash", ["tools/install-services.sh", ...installable.map((name) => services[name].debian)], { stdio: "inherit" });
+    spawnSync("bash", ["tools/install-services.sh", ...installable.map((name) => services[name].debian)], {
+      stdio: "inherit",
+    });
   }
   for (const name of missing) {
     if (findService(name) !== undefined) continue;

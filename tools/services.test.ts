@@ -2,7 +2,9 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+
 import { afterAll, expect, test } from "vitest";
+
 import { findService, isRequired, missingMessage, needService, serviceNames } from "./services.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "raceway-services-"));
@@ -39,6 +41,8 @@ test("lets a test skip what is missing, unless RACEWAY_REQUIRE forbids it", () =
 });
 
 test("says what is missing, what follows and what to do", () => {
-  expect(missingMessage("chromium", { CHROMIUM: "/nowhere" })).toMatchInlineSnapshot(`"chromium is missing (CHROMIUM=/nowhere is no program); left out: tests in a browser page. Install it (Debian: apt-get install chromium) or set CHROMIUM=/path/to/chromium."`);
+  expect(missingMessage("chromium", { CHROMIUM: "/nowhere" })).toMatchInlineSnapshot(
+    `"chromium is missing (CHROMIUM=/nowhere is no program); left out: tests in a browser page. Install it (Debian: apt-get install chromium) or set CHROMIUM=/path/to/chromium."`,
+  );
   for (const name of serviceNames) expect(missingMessage(name, {})).toMatch(/left out: .+ Install it/);
 });

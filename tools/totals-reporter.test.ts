@@ -2,8 +2,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+
 import { expect, test } from "vitest";
 import { startVitest } from "vitest/node";
+
 import { countTotals, type Totals } from "./totals-reporter.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -17,7 +19,7 @@ async function totalsOf(source: string): Promise<Totals> {
   let totals: Totals | undefined;
   const exitCode = process.exitCode;
   try {
-    const vitest = await startVitest("test", [], {
+    const vitest = await startVitest([], {
       root: folder,
       config: false,
       watch: false,
