@@ -18,11 +18,12 @@ answerParent({
     prepared = await prepareCase(workload, openLoad(port, transport), await Control.open(controlPort));
   },
   measure: (seconds: number): Promise<Sample> => (prepared as PreparedCase).measure(seconds),
-  async profile(seconds: number, file: string): Promise<void> {
+  async profile(seconds: number, file: string): Promise<Sample> {
     const { control, measure } = prepared as PreparedCase;
     await control.startProfile();
-    await measure(seconds);
+    const sample = await measure(seconds);
     await control.stopProfile(file);
+    return sample;
   },
   async dispose(): Promise<void> {
     await prepared?.dispose();

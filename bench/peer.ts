@@ -56,7 +56,7 @@ export interface Conversation {
 
 /** Modules in `peers/` export these two. */
 export interface PeerServerModule {
-  startServer(): Promise<PeerServer>;
+  startServer(transport: string): Promise<PeerServer>;
 }
 export interface PeerLoadModule {
   openLoad(port: number, transport: string): PeerLoad;

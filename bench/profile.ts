@@ -8,7 +8,7 @@ interface CpuProfile {
 }
 
 export interface ProfileEntry {
-  /** "session.ts:210 send", or "packages/core" in the sum by place. */
+  /** "flush  packages/core/src/session.ts:228"; in the sum by place, the file or the dependency. */
   readonly name: string;
   readonly micros: number;
   /** Of the time that was not idle. */
@@ -17,6 +17,8 @@ export interface ProfileEntry {
 
 export interface ProfileSummary {
   readonly busyMicros: number;
+  /** Calls, messages or deliveries while it was taken. */
+  readonly units: number;
   readonly functions: readonly ProfileEntry[];
   readonly places: readonly ProfileEntry[];
 }
@@ -24,7 +26,7 @@ export interface ProfileSummary {
 const TOP = 30;
 const root = new URL("..", import.meta.url).href;
 
-export async function summarizeProfile(file: string): Promise<ProfileSummary> {
+export async function summarizeProfile(file: string, units: number): Promise<ProfileSummary> {
   const profile = JSON.parse(await readFile(file, "utf8")) as CpuProfile;
   const names = new Map<number, { name: string; place: string }>();
   for (const { id, callFrame } of profile.nodes) {
@@ -37,13 +39,13 @@ export async function summarizeProfile(file: string): Promise<ProfileSummary> {
   let busyMicros = 0;
   for (const [index, id] of profile.samples.entries()) {
     const { name, place } = names.get(id) as { name: string; place: string };
-    if (name === "(idle)") continue;
+    if (name === "(idle)" || place === "node:inspector") continue; // starting the profiler is a sample of itself
     const micros = profile.timeDeltas[index] as number;
     busyMicros += micros;
     functions.set(name, (functions.get(name) ?? 0) + micros);
     places.set(place, (places.get(place) ?? 0) + micros);
   }
-  return { busyMicros, functions: largest(functions, busyMicros, TOP), places: largest(places, busyMicros, TOP) };
+  return { busyMicros, units, functions: largest(functions, busyMicros, TOP), places: largest(places, busyMicros, TOP) };
 }
 
 function largest(sums: ReadonlyMap<string, number>, busyMicros: number, count: number): ProfileEntry[] {
@@ -64,10 +66,10 @@ function placeOf(where: string, functionName: string): string {
   return where.split("/").slice(0, where.startsWith("@") ? 2 : 1).join("/"); // oxfmt-ignore
 }
 
-export function formatProfile(title: string, file: string, { busyMicros, functions, places }: ProfileSummary): string {
-  const lines = [`Profile: ${title}, ${(busyMicros / 1e3).toFixed(0)} ms busy (${file})`];
+export function formatProfile(title: string, file: string, { busyMicros, units, functions, places }: ProfileSummary): string {
+  const lines = [`Profile: ${title}, ${(busyMicros / 1e3).toFixed(0)} ms busy, ${units} units, ${(busyMicros / units).toFixed(2)} µs each with the profiler on (${file})`, "  share    µs each"];
   const list = (entries: readonly ProfileEntry[]): void => {
-    for (const { name, micros, share } of entries) lines.push(`  ${(share * 100).toFixed(1).padStart(5)} %  ${(micros / 1e3).toFixed(1).padStart(8)} ms  ${name}`);
+    for (const { name, micros, share } of entries) lines.push(`  ${(share * 100).toFixed(1).padStart(5)} %  ${(micros / units).toFixed(3).padStart(8)}  ${name}`);
   };
   lines.push(" by place, self time");
   list(places);

@@ -15,18 +15,27 @@ export interface RunOptions {
   progress(text: string): void;
 }
 
+export interface Profiled {
+  readonly file: string;
+  /** Measured while it was taken. */
+  readonly units: number;
+}
+
 export interface RunOutcome {
   readonly result: CaseResult;
-  /** Files by subject. */
-  readonly profiles: ReadonlyMap<string, string>;
+  /** By subject. */
+  readonly profiles: ReadonlyMap<string, Profiled>;
 }
+
+/** Rounds of half a measurement each, until the server has worked as long as one takes: compilers count work and not time. */
+const WARM_UP_ROUNDS = 6;
 
 /** Profiles stay for a closer look; the folder is no one's source. */
 const profileFolder = new URL("../node_modules/.cache/raceway-bench/", import.meta.url);
 
 export async function runCase(workload: Case, subjects: readonly Subject[], fleet: Fleet, options: RunOptions): Promise<RunOutcome> {
   const samples = new Map<string, Sample[] | Error>(subjects.map(({ name }) => [name, []]));
-  const profiles = new Map<string, string>();
+  const profiles = new Map<string, Profiled>();
   /** A subject that fails leaves the case, and its processes end; the others go on. */
   const attempt = async (name: string, step: () => Promise<void>): Promise<void> => {
     if (samples.get(name) instanceof Error) return;
@@ -49,7 +58,9 @@ export async function runCase(workload: Case, subjects: readonly Subject[], flee
     await attempt(name, async () => {
       const { load, port, controlPort } = await fleet.start(subject);
       await load.ask("prepare", port, controlPort, workload);
-      if (!memory) await load.ask("measure", options.seconds / 2);
+      if (memory) return;
+      let warm = 0;
+      for (let round = 0; round < WARM_UP_ROUNDS && warm < options.seconds * 1e6; round++) warm += (await load.ask<Sample>("measure", options.seconds / 2)).cpuMicros;
     });
   }
   const repetitions = memory ? 1 : options.repetitions; // a second one would measure memory that the first left behind
@@ -67,8 +78,8 @@ export async function runCase(workload: Case, subjects: readonly Subject[], flee
     await attempt(name, async () => {
       await mkdir(profileFolder, { recursive: true });
       const file = fileURLToPath(new URL(`${workload.key.replace("/", "-")}-${name.replace(" ", "-")}.cpuprofile`, profileFolder));
-      await ask(subject, "profile", options.seconds * 2, file);
-      profiles.set(name, file);
+      const { units } = await ask<Sample>(subject, "profile", options.seconds * 2, file);
+      profiles.set(name, { file, units });
     });
   }
   for (const subject of subjects) await attempt(subject.name, () => ask(subject, "dispose"));

@@ -3,12 +3,12 @@ import { answerParent } from "./child.ts";
 import { serveControl } from "./control.ts";
 import type { PeerServerModule } from "./peer.ts";
 
-const [module] = process.argv.slice(2) as [string];
+const [module, transport] = process.argv.slice(2) as [string, string];
 
 answerParent({
   async start() {
     const { startServer } = (await import(`./peers/${module}-server.ts`)) as PeerServerModule;
-    const peer = await startServer();
+    const peer = await startServer(transport);
     return { port: peer.port, controlPort: await serveControl(peer) };
   },
 });

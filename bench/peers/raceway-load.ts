@@ -1,0 +1,111 @@
+// Calls a Raceway server: the generated client for calls and streams, raw sessions for subscribers.
+import { connect } from "@raceway/client";
+import type { ClientTransport, Host, Link, LinkReceiver } from "@raceway/core";
+import { silentLogger, systemRandom } from "@raceway/core";
+import { nodeClock } from "@raceway/core/node";
+import type { Arrivals } from "../arrivals.ts";
+import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
+import { benchClient } from "../gen/bench/v1/bench.client.ts";
+import type { PeerClient, PeerLoad, RawConnection } from "../peer.ts";
+import { Queue } from "../queue.ts";
+import { RawSession } from "../raw/raceway-session.ts";
+import { openRawWebSocket } from "../raw/websocket.ts";
+
+const transports: Readonly<Record<string, () => Promise<ClientTransport>>> = {
+  websocket: async () => (await import("@raceway/transport-websocket/client")).websocket(),
+  sse: async () => (await import("@raceway/transport-sse/client")).sse(),
+  poll: async () => (await import("@raceway/transport-poll/client")).poll(),
+  grpc: async () => (await import("@raceway/transport-grpc/client")).grpc(),
+};
+
+const PATH = "/raceway"; // the server's default
+
+export function openLoad(port: number, transport: string): PeerLoad {
+  const make = transports[transport];
+  if (!make) throw new Error(`There is no transport "${transport}".`);
+  const openRaw = transport === "websocket" ? openRawSocket : openRawLink;
+  return {
+    connect: async () => connectClient(port, await make()),
+    subscribe: async (arrivals) => openRaw(port, await make(), arrivals),
+    idle: async () => openRaw(port, await make(), undefined),
+  };
+}
+
+/** WebSocket frames read by hand: a thousand subscribers cost the load's core little. */
+async function openRawSocket(port: number, _transport: ClientTransport, arrivals: Arrivals | undefined): Promise<RawConnection> {
+  let session: RawSession | undefined;
+  const raw = await openRawWebSocket(port, `${PATH}/websocket`, "raceway.v1", {
+    arrived: () => arrivals?.arrived(),
+    message: (chunk, start, end) => session?.batch(chunk, start, end),
+    failed: (error) => session?.failed(error),
+  });
+  session = new RawSession((batch) => raw.send(batch, true), arrivals);
+  await session.ready;
+  return raw;
+}
+
+/** A link as the transport's client half makes it, with nothing above but the raw session. */
+async function openRawLink(port: number, transport: ClientTransport, arrivals: Arrivals | undefined): Promise<RawConnection> {
+  let link: Link | undefined;
+  let session: RawSession | undefined;
+  const opened = (one: Link): LinkReceiver => {
+    link = one;
+    session = new RawSession((batch) => void one.send([batch]), arrivals);
+    return {
+      batch(bytes) {
+        arrivals?.arrived();
+        session?.batch(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.length);
+      },
+      drain() {},
+      closed: (error) => session?.failed(error ?? new Error("The server closed a link.")),
+    };
+  };
+  await transport.start(host).open({ url: `http://127.0.0.1:${port}`, path: PATH }, opened, new AbortController().signal);
+  await session?.ready;
+  return { close: () => link?.close() };
+}
+
+const host: Host = {
+  side: "client",
+  clock: nodeClock(),
+  random: systemRandom,
+  log: silentLogger,
+  store: { get: refuse, put: refuse, delete: refuse, take: refuse },
+  draining: new AbortController().signal,
+};
+function refuse(): Promise<never> {
+  return Promise.reject(new Error("A raw link needs no store."));
+}
+
+async function connectClient(port: number, transport: ClientTransport): Promise<PeerClient> {
+  const connection = connect(`http://127.0.0.1:${port}`, { transports: [transport] });
+  const client = benchClient(connection);
+  return {
+    echo: (text, number) => client.echo({ text, number }),
+    async down(count, take) {
+      for await (const { seq } of client.down({ count })) take(seq);
+    },
+    up: (count) => client.up(events(count)),
+    async converse() {
+      const said = new Queue<BenchEvent>();
+      const answers = client.pingPong(said)[Symbol.asyncIterator]();
+      return {
+        async say(event) {
+          said.push(event);
+          const { value } = await answers.next();
+          return (value as BenchEvent).seq;
+        },
+        async end() {
+          said.end();
+          await answers.next();
+        },
+      };
+    },
+    close: () => connection.close(),
+  };
+}
+
+async function* events(count: number): AsyncGenerator<BenchEvent> {
+  const at = monotonicMicros();
+  for (let seq = 1; seq <= count; seq++) yield makeEvent(seq, at);
+}

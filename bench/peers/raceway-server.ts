@@ -1,0 +1,50 @@
+// Raceway, through its public interface and generated code; one transport a process.
+import type { ServerTransport } from "@raceway/core";
+import { raceway } from "@raceway/server";
+import { makeEvent, monotonicMicros } from "../event.ts";
+import { benchService } from "../gen/bench/v1/bench.server.ts";
+import type { PeerServer } from "../peer.ts";
+
+const transports: Readonly<Record<string, () => Promise<ServerTransport>>> = {
+  websocket: async () => (await import("@raceway/transport-websocket/server")).websocket(),
+  sse: async () => (await import("@raceway/transport-sse/server")).sse(),
+  poll: async () => (await import("@raceway/transport-poll/server")).poll(),
+  grpc: async () => (await import("@raceway/transport-grpc/server")).grpc(),
+};
+
+export async function startServer(transport: string): Promise<PeerServer> {
+  const make = transports[transport];
+  if (!make) throw new Error(`There is no transport "${transport}".`);
+  const app = raceway({
+    transports: [await make()],
+    // All clients come from one address, and ask for more than one client should.
+    limits: { sessionsPerAddress: 100_000, framesPerSecond: 100_000_000, framesBurst: 100_000_000 },
+  });
+  const publishers = app.serve(benchService, {
+    echo: ({ text, number }) => ({ text, number }),
+    async *down({ count }) {
+      const at = monotonicMicros();
+      for (let seq = 1; seq <= count; seq++) yield makeEvent(seq, at);
+    },
+    async up(events) {
+      let count = 0;
+      let last = 0;
+      for await (const event of events) {
+        count++;
+        last = event.seq;
+      }
+      return { count, last };
+    },
+    async *pingPong(events) {
+      for await (const event of events) yield event;
+    },
+  });
+  const { port } = await app.listen({ port: 0, host: "127.0.0.1" });
+  return {
+    port,
+    subscribers: () => app.sessions,
+    publish(events) {
+      for (const event of events) void publishers.ticks.publish({ board: "main" }, event);
+    },
+  };
+}
