@@ -24,7 +24,7 @@ const kinds: readonly Kind[] = [
     frame: (index) => ({ case: "open", value: { call: index, method: "/bench.v1.EchoService/Echo", timeoutMs: 10_000, end: true, payload } }),
     write: (index) => writer.open(index, "/bench.v1.EchoService/Echo", undefined, 10_000, undefined, undefined, true, payload),
   },
-  { name: "publication", frame: (index) => ({ case: "publication", value: { handle: 5, offset: BigInt(index + 70_000), payload } }), write: (index) => writer.part(encodePublication(5, index + 70_000, payload)) },
+  { name: "publication", frame: (index) => ({ case: "publication", value: { handle: 5, offset: BigInt(index + 70_000), payload } }), write: (index) => void (sink += encodePublication(5, index + 70_000, payload).length) },
   { name: "credit", frame: (index) => ({ case: "credit", value: { call: index, messages: 64, bytes: 7_040 } }), write: (index) => writer.credit(index, 64, 7_040) },
 ];
 

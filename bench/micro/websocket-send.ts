@@ -5,17 +5,21 @@
 // round is the figure to trust. The readers are in a process of their own; what is measured is this one's CPU time.
 import { type ChildProcess, fork } from "node:child_process";
 import { type AddressInfo, createServer, connect, type Socket } from "node:net";
+
 import type { Link } from "@raceway/core";
 import { hostTransport } from "@raceway/server/node";
 import { websocket } from "@raceway/transport-websocket/server";
 import { type WebSocket, WebSocketServer } from "ws";
+
 import { median } from "../statistics.ts";
 
 const ROUNDS = 15;
 const ROUND_MS = 40;
 
 if (process.argv[2] === "read") readAll(process.argv.slice(3).map(Number));
-else for (const sockets of process.argv.length > 2 ? process.argv.slice(2).map(Number) : [100, 1_000]) await measure(sockets);
+else
+  for (const sockets of process.argv.length > 2 ? process.argv.slice(2).map(Number) : [100, 1_000])
+    await measure(sockets);
 
 /** Connects so many sockets to each port, asks for a WebSocket, and throws away what comes. */
 function readAll([count = 0, ...ports]: readonly number[]): void {
@@ -56,13 +60,22 @@ async function measure(count: number): Promise<void> {
     links.push(link);
     return { batch() {}, drain() {}, closed() {} };
   });
-  const ports = [(plain.address() as AddressInfo).port, (peer.address() as AddressInfo).port, Number(new URL(hosted.endpoint.url).port)];
-  const reader: ChildProcess = fork(import.meta.filename, ["read", String(count), ...ports.map(String)], { execArgv: process.execArgv });
+  const ports = [
+    (plain.address() as AddressInfo).port,
+    (peer.address() as AddressInfo).port,
+    Number(new URL(hosted.endpoint.url).port),
+  ];
+  const reader: ChildProcess = fork(import.meta.filename, ["read", String(count), ...ports.map(String)], {
+    execArgv: process.execArgv,
+  });
   await new Promise((resolve) => reader.once("message", resolve));
 
   for (const bytes of [113, 16_384]) {
     const payload = Buffer.alloc(bytes, 10);
-    const framed = Buffer.concat([bytes < 126 ? Buffer.from([0x82, bytes]) : Buffer.from([0x82, 126, bytes >> 8, bytes & 0xff]), payload]);
+    const framed = Buffer.concat([
+      bytes < 126 ? Buffer.from([0x82, bytes]) : Buffer.from([0x82, 126, bytes >> 8, bytes & 0xff]),
+      payload,
+    ]);
     const ways: Record<string, () => void> = {
       "socket.write of framed bytes": () => {
         for (const socket of raw) socket.write(framed);
@@ -76,18 +89,29 @@ async function measure(count: number): Promise<void> {
       },
       "link.send, an array each, 4 parts": () => {
         const quarter = bytes >> 2;
-        for (const link of links) link.send([payload.subarray(0, quarter), payload.subarray(quarter, 2 * quarter), payload.subarray(2 * quarter, 3 * quarter), payload.subarray(3 * quarter)]);
+        for (const link of links)
+          link.send([
+            payload.subarray(0, quarter),
+            payload.subarray(quarter, 2 * quarter),
+            payload.subarray(2 * quarter, 3 * quarter),
+            payload.subarray(3 * quarter),
+          ]);
       },
     };
     await compareTurns(`${count} sockets, ${bytes} B`, count, Object.entries(ways));
   }
   reader.kill();
-  for (const socket of [...raw, ...peers]) "destroy" in socket ? socket.destroy() : socket.terminate();
+  for (const socket of raw) socket.destroy();
+  for (const socket of peers) socket.terminate();
   plain.close();
   peer.close();
 }
 
-async function compareTurns(name: string, count: number, ways: readonly (readonly [string, () => void])[]): Promise<void> {
+async function compareTurns(
+  name: string,
+  count: number,
+  ways: readonly (readonly [string, () => void])[],
+): Promise<void> {
   const costs = ways.map((): number[] => []);
   for (let round = 0; round < ROUNDS + 2; round++) {
     for (let index = 0; index < ways.length; index++) {
@@ -109,7 +133,10 @@ async function compareTurns(name: string, count: number, ways: readonly (readonl
   }
   console.log(name);
   for (const [way, [label]] of ways.entries()) {
-    const ratio = (to: number): string => median(costs[way]!.map((cost, round) => costs[to]![round]! / cost)).toFixed(2);
-    console.log(`  ${label.padEnd(36)} ${median(costs[way]!).toFixed(2).padStart(7)} µs   ${ratio(0)} × raw   ${ratio(1)} × ws`);
+    const ratio = (to: number): string =>
+      median(costs[way]!.map((cost, round) => costs[to]![round]! / cost)).toFixed(2);
+    console.log(
+      `  ${label.padEnd(36)} ${median(costs[way]!).toFixed(2).padStart(7)} µs   ${ratio(0)} × raw   ${ratio(1)} × ws`,
+    );
   }
 }

@@ -105,7 +105,12 @@ function readLine(batch: Uint8Array, from: number, to: number, maxDepth: number)
   const payload = scan(batch, from, to, maxDepth);
   let value: unknown;
   try {
-    value = JSON.parse(strictDecoder.decode(batch.subarray(from, to)));
+    // A payload that was found is not parsed here but by the codec, once; a number stands for it.
+    value = JSON.parse(
+      payload === undefined
+        ? strictDecoder.decode(batch.subarray(from, to))
+        : `${strictDecoder.decode(batch.subarray(from, payloadFrom))}0${strictDecoder.decode(batch.subarray(payloadTo, to))}`,
+    );
   } catch {
     throw malformed(from, "not JSON");
   }
@@ -175,9 +180,19 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+// What `scan` found last.
+let payloadFrom = 0;
+let payloadTo = 0;
+
+const STRING = 1;
+const DEEPER = 2;
+const HIGHER = 3;
+const COLON = 4;
+const COMMA = 5;
+/** The bytes that give JSON its structure. */
+const structure = new Uint8Array(256);
+for (const [index, letters] of ['"', "{[", "}]", ":", ","].entries()) for (const letter of letters) structure[letter.charCodeAt(0)] = index + 1;
 const QUOTE = 34;
-const COMMA = 44;
-const COLON = 58;
 const BACKSLASH = 92;
 
 /**
@@ -188,39 +203,36 @@ function scan(bytes: Uint8Array, from: number, to: number, maxDepth: number): Ui
   let depth = 0;
   let kinds = 0;
   let found = 0;
-  let start = -1;
-  let stop = -1;
+  let start = 0;
+  let stop = 0; // 0: not yet
   let isJson = false; // the last string at depth 2 was "json"
   for (let at = from; at < to; at++) {
-    switch (bytes[at]) {
-      case QUOTE: {
-        const begin = ++at;
-        for (; at < to && bytes[at] !== QUOTE; at++) if (bytes[at] === BACKSLASH) at++;
-        if (depth === 2) isJson = at - begin === 4 && bytes[begin] === 106 && bytes[begin + 1] === 115 && bytes[begin + 2] === 111 && bytes[begin + 3] === 110;
-        break;
+    const sign = structure[bytes[at]!]!;
+    if (sign === 0) continue;
+    if (sign === STRING) {
+      const begin = ++at;
+      for (; at < to; at++) {
+        const byte = bytes[at];
+        if (byte === QUOTE) break;
+        if (byte === BACKSLASH) at++;
       }
-      case 123: // {
-      case 91: // [
-        if (++depth > maxDepth) throw malformed(at, `JSON is deeper than ${maxDepth - 2} in a payload`);
-        break;
-      case COLON:
-        if (depth === 1) kinds++;
-        else if (depth === 2 && isJson) {
-          found++;
-          start = at + 1;
-          stop = -1;
-          isJson = false;
-        }
-        break;
-      case 125: // }
-      case 93: // ]
-        depth--;
-        if (depth === 1 && start >= 0 && stop < 0) stop = at;
-        break;
-      case COMMA:
-        if (depth === 2 && start >= 0 && stop < 0) stop = at;
-        break;
-    }
+      if (depth === 2) isJson = at - begin === 4 && bytes[begin] === 106 && bytes[begin + 1] === 115 && bytes[begin + 2] === 111 && bytes[begin + 3] === 110;
+    } else if (sign === DEEPER) {
+      if (++depth > maxDepth) throw malformed(at, `JSON is deeper than ${maxDepth - 2} in a payload`);
+    } else if (sign === HIGHER) {
+      if (--depth === 1 && start > 0 && stop === 0) stop = at;
+    } else if (sign === COLON) {
+      if (depth === 1) kinds++;
+      else if (depth === 2 && isJson) {
+        found++;
+        start = at + 1;
+        stop = 0;
+        isJson = false;
+      }
+    } else if (sign === COMMA && depth === 2 && start > 0 && stop === 0) stop = at;
   }
-  return found === 1 && kinds === 1 && stop > 0 ? bytes.subarray(start, stop) : undefined;
+  if (found !== 1 || kinds !== 1 || stop === 0) return undefined;
+  payloadFrom = start;
+  payloadTo = stop;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + start, stop - start);
 }

@@ -43,11 +43,16 @@ export function readFrames(batch: Uint8Array, each: (frame: Frame) => void): voi
 
 class Reader implements Cursor {
   readonly bytes: Uint8Array;
+  readonly buffer: ArrayBufferLike;
+  /** Where in the buffer the bytes begin. */
+  readonly offset: number;
   pos = 0;
   end: number;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
+    this.buffer = bytes.buffer;
+    this.offset = bytes.byteOffset;
     this.end = bytes.length;
   }
 
@@ -86,7 +91,7 @@ class Reader implements Cursor {
     const outer = this.end;
     const end = this.enter();
     // Not `subarray`: of Node's Buffers it makes Buffers, which applications would find in their messages.
-    const bytes = new Uint8Array(this.bytes.buffer, this.bytes.byteOffset + this.pos, end - this.pos);
+    const bytes = new Uint8Array(this.buffer, this.offset + this.pos, end - this.pos);
     this.pos = end;
     this.end = outer;
     return bytes;
