@@ -1,0 +1,75 @@
+// A peer that speaks frames by hand, to say what no client would.
+import type { Link, MemoryTransport } from "@raceway/core";
+import { silentLogger, systemRandom } from "@raceway/core";
+import { type Frame, type HelloFrame, type WelcomeFrame, encodeFrame, readBatch } from "@raceway/core/internal";
+import type { VirtualClock } from "@raceway/testkit";
+
+export interface RawPeer {
+  readonly link: Link;
+  /** All frames that came. */
+  readonly frames: Frame[];
+  /** The link is over. */
+  readonly closed: boolean;
+  say(...frames: readonly Frame[]): void;
+  bytes(...bytes: readonly number[]): void;
+}
+
+export async function rawPeer(memory: MemoryTransport, clock: VirtualClock): Promise<RawPeer> {
+  const store = { get: async () => undefined, put: async () => true, delete: async () => {}, take: async () => ({ ok: true, retryAfterMs: 0 }) };
+  const started = memory.client.start({ side: "client", clock, random: systemRandom, log: silentLogger, store, draining: new AbortController().signal });
+  const frames: Frame[] = [];
+  let link: Link | undefined;
+  let closed = false;
+  await started.open(
+    { url: "http://lab", path: "/raceway" },
+    (opened) => {
+      link = opened;
+      return {
+        batch: (bytes) => readBatch(bytes, { jsonDepth: 64 }, (frame) => frames.push(frame)),
+        drain() {},
+        closed() {
+          closed = true;
+        },
+      };
+    },
+    new AbortController().signal,
+  );
+  return {
+    link: link!,
+    frames,
+    get closed() {
+      return closed;
+    },
+    say: (...said) => void link!.send(said.map(encodeFrame)),
+    bytes: (...bytes) => void link!.send([Uint8Array.from(bytes)]),
+  };
+}
+
+export const none = new Uint8Array(0);
+
+export function hello(more: Partial<HelloFrame> = {}): HelloFrame {
+  return {
+    kind: "hello",
+    version: 1,
+    codecs: ["proto"],
+    session: none,
+    secret: none,
+    received: 0,
+    credential: "",
+    window: { messages: 100, bytes: 100_000 },
+    agent: "raw",
+    header: [],
+    attempt: 1,
+    ...more,
+  };
+}
+
+export function open(call: number, method: string, more: Partial<Extract<Frame, { kind: "open" }>> = {}): Frame {
+  return { kind: "open", call, method, header: [], timeoutMs: 0, idempotencyKey: "", after: undefined, end: true, payload: none, ...more };
+}
+
+export function welcomeOf(peer: RawPeer): WelcomeFrame {
+  const welcome = peer.frames.find((frame) => frame.kind === "welcome");
+  if (welcome === undefined) throw new Error(`no Welcome among ${JSON.stringify(peer.frames.map(({ kind }) => kind))}`);
+  return welcome;
+}
