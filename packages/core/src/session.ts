@@ -236,7 +236,7 @@ export class Session {
       if (replay.bytes > hard) replay.trim(hard);
     }
     const link = this.current;
-    if (link === undefined || link.blocked || link.over) return;
+    if (link === undefined || link.blocked || link.over || this.over !== undefined) return;
     if (this.#unackedFrames >= ACK_FRAMES || this.#unackedBytes >= ACK_BYTES) this.#ack();
 
     const groups = this.#groups;
@@ -608,6 +608,7 @@ export class Session {
   /** Ends the session: all calls are lost, all links closed. `tell` says so to the other side. */
   end(error: ConnectError, tell: boolean): void {
     if (this.over !== undefined) return;
+    if (tell) this.flush(); // what was said before goes first
     this.over = error;
     this.#heartbeat?.[Symbol.dispose]();
     this.#ackTimer?.[Symbol.dispose]();

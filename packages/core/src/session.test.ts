@@ -1,0 +1,286 @@
+import type { ConnectError } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import { joinParts, readBatch } from "./batch.ts";
+import type { CallReceiver } from "./calls.ts";
+import type { Clock } from "./clock.ts";
+import { reasonOf } from "./errors.ts";
+import { FlushQueue } from "./flush-queue.ts";
+import type { Frame } from "./frame.ts";
+import { encodeFrame } from "./frame-binary.ts";
+import { type LimitOptions, resolveLimits } from "./limits.ts";
+import type { Link } from "./link.ts";
+import { Session } from "./session.ts";
+import { SessionLink } from "./session-link.ts";
+
+/** Time and turns by hand: what is due at the end of a turn runs in `turn()`. */
+function handClock(): Clock & { turn(): void; pass(ms: number): void } {
+  let now = 0;
+  let turns: (() => void)[] = [];
+  let loops: (() => void)[] = [];
+  const timers = new Set<{ due: number; run: () => void }>();
+  const turn = (): void => {
+    while (turns.length + loops.length > 0) {
+      const due = [...turns, ...loops];
+      turns = [];
+      loops = [];
+      for (const run of due) run();
+    }
+  };
+  return {
+    now: () => now,
+    wallNow: () => now,
+    after(ms, run) {
+      const timer = { due: now + ms, run };
+      timers.add(timer);
+      return { [Symbol.dispose]: () => void timers.delete(timer) };
+    },
+    turnEnd: (run) => void turns.push(run),
+    loopEnd: (run) => void loops.push(run),
+    turn,
+    pass(ms) {
+      const until = now + ms;
+      for (;;) {
+        const next = [...timers].filter(({ due }) => due <= until).sort((a, b) => a.due - b.due)[0];
+        if (next === undefined) break;
+        timers.delete(next);
+        now = next.due;
+        next.run();
+        turn();
+      }
+      now = until;
+    },
+  };
+}
+
+/** A link that keeps what is sent, batch by batch. */
+class FakeLink implements Link {
+  readonly transport = "fake";
+  readonly traits = { binary: true, duplex: true, push: true, maxBatchBytes: 1_000_000 };
+  readonly peer = { address: "", secure: false, header: () => undefined };
+  readonly buffered = 0;
+  readonly batches: Frame[][] = [];
+  full = false;
+  paused = 0;
+  closed = false;
+  send(parts: readonly Uint8Array[]): boolean {
+    const frames: Frame[] = [];
+    readBatch(joinParts(parts), { jsonDepth: 64 }, (frame) => frames.push(frame));
+    this.batches.push(frames);
+    return !this.full;
+  }
+  pause(): void {
+    this.paused++;
+  }
+  resume(): void {
+    this.paused = 0;
+  }
+  close(): void {
+    this.closed = true;
+  }
+  get kinds(): string[][] {
+    return this.batches.map((batch) => batch.map(({ kind }) => kind));
+  }
+}
+
+const deaf: CallReceiver = { data() {}, end() {}, cancelled() {}, writable() {}, lost() {} };
+
+function setup(side: "client" | "server", limits: LimitOptions = {}) {
+  const clock = handClock();
+  const lost: (ConnectError | undefined)[] = [];
+  const ended: ConnectError[] = [];
+  const opened: string[] = [];
+  const session = new Session({
+    side,
+    limits: resolveLimits(limits),
+    clock,
+    queue: new FlushQueue(clock),
+    owner: {
+      opened(call, frame) {
+        call.receiver = deaf;
+        opened.push(frame.method);
+      },
+      linkLost: (error) => void lost.push(error),
+      auth() {},
+      goaway() {},
+      pong() {},
+      ended: (error) => void ended.push(error),
+    },
+  });
+  const attach = (peerReceived = 0, received = session.received): { link: FakeLink; end: SessionLink } => {
+    const link = new FakeLink();
+    const end = new SessionLink(link, { batch() {}, closed() {} }, false);
+    session.attach(end, peerReceived, received);
+    return { link, end };
+  };
+  return { clock, session, attach, lost, ended, opened };
+}
+
+const frames = (...said: readonly Frame[]): Uint8Array => joinParts(said.map(encodeFrame));
+const open = (call: number): Frame => ({ kind: "open", call, method: "/m", header: [], timeoutMs: 0, idempotencyKey: "", after: undefined, end: false, payload: undefined });
+
+describe("Session", () => {
+  it("writes what a turn said in one batch", () => {
+    const { clock, session, attach } = setup("client");
+    const { link } = attach();
+    for (let at = 0; at < 3; at++) session.open(deaf, "/m", { payload: Uint8Array.of(at) });
+    session.ping(1);
+    expect(link.batches).toEqual([]);
+    clock.turn();
+    expect(link.kinds).toEqual([["ping", "open", "open", "open"]]);
+  });
+
+  it("does not wait for the end of the turn once 32 KiB have come together", () => {
+    const { session, attach } = setup("client");
+    const { link } = attach();
+    for (let at = 0; at < 40; at++) session.open(deaf, "/m", { payload: new Uint8Array(1_000) });
+    expect(link.batches.length).toBeGreaterThanOrEqual(1);
+    expect(link.batches[0]!.length).toBeGreaterThan(30);
+  });
+
+  it("acknowledges late while it is quiet, and at once after much", () => {
+    const { clock, session, attach } = setup("server");
+    const { link, end } = attach();
+    session.receive(end, frames(open(1)));
+    clock.turn();
+    expect(link.batches).toEqual([]);
+    clock.pass(500);
+    expect(link.batches).toEqual([[{ kind: "ack", received: 1 }]]);
+    session.receive(end, frames(...Array.from({ length: 128 }, (_, at) => open(at + 2))));
+    clock.turn();
+    expect(link.batches[1]).toEqual([{ kind: "ack", received: 129 }]);
+  });
+
+  it("resends from where the other side is, and drops what came already", () => {
+    const { clock, session, attach, opened } = setup("server");
+    const first = attach();
+    session.receive(first.end, frames(open(1), open(2)));
+    first.end.closed(undefined);
+    const second = attach(0, 1); // the client heard of one only, so it sends the second again
+    session.receive(second.end, frames(open(2), open(3)));
+    clock.turn();
+    expect(opened).toEqual(["/m", "/m", "/m"]);
+    expect(session.received).toBe(3);
+  });
+
+  it("takes frames from an old link after a switch, and sends on the new one only", () => {
+    const { clock, session, attach, opened } = setup("server");
+    const old = attach();
+    session.receive(old.end, frames(open(1)));
+    const fresh = attach(0, 1);
+    session.receive(old.end, frames(open(2)));
+    session.receive(fresh.end, frames(open(2), open(3)));
+    session.ping(9);
+    clock.turn();
+    expect(opened).toHaveLength(3);
+    expect(fresh.link.kinds.flat()).toContain("ping");
+    expect(old.link.kinds.flat()).not.toContain("ping");
+  });
+
+  it("falls back to a link that is still open when the current one dies", () => {
+    const { clock, session, attach, lost } = setup("client");
+    const first = attach();
+    const second = attach();
+    session.open(deaf, "/m", { payload: new Uint8Array(1) });
+    clock.turn();
+    expect(second.link.kinds).toEqual([["open"]]);
+    second.end.closed(undefined);
+    expect(lost).toEqual([]);
+    expect(first.link.kinds).toEqual([["open"]]);
+    first.end.closed(undefined);
+    expect(lost).toEqual([undefined]);
+  });
+
+  it("closes a link it cannot fall back to, since what would follow on it is forgotten", () => {
+    const { clock, session, attach, lost } = setup("client");
+    const first = attach();
+    const second = attach();
+    session.open(deaf, "/m", { payload: new Uint8Array(1) });
+    clock.turn();
+    session.receive(second.end, frames({ kind: "ack", received: 1 }));
+    second.end.closed(undefined);
+    expect(first.link.closed).toBe(true);
+    expect(lost).toHaveLength(1);
+  });
+
+  it("says where it can go on: not before what was given up, not after what was sent", () => {
+    const { clock, session, attach } = setup("client", { replayBytes: 1_000, messageBytesOut: 2_000 });
+    const { end } = attach();
+    for (let at = 0; at < 20; at++) {
+      session.open(deaf, "/m", { payload: new Uint8Array(1_000) });
+      clock.turn();
+    }
+    end.closed(undefined);
+    expect(session.resumableFrom(0)).toBe(false);
+    expect(session.resumableFrom(20)).toBe(true);
+    expect(session.resumableFrom(21)).toBe(false);
+    expect(session.replay.bytes).toBeLessThanOrEqual(6_000);
+  });
+
+  it("sends nothing on a full link until it drains", () => {
+    const { clock, session, attach } = setup("client");
+    const { link, end } = attach();
+    link.full = true;
+    session.open(deaf, "/m", { payload: new Uint8Array(1) });
+    clock.turn();
+    session.open(deaf, "/m", { payload: new Uint8Array(1) });
+    clock.turn();
+    expect(link.batches).toHaveLength(1);
+    expect(session.roomy).toBe(false);
+    link.full = false;
+    end.drain();
+    expect(link.kinds).toEqual([["open"], ["open"]]);
+    expect(session.roomy).toBe(true);
+  });
+
+  it("pauses a peer that sends too much, and cuts one that goes on all the same", () => {
+    const { clock, session, attach, lost } = setup("server", { framesPerSecond: 100, framesBurst: 100 });
+    const { link, end } = attach();
+    const flood = frames(...Array.from({ length: 150 }, (): Frame => ({ kind: "ping", id: 1 })));
+    session.receive(end, flood);
+    expect(link.paused).toBe(1);
+    clock.pass(1_000);
+    expect(link.paused).toBe(0);
+    for (let round = 0; round < 6; round++) session.receive(end, flood);
+    expect(reasonOf(lost[0])).toBe("too_many_frames");
+    expect(link.closed).toBe(true);
+  });
+
+  it("finds a silent link in time, and takes any byte for life", () => {
+    const { clock, session, attach, lost } = setup("client");
+    const { end } = attach();
+    session.watch(1_000, 1_400);
+    for (let round = 0; round < 10; round++) {
+      clock.pass(1_000);
+      end.batch(frames({ kind: "pong", id: 0 }));
+    }
+    expect(lost).toEqual([]);
+    clock.pass(1_800);
+    expect(reasonOf(lost[0])).toBe("link_silent");
+  });
+
+  it("does not take its own lateness for the other's silence", () => {
+    const { clock, session, attach, lost } = setup("client");
+    attach();
+    session.watch(1_000, 1_400);
+    // The process was stalled: its timers run far too late, and what came meanwhile is not read yet.
+    const { now } = clock;
+    clock.now = () => now() + 600_000;
+    clock.pass(180);
+    expect(lost).toEqual([]);
+  });
+
+  it("tells every call when it ends, once, and is quiet after", () => {
+    const { clock, session, attach, ended } = setup("client");
+    const { link } = attach();
+    const lost: string[] = [];
+    session.open({ ...deaf, lost: (error) => void lost.push(error.message) }, "/m", { payload: new Uint8Array(1) });
+    const error = new Error("end") as ConnectError;
+    session.end(Object.assign(error, { code: 1, rawMessage: "end", details: [] }), true);
+    session.end(error, true);
+    clock.turn();
+    expect(lost).toEqual(["end"]);
+    expect(ended).toHaveLength(1);
+    expect(link.kinds.at(-1)).toEqual(["goaway"]);
+    expect(link.closed).toBe(true);
+  });
+});
