@@ -1,9 +1,8 @@
 // The way from schema files to written code: find, compile, lint, strip, model, targets, compare, write.
-import { createFileRegistry } from "@bufbuild/protobuf";
-import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
-import { create } from "@bufbuild/protobuf";
-import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { relative, resolve, sep } from "node:path";
+import { create, createFileRegistry } from "@bufbuild/protobuf";
+import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
+import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { bufCompiler } from "./compile/buf.ts";
 import { explainFindings } from "./compile/explain.ts";
 import type { SchemaCompiler } from "./compile/schema-compiler.ts";
@@ -14,7 +13,8 @@ import { GenerateFailure } from "./failure.ts";
 import type { Finding } from "./lint/finding.ts";
 import { lint } from "./lint/lint.ts";
 import { openOutputFolder } from "./output/output-folder.ts";
-import { type FileChange, type Plan, planOutput } from "./output/plan.ts";
+import { type FileChange, planOutput } from "./output/plan.ts";
+import { staleFindings } from "./output/stale.ts";
 import { writePlan } from "./output/write.ts";
 import { rangeOf } from "./place.ts";
 import { SourceText } from "./source-text.ts";
@@ -48,7 +48,7 @@ export type BuiltInTarget = "es" | "ts";
 export interface GenerateResult {
   /** What is wrong; errors mean that nothing was written. */
   readonly diagnostics: readonly Diagnostic[];
-  /** What was written, or with `check` would be. */
+  /** What was written, or with `check` would be; the manifest is not among them. */
   readonly changes: readonly FileChange[];
   /** No errors; with `check`, also no changes. */
   readonly ok: boolean;
@@ -65,20 +65,23 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
   const linted = lint(sources.files.map((file) => registry.getFile(file)!)).map((finding) => placed(finding, sources));
   if (hasErrors(linted)) return refused(linted);
 
-  const files = await runTargets();
+  const files = await runTargets(compiled.set);
   const folder = openOutputFolder(resolve(cwd, options.out));
   const shown = (path: string): string => relative(cwd, resolve(folder.path, path)).split(sep).join("/");
   const plan = planOutput(folder, files, (file) => sources.locate(file), shown);
   const diagnostics = sortDiagnostics([...linted, ...plan.diagnostics]);
   if (hasErrors(diagnostics)) return refused(diagnostics);
-  if (options.check !== true) await writePlan(folder.path, plan);
-  return { diagnostics, changes: plan.changes, ok: options.check !== true || !isStale(plan) };
+  if (options.check === true) {
+    const stale = staleFindings(plan, shown);
+    return { diagnostics: sortDiagnostics([...diagnostics, ...stale]), changes: plan.changes, ok: stale.length === 0 };
+  }
+  await writePlan(folder.path, plan);
+  return { diagnostics, changes: plan.changes, ok: true };
 
-  async function runTargets(): Promise<readonly OutputFile[]> {
+  async function runTargets(set: FileDescriptorSet): Promise<readonly OutputFile[]> {
     // Loaded only now, since it brings protoplugin along.
     const { buildModel } = await import("./model/build-model.ts");
-    if (!compiled.ok) return [];
-    const descriptors = stripOptions(compiled.set, options.keepOptions);
+    const descriptors = stripOptions(set, options.keepOptions);
     const reached = withImports(descriptors, sources.files);
     const asked = new Set(sources.files);
     const needed = reached.map((file) => file.name).filter((file) => !asked.has(file) && !Object.hasOwn(wktPublicImportPaths, file));
@@ -118,8 +121,4 @@ function refused(diagnostics: readonly Diagnostic[]): GenerateResult {
 
 function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
   return diagnostics.some(({ severity }) => severity === "error");
-}
-
-function isStale(plan: Plan): boolean {
-  return [...plan.changes, plan.manifest].some(({ change }) => change !== "unchanged");
 }

@@ -71,20 +71,30 @@ export function optionPart(desc: Described, option: DescExtension, parts: readon
   return { file: fileOf(desc), path, ...(token !== undefined && { token }) };
 }
 
-/** Parts of an option that were not written have no position; then the nearest part around them that was is taken. */
+/**
+ * Parts of an option that were not written have no position. Then the first part within them that has one is taken, or the
+ * nearest around them; a token decides between them.
+ */
 export function rangeOf(place: Place, source: SourceText): Range | undefined {
-  const locations = place.file.proto.sourceCodeInfo?.location ?? [];
-  for (let length = place.path.length; length > 0; length--) {
-    const path = place.path.slice(0, length);
-    const found = locations.find((location) => samePath(location.path, path)) ?? locations.find((location) => startsWith(location.path, path));
-    if (found === undefined) continue;
-    const { from, to } = pointsOf(found, source);
-    const token = place.token === undefined ? undefined : source.find(place.token, from, to);
-    return token === undefined ? source.range(from, to) : source.range(token.from, token.to);
+  let fallback: Range | undefined;
+  for (const location of candidates(place)) {
+    const { from, to } = pointsOf(location, source);
+    if (place.token === undefined) return source.range(from, to);
+    const token = source.find(place.token, from, to);
+    if (token !== undefined) return source.range(token.from, token.to);
+    fallback ??= source.range(from, to);
   }
-  return undefined;
+  return fallback;
 }
 
+function* candidates({ file, path }: Place): Generator<SourceCodeInfo_Location> {
+  const locations = file.proto.sourceCodeInfo?.location ?? [];
+  for (let length = path.length; length > 0; length--) {
+    const part = path.slice(0, length);
+    yield* locations.filter((location) => samePath(location.path, part));
+    if (length === path.length) yield* locations.filter((location) => startsWith(location.path, part)).slice(0, 1);
+  }
+}
 
 function pointsOf(location: SourceCodeInfo_Location, source: SourceText): { from: Point; to: Point } {
   const [line = 0, column = 0, third = 0, fourth] = location.span;

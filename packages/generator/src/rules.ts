@@ -36,6 +36,7 @@ export const rules = {
   output_outside: "Nothing is written outside of the output folder.",
   output_foreign: "A file that the generator did not write is never overwritten.",
   output_edited: "A generated file that is no longer needed is only deleted if nobody has changed it.",
+  output_stale: "With --check, what is there has to be what the schemas give.",
 } as const;
 
 export type Rule = keyof typeof rules;

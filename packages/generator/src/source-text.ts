@@ -72,7 +72,8 @@ export class SourceText {
     const oneLine = range.endLine === range.line;
     const endColumn = oneLine ? range.endColumn : this.line(range.line - 1).length + 1;
     return codeFrameColumns(
-      this.#lines.join("\n"),
+      // Only "\n" ends a line of protobuf; code-frame knows three more.
+      this.#lines.map((line) => line.replaceAll(/[\r\u2028\u2029]/g, " ")).join("\n"),
       {
         start: { line: range.line, column: range.column },
         end: { line: range.line, column: Math.max(endColumn, range.column + 1) },

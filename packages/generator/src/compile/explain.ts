@@ -25,7 +25,9 @@ export function explainFindings(findings: readonly CompilerFinding[], sources: S
   const repeats = new Map<string, { at: number; count: number }>();
   for (const finding of findings) {
     const source = new SourceText(sources.text(finding.file));
-    const from = source.atByte(finding.line - 1, finding.column - 1);
+    const start = source.atByte(finding.line - 1, finding.column - 1);
+    // Of ".topc" in an option's name, the name is meant.
+    const from = source.line(start.line)[start.index] === "." ? { ...start, index: start.index + 1 } : start;
     const to = source.atByte(finding.endLine - 1, finding.endColumn - 1);
     const { rule, message, mend } = explain(finding.message, { source, from, to, sources, file: finding.file });
     if (rule === "import_needed") {
@@ -72,6 +74,10 @@ function explain(said: string, where: Where): Explained {
     const members = ourMessages().flatMap((one) => one.oneofs).find((one) => `${one.parent.typeName}.${one.name}` === oneof)?.fields;
     const names = members?.map((one) => one.name).join(", ");
     return { rule: "option_repeated", message: `only one member of ${oneof} can be given`, mend: names === undefined ? "keep one of them." : `keep one of ${names}.` };
+  }
+  if (said.startsWith("unexpected ")) return { rule: "schema_invalid", message: said, mend: "a `;`, a brace or a quote may be missing before it." };
+  if (said.endsWith(" declared multiple times") || said.includes("same JSON name")) {
+    return { rule: "schema_invalid", message: said, mend: "rename or remove one of them." };
   }
   return { rule: "schema_invalid", message: said, mend: "see the language's reference at https://protobuf.com/docs/language-spec." };
 }

@@ -36,7 +36,7 @@ function lintDefaults(desc: DescFile | DescService, report: Report): void {
   const { defaults } = desc.kind === "file" ? getOption(desc, ext.file) : getOption(desc, ext.service);
   if (defaults?.wire !== undefined) lintWire(defaults.wire, (parts) => optionPart(desc, rules, ["defaults", "wire", ...parts]), report);
   if (defaults?.transport !== undefined) lintTransports(defaults.transport, (parts, token) => optionPart(desc, rules, ["defaults", "transport", ...parts], token), report);
-  lintPolicy(desc.kind === "file" ? getOption(desc, ext.file_policy) : getOption(desc, ext.service_policy), (parts) => optionPart(desc, policy, parts), report);
+  lintPolicy(desc.kind === "file" ? getOption(desc, ext.file_policy) : getOption(desc, ext.service_policy), (parts, token) => optionPart(desc, policy, parts, token), report);
 }
 
 /** Its address, if it has a good one. */
@@ -51,7 +51,7 @@ function lintMethod(method: DescMethod, report: Report): readonly Address[] {
   if (channel.transport !== undefined) lintTransports(channel.transport, (parts, token) => optionPart(method, ext.channel, ["transport", ...parts], token), report);
   lintRemainingTransports(method, report);
   const policy = getOption(method, ext.policy);
-  lintPolicy(policy, (parts) => optionPart(method, ext.policy, parts), report);
+  lintPolicy(policy, (parts, token) => optionPart(method, ext.policy, parts, token), report);
   lintMisplacedPolicy(method, policy, report);
   return address === undefined ? [] : [address];
 }

@@ -6,7 +6,7 @@ import { type Place, optionPart } from "../place.ts";
 import { lintDuration } from "./duration.ts";
 import type { Report } from "./finding.ts";
 
-type At = (parts: readonly (string | number)[]) => Place;
+type At = (parts: readonly (string | number)[], token?: string) => Place;
 
 export function lintPolicy(policy: ext.ServerPolicy, at: At, report: Report): void {
   if (policy.auth !== undefined) lintAuth(policy.auth, at, report);
@@ -22,7 +22,7 @@ export function lintPolicy(policy: ext.ServerPolicy, at: At, report: Report): vo
 function lintAuth(auth: ext.AuthRule, at: At, report: Report): void {
   switch (auth.rule.case) {
     case undefined:
-      report.error("auth_invalid", at(["auth"]), "this auth says nothing", "write `public: true`, or `require: {}` for any known principal.");
+      report.error("auth_invalid", at(["auth"], "auth"), "this auth says nothing", "write `public: true`, or `require: {}` for any known principal.");
       return;
     case "public":
       if (!auth.rule.value) report.error("auth_invalid", at(["auth", "public"]), "public: false says who may not, but not who may", "write `require: {}` for any known principal.");

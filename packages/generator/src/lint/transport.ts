@@ -33,7 +33,7 @@ export function lintTransports(rules: ext.TransportRules, at: At, report: Report
   for (const list of ["allow", "prefer", "deny"] as const) {
     for (const [position, name] of rules[list].entries()) {
       if (!NAME.test(name)) {
-        report.error("transport_invalid", at([list, position]), `"${name}" cannot be the name of a transport`, "write its name in kebab-case, as in the plugin's README.");
+        report.error("transport_invalid", at([list, position], JSON.stringify(name)), `"${name}" cannot be the name of a transport`, "write its name in kebab-case, as in the plugin's README.");
       } else if (rules[list].indexOf(name) < position) {
         report.error("transport_invalid", at([list, position]), `"${name}" is in ${list} twice`, "remove one of them.");
       }

@@ -3,8 +3,8 @@ import { compareText } from "../../diagnostic.ts";
 import type { MessageModel } from "../../model/model.ts";
 import type { ImportExtension } from "../../target.ts";
 
-/** Globals that generated code relies on; a message of that name is imported under another. */
-const GLOBALS = ["AsyncIterable", "NonNullable", "Promise", "Record"];
+/** Globals that generated code relies on, and its parameters; what has such a name in a schema is imported under another. */
+const OWN = ["AsyncIterable", "NonNullable", "Promise", "Record", "connection", "context", "messages", "options", "request", "requests"];
 
 interface Imported {
   readonly name: string;
@@ -22,7 +22,7 @@ export class Imports {
   constructor(file: string, extension: ImportExtension, own: Iterable<string>) {
     this.#file = file;
     this.#extension = extension;
-    this.#taken = new Set([...GLOBALS, ...own]);
+    this.#taken = new Set([...OWN, ...own]);
   }
 
   type(module: string, name: string): string {

@@ -1,0 +1,53 @@
+// `raceway generate`: what it does.
+import { type DiagnosticFormat, type FileChange, GenerateFailure, type GenerateOptions, formatDiagnostics, generate } from "@raceway/generator";
+import { type GenerateJob, readConfig } from "../config.ts";
+import { type CommandContext, Exit, UsageError } from "../context.ts";
+import type { GenerateArguments } from "./generate.ts";
+
+export async function runGenerate(args: GenerateArguments, context: CommandContext): Promise<number> {
+  const format: DiagnosticFormat = args.json ? "json" : args["error-format"];
+  let ok = true;
+  for (const job of await jobsOf(args, context)) {
+    const result = await run({ ...job, check: args.check, cwd: context.cwd });
+    context.out(formatDiagnostics(result.diagnostics, format));
+    context.err(`${job.out}: ${result.ok || args.check ? summary(result.changes) : "nothing was written"}\n`);
+    ok &&= result.ok;
+  }
+  return ok ? Exit.fine : Exit.findings;
+}
+
+async function run(options: GenerateOptions): ReturnType<typeof generate> {
+  try {
+    return await generate(options);
+  } catch (error) {
+    if (error instanceof GenerateFailure && error.kind === "usage") throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+async function jobsOf(args: GenerateArguments, context: CommandContext): Promise<readonly GenerateJob[]> {
+  const given = {
+    protoPath: args["proto-path"],
+    importExtension: args["import-extension"],
+    targets: args.target,
+    keepOptions: args["keep-option"],
+  };
+  const some = Object.entries(given).filter(([, value]) => value !== undefined);
+  if (args.inputs !== undefined && args.inputs.length > 0) {
+    if (args.out === undefined) throw new UsageError("Name the folder to write to with --out.");
+    return [{ inputs: args.inputs, out: args.out, ...(Object.fromEntries(some) as Partial<GenerateJob>) }];
+  }
+  if (args.out !== undefined || some.length > 0) throw new UsageError("Name schema files, or folders that have some.");
+  const config = await readConfig(context.cwd);
+  if (config === undefined) {
+    throw new UsageError("Name schema files and --out, or write a raceway.config.ts that exports { generate: [{ inputs, out }] }.");
+  }
+  return config.generate;
+}
+
+/** "2 added, 1 changed, 9 unchanged". */
+function summary(changes: readonly FileChange[]): string {
+  const kinds = ["added", "changed", "deleted", "unchanged"] as const;
+  const counts = kinds.map((kind) => ({ kind, count: changes.filter(({ change }) => change === kind).length }));
+  return counts.filter(({ count }) => count > 0).map(({ kind, count }) => `${count} ${kind}`).join(", ") || "nothing to write";
+}
