@@ -1,7 +1,7 @@
 // Calls of every kind through a session, in both codecs and both forms of frames.
 import { createClient, Code, ConnectError } from "@connectrpc/connect";
 import { connect } from "@raceway/client";
-import { memoryTransport, reasonOf } from "@raceway/core";
+import { jsonCodec, memoryTransport, protoCodec, reasonOf } from "@raceway/core";
 import { raceway } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
 import { describe, expect, it } from "vitest";
@@ -17,7 +17,8 @@ const forms = [
   { codec: "json", frames: "json" },
 ] as const;
 
-describe.each(forms)("with codec $codec in $frames frames", (form) => {
+describe.each(forms)("with codec $codec in $frames frames", ({ codec, frames }) => {
+  const form = { codec: codec === "json" ? jsonCodec() : protoCodec(), frames };
   it("answers a call", async () => {
     await using it = await lab({ client: form });
     const data = Uint8Array.from({ length: 256 }, (_, at) => at);

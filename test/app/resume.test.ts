@@ -1,7 +1,7 @@
 // What happens when links die, are switched, or the server restarts: nothing lost, nothing twice.
 import { connect } from "@raceway/client";
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { memoryTransport, reasonOf } from "@raceway/core";
+import { jsonCodec, memoryTransport, protoCodec, reasonOf } from "@raceway/core";
 import { MemoryStorage, memory, raceway } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
 import { describe, expect, it } from "vitest";
@@ -35,7 +35,7 @@ describe.each(upTo(Number(process.env["RACEWAY_SEEDS"] ?? 30)))("with faults fro
     await using connection = connect("http://lab", {
       transports: [a.client, b.client],
       clock,
-      codec: seed % 3 === 0 ? "json" : "proto",
+      codec: seed % 3 === 0 ? jsonCodec() : protoCodec(),
       random: { next: chance, bytes: (length) => crypto.getRandomValues(new Uint8Array(length)) },
       limits: { windowMessages: 8, topicQueueMessages: 16 },
       probeMs: 0,

@@ -6,7 +6,7 @@ import type { DescMessage, DescMethod, DescMethodStreaming, DescMethodUnary, Mes
 import { Code, type ConnectError, type ContextValues, type Interceptor, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import {
   type ClientTransport, type Clock, type Codec, type Endpoint, type Host, type LimitOptions, type Limits, type Logger, type PluginList, type Random, type Stations, type Store, type Timer,
-  fail, jsonCodec, protoCodec, reasonOf, resolveLimits, silentLogger, systemClock, systemRandom,
+  fail, protoCodec, reasonOf, resolveLimits, silentLogger, systemClock, systemRandom,
 } from "@raceway/core";
 import {
   FlushQueue, type GoawayFrame, type HelloFrame, Session, type SessionLink, type SessionOwner, type WelcomeFrame,
@@ -27,8 +27,8 @@ export interface ConnectOptions {
   readonly transports: readonly ClientTransport[];
   /** Middleware. */
   readonly use?: PluginList;
-  /** Payloads as protobuf (default) or as JSON, which people can read. */
-  readonly codec?: "proto" | "json";
+  /** Payloads as protobuf (default), or with `jsonCodec()` of @raceway/core as JSON, which people can read. A page that does not ask for JSON does not load it. */
+  readonly codec?: Codec;
   /** Frames in binary (default) or as lines of JSON; links that carry text only always get lines. */
   readonly frames?: "binary" | "json";
   readonly limits?: LimitOptions;
@@ -122,7 +122,7 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     this.#log = options.log ?? silentLogger;
     this.#endpoint = { url: String(url).replace(/\/+$/, ""), path: options.path ?? "/raceway" };
     this.#queue = new FlushQueue(this.clock);
-    this.#codec = options.codec === "json" ? jsonCodec(this.#limits) : protoCodec(this.#limits);
+    this.#codec = options.codec ?? protoCodec(this.#limits);
     this.#backoff = new Backoff(this.#random, { ...BACKOFF, ...options.backoff });
     this.#probeMs = options.probeMs ?? 30_000;
     const host: Host = { side: "client", clock: this.clock, random: this.#random, log: this.#log, store: noStore, draining: this.#draining.signal };
@@ -221,7 +221,7 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
 
   #newSession(): Session {
     const session = new Session({ side: "client", limits: this.#limits, clock: this.clock, queue: this.#queue, owner: this });
-    session.jsonPayload = this.#codec.name === "json";
+    session.jsonPayload = !this.#codec.binary;
     session.setPeerWindow({ messages: 0, bytes: 0 }); // streams wait for the Welcome; unary calls need no credit
     return session;
   }
