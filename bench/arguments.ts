@@ -1,5 +1,6 @@
 // The command line of the benchmark.
 import { parseArgs } from "node:util";
+
 import { peers, racewaySubject, racewayTransports, type Subject } from "./subjects.ts";
 import { type Case, cases } from "./workloads/table.ts";
 
@@ -54,7 +55,11 @@ export function parseArguments(args: readonly string[]): BenchArguments | "help"
   return {
     cases: chooseCases(positionals, values.large, quick),
     subjects: [
-      ...choose("peer", values.peers, peers.map(({ name }) => name)).map((name) => peers.find((peer) => peer.name === name) as Subject),
+      ...choose(
+        "peer",
+        values.peers,
+        peers.map(({ name }) => name),
+      ).map((name) => peers.find((peer) => peer.name === name) as Subject),
       ...choose("transport", values.transports, racewayTransports).map(racewaySubject),
     ],
     repetitions: number("reps", values.reps, quick ? 1 : 5, 1, 1_000),
@@ -68,7 +73,8 @@ export function parseArguments(args: readonly string[]): BenchArguments | "help"
 
 function chooseCases(wanted: readonly string[], large: boolean, quick: boolean): readonly Case[] {
   const unknown = wanted.find((name) => !cases.some(({ key, workload }) => name === key || name === workload));
-  if (unknown !== undefined) throw new Error(`There is no workload "${unknown}"; known: ${cases.map(({ key }) => key).join(", ")}.`);
+  if (unknown !== undefined)
+    throw new Error(`There is no workload "${unknown}"; known: ${cases.map(({ key }) => key).join(", ")}.`);
   return cases.filter((one) => {
     if (wanted.includes(one.key)) return true;
     if (wanted.length > 0 && !wanted.includes(one.workload)) return false;
@@ -89,6 +95,7 @@ function choose(what: string, given: string | undefined, known: readonly string[
 function number(name: string, given: string | undefined, otherwise: number, least: number, most: number): number {
   if (given === undefined) return otherwise;
   const value = Number(given);
-  if (!(value >= least && value <= most)) throw new Error(`--${name} is ${given}, expected a number from ${least} to ${most}.`);
+  if (!(value >= least && value <= most))
+    throw new Error(`--${name} is ${given}, expected a number from ${least} to ${most}.`);
   return value;
 }

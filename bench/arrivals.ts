@@ -65,7 +65,8 @@ export class AllArrivals {
   complete(seq: number): void {
     if (this.#failure) throw this.#failure;
     for (const { last } of this.#subscribers) {
-      if (last !== seq) throw new Error(`A subscriber's last event is ${last - SEQ_BASE}, published was ${seq - SEQ_BASE}.`);
+      if (last !== seq)
+        throw new Error(`A subscriber's last event is ${last - SEQ_BASE}, published was ${seq - SEQ_BASE}.`);
     }
   }
 

@@ -54,7 +54,7 @@ export class Child implements AsyncDisposable {
     if (this.#exited) return Promise.reject(new Error(`${this.#name} has exited.`));
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this.#waiting.set(id, { resolve, reject });
       this.#process.send({ id, method, args } satisfies Question);
     });
   }
@@ -75,7 +75,10 @@ export function answerParent(methods: Readonly<Record<string, (...args: never[])
       try {
         process.send?.({ id, value: await answer(...args) } satisfies Answer);
       } catch (error) {
-        process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) } satisfies Answer);
+        process.send?.({
+          id,
+          error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        } satisfies Answer);
       }
     })();
   });

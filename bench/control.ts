@@ -2,9 +2,10 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { createInterface } from "node:readline";
+
+import { CpuProfiler } from "./cpu-profiler.ts";
 import { makeEvent, monotonicMicros } from "./event.ts";
 import type { PeerServer } from "./peer.ts";
-import { CpuProfiler } from "./cpu-profiler.ts";
 
 /** The server's side. Returns the port. */
 export async function serveControl(peer: PeerServer): Promise<number> {

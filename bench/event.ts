@@ -41,6 +41,7 @@ export class SeriesCheck {
 
   /** Throws unless exactly the first `count` events came. */
   complete(count: number): void {
-    if (this.#count !== count || this.#last !== SEQ_BASE + count) throw new Error(`${this.#count} events came, the last ${this.#last - SEQ_BASE}; ${count} were sent.`);
+    if (this.#count !== count || this.#last !== SEQ_BASE + count)
+      throw new Error(`${this.#count} events came, the last ${this.#last - SEQ_BASE}; ${count} were sent.`);
   }
 }

@@ -1,5 +1,6 @@
 // `pnpm bench`: Raceway beside its peers, in units per second of the server's CPU time.
 import { availableParallelism, cpus } from "node:os";
+
 import { type BenchArguments, parseArguments, usage } from "./arguments.ts";
 import { pinning } from "./child.ts";
 import { Fleet } from "./fleet.ts";
@@ -18,27 +19,51 @@ function progress(text: string): void {
   else if (text !== "") stderr.write(`${text.trimEnd()}\n`);
 }
 
-async function run({ cases, subjects, repetitions, seconds, quick, json, profile, check }: BenchArguments): Promise<number> {
+async function run({
+  cases,
+  subjects,
+  repetitions,
+  seconds,
+  quick,
+  json,
+  profile,
+  check,
+}: BenchArguments): Promise<number> {
   const print = (text: string): void => void (json || stdout.write(`${text}\n`));
-  print(`Node ${process.version}, ${availableParallelism()} × ${cpus()[0]?.model.trim()}; ${repetitions} × ${seconds} s; ${pinning ? "server on core 0, load on core 1" : "processes not pinned"}`);
+  print(
+    `Node ${process.version}, ${availableParallelism()} × ${cpus()[0]?.model.trim()}; ${repetitions} × ${seconds} s; ${pinning ? "server on core 0, load on core 1" : "processes not pinned"}`,
+  );
   const results: CaseResult[] = [];
   const verdicts: Verdict[] = [];
-  const toProfile = new Set(profile ? subjects.filter(({ transport }) => transport !== undefined).map(({ name }) => name) : []);
+  const toProfile = new Set(
+    profile ? subjects.filter(({ transport }) => transport !== undefined).map(({ name }) => name) : [],
+  );
   await using shared = new Fleet();
   for (const workload of cases) {
     // Each case has fresh processes, so that none is measured in the state that another left; --quick measures nothing worth that time.
     await using own = new Fleet();
     const there = subjects.filter((subject) => takesPart(subject, workload));
-    const { result, profiles } = await runCase(workload, there, quick && workload.workload !== "idle" ? shared : own, { repetitions, seconds, profile: toProfile, progress });
+    const { result, profiles } = await runCase(workload, there, quick && workload.workload !== "idle" ? shared : own, {
+      repetitions,
+      seconds,
+      profile: toProfile,
+      progress,
+    });
     results.push(result);
     const judged = quick ? [] : judge(result); // what was measured so briefly says nothing
     verdicts.push(...judged);
     print(`\n${formatCase(result)}`);
     for (const verdict of judged) print(formatVerdict(verdict));
-    for (const [name, { file, units }] of profiles) print(`\n${formatProfile(`${name}, ${workload.key}`, file, await summarizeProfile(file, units))}`);
+    for (const [name, { file, units }] of profiles)
+      print(`\n${formatProfile(`${name}, ${workload.key}`, file, await summarizeProfile(file, units))}`);
   }
-  const failures = results.flatMap(({ key, subjects: those }) => those.flatMap(({ name, failure }) => (failure === undefined ? [] : [`${key} ${name}: ${failure}`])));
-  if (json) stdout.write(`${JSON.stringify({ node: process.version, cpu: cpus()[0]?.model.trim(), base: BASE, repetitions, seconds, pinned: pinning, results, targets: verdicts, failures }, undefined, 2)}\n`);
+  const failures = results.flatMap(({ key, subjects: those }) =>
+    those.flatMap(({ name, failure }) => (failure === undefined ? [] : [`${key} ${name}: ${failure}`])),
+  );
+  if (json)
+    stdout.write(
+      `${JSON.stringify({ node: process.version, cpu: cpus()[0]?.model.trim(), base: BASE, repetitions, seconds, pinned: pinning, results, targets: verdicts, failures }, undefined, 2)}\n`,
+    );
   for (const failure of failures) stderr.write(`Failed: ${failure}\n`);
   if (failures.length > 0) return 1;
   return check && verdicts.some(({ ok }) => !ok) ? 1 : 0;

@@ -1,6 +1,6 @@
+import type { Arrivals } from "./arrivals.ts";
 // What a peer brings to the benchmark: a server of the bench schema, and the load that calls it.
 import type { BenchEvent } from "./event.ts";
-import type { Arrivals } from "./arrivals.ts";
 
 /** In the server's process. */
 export interface PeerServer {

@@ -2,7 +2,10 @@
 import { readFile } from "node:fs/promises";
 
 interface CpuProfile {
-  readonly nodes: readonly { readonly id: number; readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number } }[];
+  readonly nodes: readonly {
+    readonly id: number;
+    readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
+  }[];
   readonly samples: readonly number[];
   readonly timeDeltas: readonly number[];
 }
@@ -32,7 +35,10 @@ export async function summarizeProfile(file: string, units: number): Promise<Pro
   for (const { id, callFrame } of profile.nodes) {
     const where = shorten(callFrame.url);
     const position = callFrame.url === "" ? "" : `${where}:${callFrame.lineNumber + 1}`;
-    names.set(id, { name: `${callFrame.functionName || "(anonymous)"}  ${position}`.trimEnd(), place: placeOf(where, callFrame.functionName) });
+    names.set(id, {
+      name: `${callFrame.functionName || "(anonymous)"}  ${position}`.trimEnd(),
+      place: placeOf(where, callFrame.functionName),
+    });
   }
   const functions = new Map<string, number>();
   const places = new Map<string, number>();
@@ -45,7 +51,12 @@ export async function summarizeProfile(file: string, units: number): Promise<Pro
     functions.set(name, (functions.get(name) ?? 0) + micros);
     places.set(place, (places.get(place) ?? 0) + micros);
   }
-  return { busyMicros, units, functions: largest(functions, busyMicros, TOP), places: largest(places, busyMicros, TOP) };
+  return {
+    busyMicros,
+    units,
+    functions: largest(functions, busyMicros, TOP),
+    places: largest(places, busyMicros, TOP),
+  };
 }
 
 function largest(sums: ReadonlyMap<string, number>, busyMicros: number, count: number): ProfileEntry[] {
@@ -66,10 +77,18 @@ function placeOf(where: string, functionName: string): string {
   return where.split("/").slice(0, where.startsWith("@") ? 2 : 1).join("/"); // oxfmt-ignore
 }
 
-export function formatProfile(title: string, file: string, { busyMicros, units, functions, places }: ProfileSummary): string {
-  const lines = [`Profile: ${title}, ${(busyMicros / 1e3).toFixed(0)} ms busy, ${units} units, ${(busyMicros / units).toFixed(2)} µs each with the profiler on (${file})`, "  share    µs each"];
+export function formatProfile(
+  title: string,
+  file: string,
+  { busyMicros, units, functions, places }: ProfileSummary,
+): string {
+  const lines = [
+    `Profile: ${title}, ${(busyMicros / 1e3).toFixed(0)} ms busy, ${units} units, ${(busyMicros / units).toFixed(2)} µs each with the profiler on (${file})`,
+    "  share    µs each",
+  ];
   const list = (entries: readonly ProfileEntry[]): void => {
-    for (const { name, micros, share } of entries) lines.push(`  ${(share * 100).toFixed(1).padStart(5)} %  ${(micros / units).toFixed(3).padStart(8)}  ${name}`);
+    for (const { name, micros, share } of entries)
+      lines.push(`  ${(share * 100).toFixed(1).padStart(5)} %  ${(micros / units).toFixed(3).padStart(8)}  ${name}`);
   };
   lines.push(" by place, self time");
   list(places);

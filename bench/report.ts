@@ -6,8 +6,21 @@ import type { Verdict } from "./targets.ts";
 export function formatCase(result: CaseResult): string {
   const head = result.memory
     ? ["", "B/session", `× ${BASE}`]
-    : ["", `${result.unit}/CPU-s`, `× ${BASE}`, "µs CPU", "p50 ms", "p99 ms", "B each", "spread", "per second"];
-  const rows = result.subjects.map((subject) => (subject.failure === undefined ? row(subject, result.memory) : [subject.name, `failed: ${subject.failure}`]));
+    : [
+        "",
+        `${result.unit}/CPU-s`,
+        `× ${BASE}`,
+        "µs CPU",
+        "load µs",
+        "p50 ms",
+        "p99 ms",
+        "B each",
+        "spread",
+        "per second",
+      ];
+  const rows = result.subjects.map((subject) =>
+    subject.failure === undefined ? row(subject, result.memory) : [subject.name, `failed: ${subject.failure}`],
+  );
   return `${result.title}\n${formatTable([head, ...rows])}`;
 }
 
@@ -20,6 +33,7 @@ function row(subject: SubjectResult, memory: boolean): string[] {
     count(subject.unitsPerCpuSecond),
     times,
     (subject.cpuMicrosPerUnit ?? Number.NaN).toFixed(2),
+    (subject.loadCpuMicrosPerUnit ?? Number.NaN).toFixed(2),
     milliseconds(subject.p50Micros),
     milliseconds(subject.p99Micros),
     count(subject.bytesPerUnit),
@@ -45,6 +59,15 @@ function milliseconds(micros: number | undefined): string {
 function formatTable(rows: readonly (readonly string[])[]): string {
   const columns = Math.max(...rows.map((cells) => cells.length));
   const whole = rows.filter((cells) => cells.length > 2 || columns <= 2);
-  const widths = Array.from({ length: columns }, (_, column) => Math.max(...whole.map((cells) => cells[column]?.length ?? 0), column === 0 ? Math.max(...rows.map((cells) => cells[0]?.length ?? 0)) : 0));
-  return rows.map((cells) => `  ${cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] as number) : cell.padStart(widths[column] as number))).join("  ")}`.trimEnd()).join("\n");
+  const widths = Array.from({ length: columns }, (_, column) =>
+    Math.max(
+      ...whole.map((cells) => cells[column]?.length ?? 0),
+      column === 0 ? Math.max(...rows.map((cells) => cells[0]?.length ?? 0)) : 0,
+    ),
+  );
+  return rows
+    .map((cells) =>
+      `  ${cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] as number) : cell.padStart(widths[column] as number))).join("  ")}`.trimEnd(),
+    )
+    .join("\n");
 }

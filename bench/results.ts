@@ -10,6 +10,7 @@ export interface SubjectResult {
   /** Median of the repetitions; as all figures below. Undefined in `idle`, which measures memory only. */
   readonly unitsPerCpuSecond?: number;
   readonly cpuMicrosPerUnit?: number;
+  readonly loadCpuMicrosPerUnit?: number;
   /** (Largest − smallest) ÷ median of `unitsPerCpuSecond`. */
   readonly spread?: number;
   /** To each other subject: the ratio of units per CPU-second within a repetition, then the median over repetitions. */
@@ -36,12 +37,21 @@ export function summarize(workload: Case, samples: ReadonlyMap<string, readonly 
   const subjects: SubjectResult[] = [];
   for (const [name, own] of samples) {
     if (own instanceof Error) {
-      subjects.push({ name, failure: own.message.split("\n")[0] ?? "failed", ratios: {}, bytesPerUnit: Number.NaN, samples: [] });
+      subjects.push({
+        name,
+        failure: own.message.split("\n")[0] ?? "failed",
+        ratios: {},
+        bytesPerUnit: Number.NaN,
+        samples: [],
+      });
       continue;
     }
     const ratios: Record<string, number> = {};
     for (const [other, others] of samples) {
-      if (!(others instanceof Error)) ratios[other] = median(own.map((sample, repetition) => cost(others[repetition]!, memory) / cost(sample, memory))); // oxlint-disable-line typescript/no-non-null-assertion -- same length
+      if (!(others instanceof Error))
+        ratios[other] = median(
+          own.map((sample, repetition) => cost(others[repetition]!, memory) / cost(sample, memory)),
+        );
     }
     const bytesPerUnit = median(own.map(({ bytes, units }) => bytes / units));
     if (memory) {
@@ -56,6 +66,7 @@ export function summarize(workload: Case, samples: ReadonlyMap<string, readonly 
       samples: own,
       unitsPerCpuSecond: median(rates),
       cpuMicrosPerUnit: 1e6 / median(rates),
+      loadCpuMicrosPerUnit: median(own.map(({ units, loadCpuMicros }) => loadCpuMicros / units)),
       spread: spread(rates),
       unitsPerSecond: median(own.map(({ units, wallMicros }) => (units / wallMicros) * 1e6)),
       p50Micros: medianOf(own.map(({ p50Micros }) => p50Micros)),

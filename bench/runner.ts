@@ -1,6 +1,7 @@
 // Runs one case: all subjects up at once, measured in turn, after a warm-up, as often as asked.
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+
 import type { Fleet } from "./fleet.ts";
 import { type CaseResult, summarize } from "./results.ts";
 import type { Subject } from "./subjects.ts";
@@ -33,7 +34,12 @@ const WARM_UP_ROUNDS = 6;
 /** Profiles stay for a closer look; the folder is no one's source. */
 const profileFolder = new URL("../node_modules/.cache/raceway-bench/", import.meta.url);
 
-export async function runCase(workload: Case, subjects: readonly Subject[], fleet: Fleet, options: RunOptions): Promise<RunOutcome> {
+export async function runCase(
+  workload: Case,
+  subjects: readonly Subject[],
+  fleet: Fleet,
+  options: RunOptions,
+): Promise<RunOutcome> {
   const samples = new Map<string, Sample[] | Error>(subjects.map(({ name }) => [name, []]));
   const profiles = new Map<string, Profiled>();
   /** A subject that fails leaves the case, and its processes end; the others go on. */
@@ -47,7 +53,8 @@ export async function runCase(workload: Case, subjects: readonly Subject[], flee
       await fleet.end(name);
     }
   };
-  const ask = async <T>(subject: Subject, method: string, ...args: readonly unknown[]): Promise<T> => (await fleet.start(subject)).load.ask<T>(method, ...args);
+  const ask = async <T>(subject: Subject, method: string, ...args: readonly unknown[]): Promise<T> =>
+    (await fleet.start(subject)).load.ask<T>(method, ...args);
 
   options.progress(`${workload.key} starting ${subjects.length} servers and loads`);
   await Promise.all(subjects.map((subject) => attempt(subject.name, async () => void (await fleet.start(subject)))));
@@ -60,7 +67,8 @@ export async function runCase(workload: Case, subjects: readonly Subject[], flee
       await load.ask("prepare", port, controlPort, workload);
       if (memory) return;
       let warm = 0;
-      for (let round = 0; round < WARM_UP_ROUNDS && warm < options.seconds * 1e6; round++) warm += (await load.ask<Sample>("measure", options.seconds / 2)).cpuMicros;
+      for (let round = 0; round < WARM_UP_ROUNDS && warm < options.seconds * 1e6; round++)
+        warm += (await load.ask<Sample>("measure", options.seconds / 2)).cpuMicros;
     });
   }
   const repetitions = memory ? 1 : options.repetitions; // a second one would measure memory that the first left behind
@@ -68,7 +76,11 @@ export async function runCase(workload: Case, subjects: readonly Subject[], flee
     for (let turn = 0; turn < subjects.length; turn++) {
       const subject = subjects[(turn + repetition) % subjects.length] as Subject; // nobody is always the one after another
       options.progress(`${workload.key} ${repetition + 1}/${repetitions} ${subject.name}`);
-      await attempt(subject.name, async () => void (samples.get(subject.name) as Sample[]).push(await ask<Sample>(subject, "measure", options.seconds)));
+      await attempt(
+        subject.name,
+        async () =>
+          void (samples.get(subject.name) as Sample[]).push(await ask<Sample>(subject, "measure", options.seconds)),
+      );
     }
   }
   for (const subject of subjects) {
@@ -77,7 +89,9 @@ export async function runCase(workload: Case, subjects: readonly Subject[], flee
     options.progress(`${workload.key} profiling ${name}`);
     await attempt(name, async () => {
       await mkdir(profileFolder, { recursive: true });
-      const file = fileURLToPath(new URL(`${workload.key.replace("/", "-")}-${name.replace(" ", "-")}.cpuprofile`, profileFolder));
+      const file = fileURLToPath(
+        new URL(`${workload.key.replace("/", "-")}-${name.replace(" ", "-")}.cpuprofile`, profileFolder),
+      );
       const { units } = await ask<Sample>(subject, "profile", options.seconds * 2, file);
       profiles.set(name, { file, units });
     });

@@ -32,7 +32,14 @@ export const targets: readonly Target[] = [
 ];
 
 function ratio(key: string, text: string, to: string, limit: number): Target {
-  return { key, text, limit, sense: "at least", unit: ` × ${to}`, measured: (result) => subjectOf(result, SUBJECT)?.ratios[to] };
+  return {
+    key,
+    text,
+    limit,
+    sense: "at least",
+    unit: ` × ${to}`,
+    measured: (result) => subjectOf(result, SUBJECT)?.ratios[to],
+  };
 }
 
 function subjectOf(result: CaseResult, name: string): SubjectResult | undefined {
@@ -55,6 +62,15 @@ export function judge(result: CaseResult): readonly Verdict[] {
     if (measured === undefined || Number.isNaN(measured)) return [];
     const ok = target.sense === "at least" ? measured >= target.limit : measured <= target.limit;
     const { key, text, unit } = target;
-    return [{ key, text, unit, measured, ok, target: `${target.sense === "at least" ? "≥" : "≤"} ${target.limit.toLocaleString("en")}${unit}` }];
+    return [
+      {
+        key,
+        text,
+        unit,
+        measured,
+        ok,
+        target: `${target.sense === "at least" ? "≥" : "≤"} ${target.limit.toLocaleString("en")}${unit}`,
+      },
+    ];
   });
 }

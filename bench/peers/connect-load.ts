@@ -1,6 +1,7 @@
 // Calls the Connect server over HTTP/2: Connect's own client, binary, for calls and streams; raw HTTP/2 for subscribers.
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
+
 import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
 import { BenchService } from "../gen/bench/v1/bench_pb.ts";
 import type { PeerClient, PeerLoad } from "../peer.ts";
@@ -30,7 +31,10 @@ async function connectClient(port: number): Promise<PeerClient> {
   const baseUrl = `http://127.0.0.1:${port}`;
   const sessionManager = new Http2SessionManager(baseUrl);
   await sessionManager.connect();
-  const client = createClient(BenchService, createConnectTransport({ httpVersion: "2", baseUrl, sessionManager, useBinaryFormat: true }));
+  const client = createClient(
+    BenchService,
+    createConnectTransport({ httpVersion: "2", baseUrl, sessionManager, useBinaryFormat: true }),
+  );
   return {
     echo: (text, number) => client.echo({ text, number }),
     async down(count, take) {

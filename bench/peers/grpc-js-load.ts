@@ -1,5 +1,13 @@
 // Calls a gRPC server: the `@grpc/grpc-js` client for calls and streams, raw HTTP/2 for subscribers.
-import { type Client, type ClientDuplexStream, type ClientReadableStream, type ClientWritableStream, credentials, type ServiceError } from "@grpc/grpc-js";
+import {
+  type Client,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  type ClientWritableStream,
+  credentials,
+  type ServiceError,
+} from "@grpc/grpc-js";
+
 import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
 import type { Counted, Echo, PeerClient, PeerLoad } from "../peer.ts";
 import { openRawHttp2 } from "../raw/http2.ts";
@@ -16,9 +24,18 @@ interface BenchClient extends Client {
 
 export function openLoad(port: number): PeerLoad {
   const BenchService = loadBenchService();
-  const request = { path: "/bench.v1.BenchService/Ticks", headers: { "content-type": "application/grpc", te: "trailers" }, message: new Uint8Array(0) };
+  const request = {
+    path: "/bench.v1.BenchService/Ticks",
+    headers: { "content-type": "application/grpc", te: "trailers" },
+    message: new Uint8Array(0),
+  };
   return {
-    connect: () => connectClient(new BenchService(`127.0.0.1:${port}`, credentials.createInsecure(), { "grpc.use_local_subchannel_pool": 1 }) as unknown as BenchClient),
+    connect: () =>
+      connectClient(
+        new BenchService(`127.0.0.1:${port}`, credentials.createInsecure(), {
+          "grpc.use_local_subchannel_pool": 1,
+        }) as unknown as BenchClient,
+      ),
     subscribe: (arrivals) =>
       openRawHttp2(port, request, {
         arrived: () => arrivals.arrived(),
@@ -30,9 +47,14 @@ export function openLoad(port: number): PeerLoad {
 }
 
 async function connectClient(client: BenchClient): Promise<PeerClient> {
-  await new Promise<void>((resolve, reject) => client.waitForReady(Date.now() + 10_000, (error) => (error ? reject(error) : resolve())));
+  await new Promise<void>((resolve, reject) =>
+    client.waitForReady(Date.now() + 10_000, (error) => (error ? reject(error) : resolve())),
+  );
   return {
-    echo: (text, number) => new Promise((resolve, reject) => client.echo({ text, number }, (error, reply) => (error ? reject(error) : resolve(reply)))),
+    echo: (text, number) =>
+      new Promise((resolve, reject) =>
+        client.echo({ text, number }, (error, reply) => (error ? reject(error) : resolve(reply))),
+      ),
     down: (count, take) =>
       new Promise((resolve, reject) => {
         const call = client.down({ count });

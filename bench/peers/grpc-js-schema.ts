@@ -1,5 +1,6 @@
 // The bench schema as `@grpc/proto-loader` loads it.
 import { fileURLToPath } from "node:url";
+
 import { loadPackageDefinition, type ServiceClientConstructor } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 
@@ -7,6 +8,8 @@ const roots = ["../schemas", "../../schemas"].map((path) => fileURLToPath(new UR
 
 export function loadBenchService(): ServiceClientConstructor {
   const definition = loadSync("bench/v1/bench.proto", { includeDirs: roots, keepCase: false });
-  const root = loadPackageDefinition(definition) as unknown as { bench: { v1: { BenchService: ServiceClientConstructor } } };
+  const root = loadPackageDefinition(definition) as unknown as {
+    bench: { v1: { BenchService: ServiceClientConstructor } };
+  };
   return root.bench.v1.BenchService;
 }

@@ -1,6 +1,16 @@
 // `@grpc/grpc-js` with `@grpc/proto-loader`, as its documentation shows it.
 import { once } from "node:events";
-import { type sendUnaryData, Server, ServerCredentials, type ServerDuplexStream, type ServerReadableStream, type ServerUnaryCall, type ServerWritableStream } from "@grpc/grpc-js";
+
+import {
+  type sendUnaryData,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerReadableStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+} from "@grpc/grpc-js";
+
 import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
 import type { Counted, Echo, PeerServer } from "../peer.ts";
 import { loadBenchService } from "./grpc-js-schema.ts";
@@ -9,7 +19,8 @@ export async function startServer(): Promise<PeerServer> {
   const subscribers = new Set<ServerWritableStream<unknown, BenchEvent>>();
   const server = new Server();
   server.addService(loadBenchService().service, {
-    echo: ({ request: { text, number } }: ServerUnaryCall<Echo, Echo>, reply: sendUnaryData<Echo>) => reply(null, { text, number }),
+    echo: ({ request: { text, number } }: ServerUnaryCall<Echo, Echo>, reply: sendUnaryData<Echo>) =>
+      reply(null, { text, number }),
     async down(call: ServerWritableStream<{ count: number }, BenchEvent>) {
       const at = monotonicMicros();
       for (let seq = 1; seq <= call.request.count; seq++) {
@@ -36,7 +47,9 @@ export async function startServer(): Promise<PeerServer> {
     },
   });
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
   });
   return {
     port,

@@ -3,6 +3,8 @@ import { connect } from "@raceway/client";
 import type { ClientTransport, Host, Link, LinkReceiver } from "@raceway/core";
 import { silentLogger, systemRandom } from "@raceway/core";
 import { nodeClock } from "@raceway/core/node";
+import { WebSocket } from "ws";
+
 import type { Arrivals } from "../arrivals.ts";
 import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
 import { benchClient } from "../gen/bench/v1/bench.client.ts";
@@ -12,7 +14,8 @@ import { RawSession } from "../raw/raceway-session.ts";
 import { openRawWebSocket } from "../raw/websocket.ts";
 
 const transports: Readonly<Record<string, () => Promise<ClientTransport>>> = {
-  websocket: async () => (await import("@raceway/transport-websocket/client")).websocket(),
+  // The socket that the peers' clients use, so that both are driven as hard; Node's own is slower.
+  websocket: async () => (await import("@raceway/transport-websocket/client")).websocket({ WebSocket }),
   sse: async () => (await import("@raceway/transport-sse/client")).sse(),
   poll: async () => (await import("@raceway/transport-poll/client")).poll(),
   grpc: async () => (await import("@raceway/transport-grpc/client")).grpc(),
@@ -32,7 +35,11 @@ export function openLoad(port: number, transport: string): PeerLoad {
 }
 
 /** WebSocket frames read by hand: a thousand subscribers cost the load's core little. */
-async function openRawSocket(port: number, _transport: ClientTransport, arrivals: Arrivals | undefined): Promise<RawConnection> {
+async function openRawSocket(
+  port: number,
+  _transport: ClientTransport,
+  arrivals: Arrivals | undefined,
+): Promise<RawConnection> {
   let session: RawSession | undefined;
   const raw = await openRawWebSocket(port, `${PATH}/websocket`, "raceway.v1", {
     arrived: () => arrivals?.arrived(),
@@ -45,7 +52,11 @@ async function openRawSocket(port: number, _transport: ClientTransport, arrivals
 }
 
 /** A link as the transport's client half makes it, with nothing above but the raw session. */
-async function openRawLink(port: number, transport: ClientTransport, arrivals: Arrivals | undefined): Promise<RawConnection> {
+async function openRawLink(
+  port: number,
+  transport: ClientTransport,
+  arrivals: Arrivals | undefined,
+): Promise<RawConnection> {
   let link: Link | undefined;
   let session: RawSession | undefined;
   const opened = (one: Link): LinkReceiver => {
@@ -60,7 +71,9 @@ async function openRawLink(port: number, transport: ClientTransport, arrivals: A
       closed: (error) => session?.failed(error ?? new Error("The server closed a link.")),
     };
   };
-  await transport.start(host).open({ url: `http://127.0.0.1:${port}`, path: PATH }, opened, new AbortController().signal);
+  await transport
+    .start(host)
+    .open({ url: `http://127.0.0.1:${port}`, path: PATH }, opened, new AbortController().signal);
   await session?.ready;
   return { close: () => link?.close() };
 }

@@ -1,6 +1,7 @@
 // Raceway, through its public interface and generated code; one transport a process.
 import type { ServerTransport } from "@raceway/core";
 import { raceway } from "@raceway/server";
+
 import { makeEvent, monotonicMicros } from "../event.ts";
 import { benchService } from "../gen/bench/v1/bench.server.ts";
 import type { PeerServer } from "../peer.ts";

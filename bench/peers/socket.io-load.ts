@@ -1,7 +1,8 @@
 // Calls the Socket.IO server: its own client for calls and streams, raw sockets that speak its protocol for subscribers.
 import { io } from "socket.io-client";
-import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
+
 import type { Arrivals } from "../arrivals.ts";
+import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
 import type { Counted, Echo, PeerClient, PeerLoad, RawConnection } from "../peer.ts";
 import { readJsonEvent } from "../raw/read-event.ts";
 import { openRawWebSocket, type RawWebSocket } from "../raw/websocket.ts";
@@ -53,7 +54,8 @@ async function connectClient(port: number): Promise<PeerClient> {
   });
   const { engine } = socket.io;
   return {
-    echo: (text, number) => new Promise((resolve) => socket.emit("echo", { text, number }, (echo: Echo) => resolve(echo))),
+    echo: (text, number) =>
+      new Promise((resolve) => socket.emit("echo", { text, number }, (echo: Echo) => resolve(echo))),
     async down(count, take) {
       const each = (event: BenchEvent): void => take(event.seq);
       socket.on("event", each);
@@ -64,7 +66,8 @@ async function connectClient(port: number): Promise<PeerClient> {
       const at = monotonicMicros();
       for (let seq = 1; seq <= count; seq++) {
         socket.emit("up", makeEvent(seq, at));
-        if (engine.writeBuffer.length >= HIGH_WATER) await new Promise<void>((resolve) => engine.once("drain", resolve));
+        if (engine.writeBuffer.length >= HIGH_WATER)
+          await new Promise<void>((resolve) => engine.once("drain", resolve));
       }
       return new Promise((resolve) => socket.emit("up-end", (counted: Counted) => resolve(counted)));
     },

@@ -2,7 +2,9 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+
 import { Server, type Socket } from "socket.io";
+
 import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
 import type { Counted, Echo, PeerServer } from "../peer.ts";
 
@@ -15,7 +17,9 @@ export async function startServer(): Promise<PeerServer> {
   server.on("connection", (socket) => {
     let count = 0;
     let last = 0;
-    socket.on("echo", (request: Echo, reply: (echo: Echo) => void) => reply({ text: request.text, number: request.number }));
+    socket.on("echo", (request: Echo, reply: (echo: Echo) => void) =>
+      reply({ text: request.text, number: request.number }),
+    );
     socket.on("down", (wanted: number, done: () => void) => void down(socket, wanted, done));
     socket.on("up", (event: BenchEvent) => {
       count++;

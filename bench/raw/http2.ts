@@ -31,7 +31,11 @@ const WINDOW_UPDATE = 8;
 const MAX_WINDOW = 0x7fff_ffff;
 
 /** Connects and opens one stream; without a request, just the connection. Resolves when the server's settings are there. */
-export function openRawHttp2(port: number, request: RawStreamRequest | undefined, reader: RawStreamReader): Promise<RawHttp2> {
+export function openRawHttp2(
+  port: number,
+  request: RawStreamRequest | undefined,
+  reader: RawStreamReader,
+): Promise<RawHttp2> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true });
     let rest: Buffer | undefined;
@@ -51,7 +55,11 @@ export function openRawHttp2(port: number, request: RawStreamRequest | undefined
     const settings = Buffer.from([0, 2, 0, 0, 0, 0, 0, 4, 0x7f, 0xff, 0xff, 0xff]);
     const window = Buffer.alloc(4);
     window.writeUInt32BE(MAX_WINDOW - 0xffff);
-    const opening = [Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(SETTINGS, 0, 0, settings), frame(WINDOW_UPDATE, 0, 0, window)];
+    const opening = [
+      Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+      frame(SETTINGS, 0, 0, settings),
+      frame(WINDOW_UPDATE, 0, 0, window),
+    ];
     if (request) {
       opening.push(frame(HEADERS, 4, 1, headerBlock(port, request)));
       const envelope = Buffer.alloc(5 + request.message.length);
@@ -135,7 +143,13 @@ function frame(type: number, flags: number, stream: number, payload: Buffer): Bu
 
 /** HPACK, each field as a literal without indexing: no table to keep. */
 function headerBlock(port: number, request: RawStreamRequest): Buffer {
-  const fields = { ":method": "POST", ":scheme": "http", ":path": request.path, ":authority": `127.0.0.1:${port}`, ...request.headers };
+  const fields = {
+    ":method": "POST",
+    ":scheme": "http",
+    ":path": request.path,
+    ":authority": `127.0.0.1:${port}`,
+    ...request.headers,
+  };
   const parts: Buffer[] = [];
   for (const [name, value] of Object.entries(fields)) {
     if (name.length > 126 || value.length > 126) throw new RangeError("A raw client sends short headers only.");

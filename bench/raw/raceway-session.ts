@@ -1,6 +1,7 @@
 // A Raceway client reduced to what a subscriber needs: says Hello, opens the topic, answers pings, and reads publications in place.
 import { create, toBinary } from "@bufbuild/protobuf";
 import { encodeFrame, type Frame, readBatch } from "@raceway/core/internal";
+
 import type { Arrivals } from "../arrivals.ts";
 import { BenchService, TicksRequestSchema } from "../gen/bench/v1/bench_pb.ts";
 import { readBinaryEvent } from "./read-event.ts";
@@ -124,7 +125,7 @@ export class RawSession {
   }
 
   #text(chunk: Buffer, start: number, end: number): void {
-    for (let line = start; line < end; ) {
+    for (let line = start; line < end;) {
       let next = chunk.indexOf(10, line) + 1;
       if (next === 0 || next > end) next = end;
       if (chunk.compare(TEXT_PUBLICATION, 0, TEXT_PUBLICATION.length, line, line + TEXT_PUBLICATION.length) === 0) {

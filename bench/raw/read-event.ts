@@ -10,7 +10,8 @@ const NINE = 0x39;
 /** An event as JSON.stringify writes it. */
 export function readJsonEvent(chunk: Buffer, start: number, arrivals: Arrivals): void {
   let seq = 0;
-  for (let index = start + QUOTE_AT; index < start + QUOTE_AT + SEQ_DIGITS; index++) seq = seq * 10 + (chunk[index] as number) - ZERO;
+  for (let index = start + QUOTE_AT; index < start + QUOTE_AT + SEQ_DIGITS; index++)
+    seq = seq * 10 + (chunk[index] as number) - ZERO;
   let at = 0;
   for (let index = start + AT_DIGITS; ; index++) {
     const digit = chunk[index] as number;

@@ -17,7 +17,12 @@ export interface RawWebSocketReader {
 }
 
 /** Connects, upgrades, and hands over each message. Frames must be whole messages without extensions, which is what servers send. */
-export function openRawWebSocket(port: number, path: string, protocol: string | undefined, reader: RawWebSocketReader): Promise<RawWebSocket> {
+export function openRawWebSocket(
+  port: number,
+  path: string,
+  protocol: string | undefined,
+  reader: RawWebSocketReader,
+): Promise<RawWebSocket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true });
     let rest: Buffer | undefined;
@@ -75,7 +80,12 @@ export function openRawWebSocket(port: number, path: string, protocol: string | 
 }
 
 /** Reads the frames of a chunk; returns what is left of an unfinished one. */
-function read(chunk: Buffer, socket: Socket, reader: RawWebSocketReader, fail: (error: Error) => void): Buffer | undefined {
+function read(
+  chunk: Buffer,
+  socket: Socket,
+  reader: RawWebSocketReader,
+  fail: (error: Error) => void,
+): Buffer | undefined {
   reader.arrived();
   let position = 0;
   while (position + 2 <= chunk.length) {

@@ -5,7 +5,11 @@ import { Histogram } from "../statistics.ts";
 import { type PreparedCase, sample } from "./sample.ts";
 import type { ConnectCase } from "./table.ts";
 
-export async function prepareConnect({ atOnce, most }: ConnectCase, load: PeerLoad, control: Control): Promise<PreparedCase> {
+export async function prepareConnect(
+  { atOnce, most }: ConnectCase,
+  load: PeerLoad,
+  control: Control,
+): Promise<PreparedCase> {
   const latency = new Histogram();
   return {
     control,

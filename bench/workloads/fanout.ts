@@ -1,5 +1,6 @@
 // One topic to many subscribers. The next turn begins when all of the last has arrived, but not before its time.
 import { setTimeout as sleep } from "node:timers/promises";
+
 import { AllArrivals } from "../arrivals.ts";
 import type { Control } from "../control.ts";
 import { SEQ_BASE } from "../event.ts";
@@ -12,7 +13,11 @@ const BATCH = 100;
 const ARRIVAL_TIMEOUT_MS = 20_000;
 const FEWEST_TURNS = 5;
 
-export async function prepareFanout({ subscribers, perTurn, pace }: FanoutCase, load: PeerLoad, control: Control): Promise<PreparedCase> {
+export async function prepareFanout(
+  { subscribers, perTurn, pace }: FanoutCase,
+  load: PeerLoad,
+  control: Control,
+): Promise<PreparedCase> {
   const { subscribe } = load;
   if (!subscribe) throw new Error("This peer has no topic.");
   const all = new AllArrivals();
@@ -24,7 +29,8 @@ export async function prepareFanout({ subscribers, perTurn, pace }: FanoutCase, 
   }
   const deadline = Date.now() + ARRIVAL_TIMEOUT_MS;
   while ((await control.subscribers()) - before < subscribers) {
-    if (Date.now() > deadline) throw new Error(`Only ${(await control.subscribers()) - before} of ${subscribers} subscribers are there.`);
+    if (Date.now() > deadline)
+      throw new Error(`Only ${(await control.subscribers()) - before} of ${subscribers} subscribers are there.`);
     await sleep(10);
   }
   const intervalMs = (subscribers * perTurn * 1e3) / pace;
@@ -39,7 +45,10 @@ export async function prepareFanout({ subscribers, perTurn, pace }: FanoutCase, 
           const wait = next - performance.now();
           if (wait > 0) await sleep(wait);
           next = Math.max(next + intervalMs, performance.now());
-          const timeout = setTimeout(() => all.fail(new Error(`Deliveries are missing after ${ARRIVAL_TIMEOUT_MS} ms.`)), ARRIVAL_TIMEOUT_MS);
+          const timeout = setTimeout(
+            () => all.fail(new Error(`Deliveries are missing after ${ARRIVAL_TIMEOUT_MS} ms.`)),
+            ARRIVAL_TIMEOUT_MS,
+          );
           const arrived = all.expect(subscribers * perTurn);
           control.publish(seq + 1, perTurn);
           seq += perTurn;

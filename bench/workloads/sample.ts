@@ -9,6 +9,8 @@ export interface Sample {
   readonly units: number;
   /** CPU time of the server's process, user and system, in microseconds. */
   readonly cpuMicros: number;
+  /** The same of the load's process: a load that costs more than its server may have been what held it back. */
+  readonly loadCpuMicros: number;
   /** Bytes on the load's sockets, both directions, without TCP and IP. */
   readonly bytes: number;
   readonly wallMicros: number;
@@ -23,18 +25,25 @@ export interface PreparedCase {
 }
 
 /** Measures what `run` does; it resolves with the number of units, all of them verified. */
-export async function sample(control: Control, latency: Histogram | undefined, run: () => Promise<number>): Promise<Sample> {
+export async function sample(
+  control: Control,
+  latency: Histogram | undefined,
+  run: () => Promise<number>,
+): Promise<Sample> {
   latency?.clear();
   const before = countBytes();
   const cpuBefore = await control.cpu();
+  const loadBefore = process.cpuUsage();
   const began = performance.now();
   const units = await run();
   const wallMicros = (performance.now() - began) * 1e3;
+  const load = process.cpuUsage(loadBefore);
   const cpuMicros = (await control.cpu()) - cpuBefore;
   const after = countBytes();
   return {
     units,
     cpuMicros,
+    loadCpuMicros: load.user + load.system,
     wallMicros,
     bytes: after.received - before.received + after.sent - before.sent,
     p50Micros: latency?.percentile(0.5),

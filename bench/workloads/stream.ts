@@ -5,7 +5,11 @@ import type { PeerLoad } from "../peer.ts";
 import { type PreparedCase, sample } from "./sample.ts";
 import type { StreamCase } from "./table.ts";
 
-export async function prepareStream({ workload, messages }: StreamCase, load: PeerLoad, control: Control): Promise<PreparedCase> {
+export async function prepareStream(
+  { workload, messages }: StreamCase,
+  load: PeerLoad,
+  control: Control,
+): Promise<PreparedCase> {
   const client = await load.connect();
   const down = async (): Promise<void> => {
     const check = new SeriesCheck();
@@ -14,7 +18,8 @@ export async function prepareStream({ workload, messages }: StreamCase, load: Pe
   };
   const up = async (): Promise<void> => {
     const { count, last } = await client.up(messages);
-    if (count !== messages || last !== SEQ_BASE + messages) throw new Error(`${count} events came, the last ${last - SEQ_BASE}; ${messages} were sent.`);
+    if (count !== messages || last !== SEQ_BASE + messages)
+      throw new Error(`${count} events came, the last ${last - SEQ_BASE}; ${messages} were sent.`);
   };
   return {
     control,

@@ -7,7 +7,11 @@ import type { UnaryCase } from "./table.ts";
 
 const TEXT = "what is said in a call of usual size";
 
-export async function prepareUnary({ connections, inFlight }: UnaryCase, load: PeerLoad, control: Control): Promise<PreparedCase> {
+export async function prepareUnary(
+  { connections, inFlight }: UnaryCase,
+  load: PeerLoad,
+  control: Control,
+): Promise<PreparedCase> {
   const clients = await Promise.all(Array.from({ length: connections }, () => load.connect()));
   const latency = new Histogram();
   return {
@@ -15,7 +19,9 @@ export async function prepareUnary({ connections, inFlight }: UnaryCase, load: P
     measure: (seconds) =>
       sample(control, latency, async () => {
         const end = performance.now() + seconds * 1e3;
-        const workers = clients.flatMap((client) => Array.from({ length: inFlight }, () => callUntil(client, end, latency)));
+        const workers = clients.flatMap((client) =>
+          Array.from({ length: inFlight }, () => callUntil(client, end, latency)),
+        );
         return (await Promise.all(workers)).reduce((sum, calls) => sum + calls, 0);
       }),
     async dispose() {
@@ -26,7 +32,7 @@ export async function prepareUnary({ connections, inFlight }: UnaryCase, load: P
 
 async function callUntil(client: PeerClient, end: number, latency: Histogram): Promise<number> {
   let calls = 0;
-  for (let now = performance.now(); now < end; ) {
+  for (let now = performance.now(); now < end;) {
     const { text, number } = await client.echo(TEXT, ++calls);
     if (text !== TEXT || number !== calls) throw new Error(`Call ${calls} was answered with ${number}, "${text}".`);
     const later = performance.now();
