@@ -1,9 +1,11 @@
 // One link of the poll transport on the client: numbered requests, at most two under way, repeated when an answer is lost.
 import type { ConnectError } from "@connectrpc/connect";
-import { type Endpoint, fail, type Host, type Link, type LinkOpened, type LinkReceiver, type LinkTraits, type Peer, type Timer } from "@raceway/core";
+import {
+  BATCHES_TYPE, type Endpoint, fail, fetchFailure, type Host, type Link, type LinkOpened, type LinkReceiver, linkName, type LinkTraits, maxBodyBytes, mayPass, type Peer,
+  readAnswer, readBatches, readReason, readRefusal, takeBatches, TEXT_BATCHES_TYPE, type Timer, type WaitingBatch, writeBatches, writeReason,
+} from "@raceway/core"; // prettier-ignore
 import type { ResolvedPollClient } from "./options.ts";
-import { readAnswer } from "./answer.ts";
-import { BINARY_TYPE, CLOSE_HEADER, HIGH_WATER_BYTES, LINK_HEADER, maxBodyBytes, NAME_BYTES, nameOf, OPEN_HEADER, type Outgoing, PAUSE_HEADER, POLL_HEADER, readBatches, readReason, SETTLE_MS, takeBatches, TEXT_TYPE, TRANSPORT, WINDOW, writeBatches, writeHead, writeReason } from "./protocol.ts";
+import { CLOSE_HEADER, HIGH_WATER_BYTES, LINK_HEADER, OPEN_HEADER, PAUSE_HEADER, POLL_HEADER, SETTLE_MS, TRANSPORT, WINDOW, writeHead } from "./protocol.ts";
 
 export interface ClientLinkHost {
   readonly host: Host;
@@ -35,8 +37,6 @@ interface Answer {
 
 /** After a close in good order the link waits so long for the last answer. */
 const CLOSE_MS = 5_000;
-/** Statuses that a proxy or a busy server gives, and that another try may mend. */
-const PASSING: ReadonlySet<number> = new Set([408, 409, 425, 429, 500, 502, 503, 504]);
 /** A held request that is cut after at least so long met an impatient proxy, not a dead server. */
 const IMPATIENT_MS = 1_000;
 /** Bodies up to this size may be sent while the page goes away. */
@@ -58,7 +58,7 @@ export class ClientLink implements Link {
   #receiver!: LinkReceiver; // from `open` on
 
   // Up
-  readonly #queue: Outgoing[] = [];
+  readonly #queue: WaitingBatch[] = [];
   #full = false;
   /** The server is paused. */
   #stopped = false;
@@ -94,7 +94,7 @@ export class ClientLink implements Link {
     this.#url = `${endpoint.url}${endpoint.path}/${TRANSPORT}`;
     this.#text = !traits.binary;
     this.#holdMs = options.holdMs;
-    this.#opening = nameOf(host.random.bytes(NAME_BYTES));
+    this.#opening = linkName(host.random);
     const { hostname, protocol } = new URL(endpoint.url);
     this.peer = { address: hostname, secure: protocol === "https:", header: () => undefined };
   }
@@ -223,17 +223,16 @@ export class ClientLink implements Link {
         if (this.#isCurrent(request, controller)) this.#answered(request, answer);
         return;
       }
-      const said = await readAnswer(response, maxBodyBytes(0)).then((body) => messageOf(body), () => "");
+      const detail = await readRefusal(response);
       timer[Symbol.dispose]();
       if (!this.#isCurrent(request, controller)) return;
-      const detail = `the server answered ${response.status}${said === "" ? "" : `: ${said}`}`;
-      if (!PASSING.has(response.status)) return this.#fail(detail);
+      if (!mayPass(response.status)) return this.#fail(detail);
       passing = detail;
     } catch (error) {
       timer[Symbol.dispose]();
       if (!this.#isCurrent(request, controller)) return;
       if (isOurs(error)) return this.#die(error as ConnectError);
-      passing = controller.signal.aborted ? `no answer came within ${Math.round(request.holdMs + this.#options.timeoutMs)} ms` : reachFailure(error);
+      passing = controller.signal.aborted ? `no answer came within ${Math.round(request.holdMs + this.#options.timeoutMs)} ms` : fetchFailure(error);
     }
     this.#retry(request, passing, clock.now() - began);
   }
@@ -260,7 +259,7 @@ export class ClientLink implements Link {
 
   #requestOf({ number, body, holdMs, takes, close }: Request, signal: AbortSignal | null): RequestInit {
     const headers: Record<string, string> = {
-      "content-type": this.#text ? TEXT_TYPE : BINARY_TYPE,
+      "content-type": this.#text ? TEXT_BATCHES_TYPE : BATCHES_TYPE,
       [POLL_HEADER]: writeHead({ number, received: this.#received, holdMs, maxBytes: this.#options.maxBatchBytes, nextMs: this.#options.mode === "long" ? 0 : this.#options.intervalMs, takes }),
     };
     if (this.#name === undefined) headers[OPEN_HEADER] = this.#opening;
@@ -280,7 +279,7 @@ export class ClientLink implements Link {
 
   /** Lets the server know of a close with an error, without waiting for anything. */
   #tell(error: ConnectError): void {
-    const last: Request = { number: this.#next, body: new Uint8Array(0), holdMs: 0, takes: false, close: writeReason(error.message), tries: 0, cut: false, controller: undefined, timer: undefined };
+    const last: Request = { number: this.#next, body: new Uint8Array(0), holdMs: 0, takes: false, close: writeReason(error), tries: 0, cut: false, controller: undefined, timer: undefined };
     // The server finds a link that it has not named yet by the number of its opening.
     const told = this.#name === undefined ? { ...last, number: 1 } : last;
     this.#fetch(this.#url, this.#requestOf(told, null)).then((response) => response.body?.cancel(), ignore).catch(ignore);
@@ -291,9 +290,9 @@ export class ClientLink implements Link {
   async #read(response: Response): Promise<Answer> {
     const name = response.headers.get(LINK_HEADER);
     const type = response.headers.get("content-type");
-    if (type !== (this.#text ? TEXT_TYPE : BINARY_TYPE)) throw fail("request_malformed", { transport: TRANSPORT, detail: `the answer has content type ${(type ?? "none").slice(0, 100)}` });
+    if (type !== (this.#text ? TEXT_BATCHES_TYPE : BATCHES_TYPE)) throw fail("request_malformed", { transport: TRANSPORT, detail: `the answer has content type ${(type ?? "none").slice(0, 100)}` });
     const body = await readAnswer(response, maxBodyBytes(this.#options.maxBatchBytes));
-    const batches = readBatches(body, this.#text, this.#options.maxBatchBytes);
+    const batches = readBatches(body, this.#text, this.#options.maxBatchBytes, TRANSPORT);
     this.#name ??= name ?? undefined;
     if (this.#name === undefined) throw fail("request_malformed", { transport: TRANSPORT, detail: "the answer to the opening names no link" });
     return { batches, paused: response.headers.get(PAUSE_HEADER) !== null, close: response.headers.get(CLOSE_HEADER) ?? undefined };
@@ -363,22 +362,6 @@ export class ClientLink implements Link {
 /** Errors with a reason of Raceway's catalogue are about what came, and do not go away by asking again. */
 function isOurs(error: unknown): boolean {
   return error instanceof Error && error.name === "ConnectError";
-}
-
-function reachFailure(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : undefined;
-  const message = error instanceof Error ? error.message : String(error);
-  return (cause === undefined ? message : `${message} (${cause})`).slice(0, 200);
-}
-
-/** The sentence in a refusal. */
-function messageOf(body: Uint8Array): string {
-  try {
-    const said = JSON.parse(new TextDecoder().decode(body)) as { readonly message?: unknown } | null;
-    return typeof said?.message === "string" ? said.message.slice(0, 300) : "";
-  } catch {
-    return ""; // not ours: a proxy's page
-  }
 }
 
 function ignore(): void {}

@@ -1,8 +1,11 @@
 // One link of the poll transport on the server: takes numbered requests, and answers them with what waits to be sent.
 import type { ConnectError } from "@connectrpc/connect";
-import { type Clock, fail, type HttpExchange, type Link, type LinkOpened, type LinkReceiver, type LinkTraits, type Peer, reasonOf, type Timer, type TransportHost } from "@raceway/core";
+import {
+  BATCHES_TYPE, type Clock, fail, type HttpExchange, type Link, type LinkOpened, type LinkReceiver, type LinkTraits, type Peer, readBatches, readReason, reasonOf,
+  refuseExchange, takeBatches, TEXT_BATCHES_TYPE, type Timer, type TransportHost, type WaitingBatch, writeBatches, writeReason,
+} from "@raceway/core"; // prettier-ignore
 import type { ResolvedPollServer } from "./options.ts";
-import { BINARY_TYPE, CLOSE_HEADER, HIGH_WATER_BYTES, LINK_HEADER, type Outgoing, PAUSE_HEADER, type PollHead, readBatches, readReason, takeBatches, TEXT_TYPE, TRANSPORT, WINDOW, writeBatches, writeReason } from "./protocol.ts";
+import { CLOSE_HEADER, HIGH_WATER_BYTES, LINK_HEADER, PAUSE_HEADER, type PollHead, TRANSPORT, WINDOW } from "./protocol.ts";
 
 /** A request that has come in whole. */
 export interface Arrival {
@@ -35,7 +38,7 @@ let lastParts: readonly Uint8Array[] | undefined;
 let lastText = false;
 let lastBody: Uint8Array = new Uint8Array(0);
 
-function bodyOf(batches: readonly Outgoing[], text: boolean): Uint8Array {
+function bodyOf(batches: readonly WaitingBatch[], text: boolean): Uint8Array {
   if (batches.length !== 1) return batches.length === 0 ? NOTHING : writeBatches(batches, text);
   const { parts } = batches[0]!;
   if (parts === lastParts && text === lastText) return lastBody;
@@ -76,7 +79,7 @@ export class ServerLink implements Link {
   #toldPause = false;
 
   // Down
-  readonly #queue: Outgoing[] = [];
+  readonly #queue: WaitingBatch[] = [];
   #full = false;
   #held: Held[] = [];
   readonly #answers = new Map<number, Answer>();
@@ -138,7 +141,7 @@ export class ServerLink implements Link {
   }
   close(error?: ConnectError): void {
     if (this.#state !== "open") return;
-    this.#closing = writeReason(error?.message);
+    this.#closing = writeReason(error);
     if (error !== undefined || this.#queue.length === 0) this.#die(error);
     else this.#state = "closing";
     this.#flushSoon();
@@ -148,7 +151,7 @@ export class ServerLink implements Link {
 
   /** Ends the link for good, as with the server: whoever waits is told, nothing is kept. */
   end(error: ConnectError): void {
-    this.#closing ??= writeReason(error.message);
+    this.#closing ??= writeReason(error);
     this.#die(error);
     while (this.#held.length > 0) this.#answer(this.#held.shift()!);
     this.#timer?.[Symbol.dispose]();
@@ -189,7 +192,7 @@ export class ServerLink implements Link {
     const { head } = arrival;
     if (this.#state === "open" && arrival.body.byteLength > 0) {
       try {
-        for (const batch of readBatches(arrival.body, this.text, this.#maxBatchBytes)) {
+        for (const batch of readBatches(arrival.body, this.text, this.#maxBatchBytes, TRANSPORT)) {
           this.#inbox.push(batch);
           this.#inboxBytes += batch.byteLength;
         }
@@ -217,10 +220,8 @@ export class ServerLink implements Link {
 
   /** The client does not keep to the protocol. */
   #violated(arrival: Arrival, error: ConnectError): void {
-    const tooLarge = reasonOf(error) === "batch_too_large";
-    const body = new TextEncoder().encode(`${JSON.stringify({ code: tooLarge ? "resource_exhausted" : "invalid_argument", message: error.rawMessage })}\n`);
-    arrival.exchange.reply(tooLarge ? 413 : 400, { ...arrival.headers, "content-type": "application/json", "cache-control": "no-store" }, body);
-    this.#closing ??= writeReason(error.message);
+    refuseExchange(arrival.exchange, reasonOf(error) === "batch_too_large" ? "resource_exhausted" : "invalid_argument", error.rawMessage, arrival.headers);
+    this.#closing ??= writeReason(error);
     this.#die(error);
     this.#flushSoon();
   }
@@ -269,7 +270,7 @@ export class ServerLink implements Link {
     const { head } = arrival;
     const batches = head.takes ? takeBatches(this.#queue) : [];
     for (const batch of batches) this.buffered -= batch.bytes;
-    const headers: Record<string, string> = { "content-type": this.text ? TEXT_TYPE : BINARY_TYPE, "cache-control": "no-store" };
+    const headers: Record<string, string> = { "content-type": this.text ? TEXT_BATCHES_TYPE : BATCHES_TYPE, "cache-control": "no-store" };
     if (head.number === 1) headers[LINK_HEADER] = this.#name;
     this.#toldPause = this.#paused && this.#inbox.length > 0;
     if (this.#toldPause) headers[PAUSE_HEADER] = "1";

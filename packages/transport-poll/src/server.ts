@@ -1,23 +1,23 @@
 // The server half of the poll transport: finds the link of each request.
-import { CONTRACT, fail, type HttpExchange, reasonOf, resolveOptions, type ServerTransport, type TransportHost, type TransportRoutes } from "@raceway/core";
-import { CrossOrigin } from "./cross-origin.ts";
+import type { ConnectError } from "@connectrpc/connect";
+import {
+  BATCHES_TYPE, CONTRACT, CrossOrigin, fail, type HttpExchange, isLinkName, linkName, maxBodyBytes, reasonOf, refuseExchange, resolveLimits, resolveOptions,
+  type ServerTransport, TEXT_BATCHES_TYPE, type TransportHost, type TransportRoutes,
+} from "@raceway/core"; // prettier-ignore
 import { type PollServerOptions, pollServerTable, type ResolvedPollServer } from "./options.ts";
-import { BINARY_TYPE, CLOSE_HEADER, isName, LINK_HEADER, maxBodyBytes, NAME_BYTES, nameOf, OPEN_HEADER, PAUSE_HEADER, POLL_HEADER, type PollHead, readHead, TEXT_TYPE, TRANSPORT } from "./protocol.ts";
+import { CLOSE_HEADER, LINK_HEADER, OPEN_HEADER, PAUSE_HEADER, POLL_HEADER, type PollHead, readHead, TRANSPORT } from "./protocol.ts";
 import { type Arrival, ServerLink } from "./server-link.ts";
 
 export type { PollServerOptions } from "./options.ts";
 
 const NOTHING = new Uint8Array(0);
-const DEFAULT_MAX_BATCH_BYTES = 1_114_112;
-/** What a body's failure is answered with. */
-const STATUS_OF: Readonly<Record<string, number>> = { body_too_large: 413, body_too_slow: 408 };
 
 export function poll(given: PollServerOptions = {}): ServerTransport {
   const options = resolveOptions(TRANSPORT, pollServerTable, given);
   return {
     name: TRANSPORT,
     contract: CONTRACT,
-    traits: { binary: true, duplex: false, push: true, maxBatchBytes: DEFAULT_MAX_BATCH_BYTES },
+    traits: { binary: true, duplex: false, push: true, maxBatchBytes: resolveLimits().batchBytes },
     start: (host) => new PollServer(host, options),
   };
 }
@@ -44,23 +44,24 @@ class PollServer implements TransportRoutes {
   readonly request = (exchange: HttpExchange): void => {
     const headers = this.#cross.admit(exchange);
     if (headers === undefined) return;
-    if (exchange.method !== "POST") return refuse(exchange, 405, { ...headers, allow: "POST, OPTIONS" }, "unimplemented", "Polling is done by POST.");
+    if (exchange.method !== "POST") return refuseExchange(exchange, "unimplemented", "Polling is done by POST.", { ...headers, allow: "POST, OPTIONS" });
     const { peer } = exchange;
     const type = peer.header("content-type");
-    if (type !== BINARY_TYPE && type !== TEXT_TYPE) {
-      return refuse(exchange, 415, headers, "invalid_argument", `Content type must be ${BINARY_TYPE} or ${TEXT_TYPE}.`);
+    if (type !== BATCHES_TYPE && type !== TEXT_BATCHES_TYPE) {
+      return refuseExchange(exchange, "invalid_argument", `Content type must be ${BATCHES_TYPE} or ${TEXT_BATCHES_TYPE}.`, headers, 415);
     }
     const head = readHead(peer.header(POLL_HEADER));
-    if (head === undefined) return refuse(exchange, 400, headers, "invalid_argument", `Header ${POLL_HEADER} is missing or malformed.`);
+    if (head === undefined) return refuseExchange(exchange, "invalid_argument", `Header ${POLL_HEADER} is missing or malformed.`, headers);
     if (this.#find(exchange, head, headers) === undefined) return;
-    const text = type === TEXT_TYPE;
+    const text = type === TEXT_BATCHES_TYPE;
     if (peer.header("content-length") === "0") return this.#arrived(exchange, head, headers, text, NOTHING);
     exchange.body(maxBodyBytes(this.#host.maxBatchBytes)).then(
       (body) => this.#arrived(exchange, head, headers, text, body),
       (error: unknown) => {
         // If the client went away there is nobody to tell.
-        const status = STATUS_OF[reasonOf(error) ?? ""];
-        if (status !== undefined) refuse(exchange, status, headers, status === 413 ? "resource_exhausted" : "deadline_exceeded", (error as Error).message);
+        const reason = reasonOf(error);
+        if (reason === "body_too_large") refuseExchange(exchange, "resource_exhausted", (error as ConnectError).rawMessage, headers);
+        if (reason === "body_too_slow") refuseExchange(exchange, "deadline_exceeded", (error as ConnectError).rawMessage, headers);
       },
     );
   };
@@ -77,18 +78,18 @@ class PollServer implements TransportRoutes {
     const name = peer.header(LINK_HEADER);
     if (name !== undefined) {
       const link = this.#links.get(name);
-      if (link === undefined) refuse(exchange, 404, headers, "not_found", "There is no such link here, or no more. Open another; the session resumes on it.");
+      if (link === undefined) refuseExchange(exchange, "not_found", fail("link_unknown", { transport: TRANSPORT }).rawMessage, headers);
       return link;
     }
     const opening = peer.header(OPEN_HEADER);
-    if (!isName(opening) || head.number !== 1) {
-      return void refuse(exchange, 400, headers, "invalid_argument", `A first request needs header ${OPEN_HEADER} with 32 hexadecimal digits, any other needs ${LINK_HEADER}.`);
+    if (!isLinkName(opening) || head.number !== 1) {
+      return void refuseExchange(exchange, "invalid_argument", `A first request needs header ${OPEN_HEADER} with 32 hexadecimal digits, any other needs ${LINK_HEADER}.`, headers);
     }
     const link = this.#opening.get(opening);
     if (link !== undefined) return link;
-    if (this.#host.draining.aborted) return void refuse(exchange, 503, headers, "unavailable", "The server is going down and takes nothing new.");
+    if (this.#host.draining.aborted) return void refuseExchange(exchange, "unavailable", "The server is going down and takes nothing new.", headers);
     if (this.#links.size >= this.#options.maxLinks) {
-      return void refuse(exchange, 503, { ...headers, "retry-after": "1" }, "resource_exhausted", `${this.#links.size} polling links are open, the limit is maxLinks ${this.#options.maxLinks}.`);
+      return void refuseExchange(exchange, "resource_exhausted", `${this.#links.size} polling links are open, the limit is maxLinks ${this.#options.maxLinks}.`, { ...headers, "retry-after": "1" }, 503);
     }
     return "new";
   }
@@ -98,7 +99,7 @@ class PollServer implements TransportRoutes {
     if (found === undefined) return;
     const arrival: Arrival = { exchange, head, headers, body, close: exchange.peer.header(CLOSE_HEADER) };
     const link = found === "new" ? this.#make(arrival, text) : found;
-    if (link.text !== text) return refuse(exchange, 415, headers, "invalid_argument", "The link was opened with the other content type.");
+    if (link.text !== text) return refuseExchange(exchange, "invalid_argument", "The link was opened with the other content type.", headers, 415);
     if (link.opening !== undefined && head.number > 1) {
       this.#opening.delete(link.opening); // the client has learnt the server's name of it
       link.opening = undefined;
@@ -114,7 +115,7 @@ class PollServer implements TransportRoutes {
   }
 
   #make(arrival: Arrival, text: boolean): ServerLink {
-    const name = nameOf(this.#host.random.bytes(NAME_BYTES));
+    const name = linkName(this.#host.random);
     const opening = arrival.exchange.peer.header(OPEN_HEADER)!;
     const link = new ServerLink(this.#host, this.#options, arrival, { name, opening, text }, () => {
       this.#links.delete(name);
@@ -124,9 +125,4 @@ class PollServer implements TransportRoutes {
     this.#opening.set(opening, link);
     return link;
   }
-}
-
-function refuse(exchange: HttpExchange, status: number, headers: Readonly<Record<string, string>>, code: string, message: string): void {
-  const body = new TextEncoder().encode(`${JSON.stringify({ code, message })}\n`);
-  exchange.reply(status, { ...headers, "content-type": "application/json", "cache-control": "no-store" }, body);
 }

@@ -1,6 +1,7 @@
 // Which pages may talk to a server transport: answers to preflights, and the headers that let a page read an answer.
-import type { HttpExchange, TransportHost } from "@raceway/core";
-import { fail } from "@raceway/core";
+import { fail } from "./errors.ts";
+import { refuseExchange } from "./http-links.ts";
+import type { HttpExchange, TransportHost } from "./transport.ts";
 
 export interface CrossOriginOptions {
   readonly transport: string;
@@ -56,8 +57,7 @@ export class CrossOrigin {
   }
 
   #refuse(exchange: HttpExchange, who: string): undefined {
-    const message = `Pages ${who} may not talk to this server. Add the origin to allowedOrigins.`;
-    exchange.reply(403, { ...VARY, "content-type": "application/json", "cache-control": "no-store" }, new TextEncoder().encode(`${JSON.stringify({ code: "permission_denied", message })}\n`));
+    refuseExchange(exchange, "permission_denied", `Pages ${who} may not talk to this server. Add the origin to allowedOrigins.`, VARY);
   }
 }
 
