@@ -20,13 +20,8 @@ export function openLoad(port: number): PeerLoad {
 
 /** Engine.io says "0{…}"; the client joins the default namespace with "40", the server confirms with "40{…}". "2" is a ping. */
 async function openRaw(port: number, arrivals: Arrivals | undefined): Promise<RawConnection> {
-  let raw: RawWebSocket | undefined;
-  let joined: () => void = () => {};
-  let failed: (error: Error) => void = () => {};
-  const ready = new Promise<void>((resolve, reject) => {
-    joined = resolve;
-    failed = reject;
-  });
+  let raw: RawWebSocket | undefined; // messages may come before it is assigned
+  const { promise: ready, resolve: joined, reject: refused } = Promise.withResolvers<void>();
   raw = await openRawWebSocket(port, "/socket.io/?EIO=4&transport=websocket", undefined, {
     arrived: () => arrivals?.arrived(),
     message(chunk, start, end) {
@@ -36,7 +31,7 @@ async function openRaw(port: number, arrivals: Arrivals | undefined): Promise<Ra
       else if (text === "2") raw?.send(Buffer.from("3"), false);
     },
     failed(error) {
-      failed(error);
+      refused(error);
       arrivals?.failed(error);
     },
   });

@@ -3,9 +3,23 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { callDuplex, callFeed, callUnary, callUpload, subscribeTopic } from "@raceway/client";
 import type { CallOptions, Subscription, TopicOptions } from "@raceway/client";
-import { benchDownChannel, benchEchoChannel, benchPingPongChannel, benchTicksChannel, benchUpChannel } from "./bench.contract.ts";
+import {
+  benchDownChannel,
+  benchEchoChannel,
+  benchPingPongChannel,
+  benchTicksChannel,
+  benchUpChannel,
+} from "./bench.contract.ts";
 import { BenchService } from "./bench_pb.ts";
-import type { DownRequestSchema, EchoRequestSchema, EchoResponse, Event, EventSchema, TicksRequestSchema, UpResponse } from "./bench_pb.ts";
+import type {
+  DownRequestSchema,
+  EchoRequestSchema,
+  EchoResponse,
+  Event,
+  EventSchema,
+  TicksRequestSchema,
+  UpResponse,
+} from "./bench_pb.ts";
 
 /** One channel of each kind that is measured. */
 export interface BenchClient {
@@ -33,26 +47,46 @@ export function benchClient(connection: Transport): BenchClient {
 }
 
 /** Answers with what it was asked. */
-export function benchEcho(connection: Transport, request: MessageInitShape<typeof EchoRequestSchema>, options?: CallOptions): Promise<EchoResponse> {
+export function benchEcho(
+  connection: Transport,
+  request: MessageInitShape<typeof EchoRequestSchema>,
+  options?: CallOptions,
+): Promise<EchoResponse> {
   return callUnary(connection, BenchService.method.echo, benchEchoChannel, request, options);
 }
 
 /** Sends `count` events, as fast as the reader takes them. */
-export function benchDown(connection: Transport, request: MessageInitShape<typeof DownRequestSchema>, options?: CallOptions): AsyncIterable<Event> {
+export function benchDown(
+  connection: Transport,
+  request: MessageInitShape<typeof DownRequestSchema>,
+  options?: CallOptions,
+): AsyncIterable<Event> {
   return callFeed(connection, BenchService.method.down, benchDownChannel, request, options);
 }
 
 /** Counts the events it gets. */
-export function benchUp(connection: Transport, requests: AsyncIterable<MessageInitShape<typeof EventSchema>>, options?: CallOptions): Promise<UpResponse> {
+export function benchUp(
+  connection: Transport,
+  requests: AsyncIterable<MessageInitShape<typeof EventSchema>>,
+  options?: CallOptions,
+): Promise<UpResponse> {
   return callUpload(connection, BenchService.method.up, benchUpChannel, requests, options);
 }
 
 /** Answers each event with the same event. */
-export function benchPingPong(connection: Transport, requests: AsyncIterable<MessageInitShape<typeof EventSchema>>, options?: CallOptions): AsyncIterable<Event> {
+export function benchPingPong(
+  connection: Transport,
+  requests: AsyncIterable<MessageInitShape<typeof EventSchema>>,
+  options?: CallOptions,
+): AsyncIterable<Event> {
   return callDuplex(connection, BenchService.method.pingPong, benchPingPongChannel, requests, options);
 }
 
 /** All that is said on a board. */
-export function benchTicks(connection: Transport, request: MessageInitShape<typeof TicksRequestSchema>, options?: TopicOptions): Subscription<Event> {
+export function benchTicks(
+  connection: Transport,
+  request: MessageInitShape<typeof TicksRequestSchema>,
+  options?: TopicOptions,
+): Subscription<Event> {
   return subscribeTopic(connection, BenchService.method.ticks, benchTicksChannel, request, options);
 }

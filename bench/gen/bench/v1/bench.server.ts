@@ -3,16 +3,30 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceDefinition } from "@raceway/core";
 import type { CallContext, TopicPublisher } from "@raceway/server";
 import { benchContract } from "./bench.contract.ts";
-import type { DownRequest, EchoRequest, EchoResponseSchema, Event, EventSchema, TicksRequest, UpResponseSchema } from "./bench_pb.ts";
+import type {
+  DownRequest,
+  EchoRequest,
+  EchoResponseSchema,
+  Event,
+  EventSchema,
+  TicksRequest,
+  UpResponseSchema,
+} from "./bench_pb.ts";
 
 /** One channel of each kind that is measured. */
 export interface BenchHandlers {
   /** Answers with what it was asked. */
-  echo(request: EchoRequest, context: CallContext): MessageInitShape<typeof EchoResponseSchema> | Promise<MessageInitShape<typeof EchoResponseSchema>>;
+  echo(
+    request: EchoRequest,
+    context: CallContext,
+  ): MessageInitShape<typeof EchoResponseSchema> | Promise<MessageInitShape<typeof EchoResponseSchema>>;
   /** Sends `count` events, as fast as the reader takes them. */
   down(request: DownRequest, context: CallContext): AsyncIterable<MessageInitShape<typeof EventSchema>>;
   /** Counts the events it gets. */
-  up(requests: AsyncIterable<Event>, context: CallContext): MessageInitShape<typeof UpResponseSchema> | Promise<MessageInitShape<typeof UpResponseSchema>>;
+  up(
+    requests: AsyncIterable<Event>,
+    context: CallContext,
+  ): MessageInitShape<typeof UpResponseSchema> | Promise<MessageInitShape<typeof UpResponseSchema>>;
   /** Answers each event with the same event. */
   pingPong(requests: AsyncIterable<Event>, context: CallContext): AsyncIterable<MessageInitShape<typeof EventSchema>>;
 }
@@ -24,4 +38,7 @@ export interface BenchPublishers {
 }
 
 /** BenchService, for `app.serve`. */
-export const benchService: ServiceDefinition<BenchHandlers, BenchPublishers> = { contract: benchContract, policy: {} };
+export const benchService: ServiceDefinition<BenchHandlers, BenchPublishers> = {
+  contract: benchContract,
+  policy: {},
+};
