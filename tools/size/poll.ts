@@ -1,2 +1,3 @@
-// The client side of polling alone, with what it takes from core.
+// The client with polling alone, without a schema.
+export { connect } from "@raceway/client";
 export { poll } from "@raceway/transport-poll/client";

@@ -1,2 +1,3 @@
-// The client side of Server-Sent Events alone, with what it takes from core.
+// The client with Server-Sent Events alone, without a schema.
+export { connect } from "@raceway/client";
 export { sse } from "@raceway/transport-sse/client";

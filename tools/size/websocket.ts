@@ -1,2 +1,3 @@
-// The client side of WebSocket alone, with what it takes from core.
+// The client with WebSocket alone, without a schema.
+export { connect } from "@raceway/client";
 export { websocket } from "@raceway/transport-websocket/client";
