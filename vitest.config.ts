@@ -1,10 +1,8 @@
 // Vitest: the project `node` for all tests, the project `browser` for `*.browser.test.ts` in a page of the system's Chromium.
 import { existsSync } from "node:fs";
-
 import { playwright } from "@vitest/browser-playwright";
 import { defaultClientConditions, defaultServerConditions, type Plugin } from "vite";
 import { defineConfig, type TestProjectInlineConfiguration as Project } from "vitest/config";
-
 import { missingMessage, needService } from "./tools/services.mjs";
 
 const source = "@raceway/source"; // tests run the sources, never `dist`

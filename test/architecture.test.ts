@@ -1,8 +1,6 @@
 // The drawing of who may import whom, held against the sources; then against planted mistakes, to show that it sees them.
 import { fileURLToPath } from "node:url";
-
 import { expect, test } from "vitest";
-
 import { findings } from "./import-rules.ts";
 import { importsOf, manifestOf, type PackageJson, readWorkspace } from "./workspace-files.ts";
 

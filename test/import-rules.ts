@@ -1,7 +1,6 @@
 // Who may import whom, and what else every file of the workspace has to keep to; each broken rule is a line that names the edge.
 import { builtinModules } from "node:module";
 import { matchesGlob, posix } from "node:path";
-
 import { headOf, importsOf, type Manifest, type SourceFile, type Workspace } from "./workspace-files.ts";
 
 /** Folder in packages/ → the siblings that its sources and its dependencies may name. The drawing is in docs/architecture.md. */

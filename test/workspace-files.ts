@@ -1,7 +1,6 @@
 // The workspace as data for test/architecture.test.ts: every source file with its imports and every package.json.
 import { globSync, readFileSync } from "node:fs";
 import { join, posix } from "node:path";
-
 import { parseSync, Visitor } from "rolldown/utils";
 
 export interface SourceFile {

@@ -2,7 +2,6 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-
 import { findService, isRequired, missingMessage, serviceNames, services } from "./services.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));

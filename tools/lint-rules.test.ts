@@ -1,6 +1,5 @@
 // Every lint rule that is off has its reason in docs/decisions/0005, and no reason outlives its rule.
 import { readFileSync } from "node:fs";
-
 import { expect, test } from "vitest";
 
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), "utf8");

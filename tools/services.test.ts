@@ -2,9 +2,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-
 import { afterAll, expect, test } from "vitest";
-
 import { findService, isRequired, missingMessage, needService, serviceNames } from "./services.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "raceway-services-"));

@@ -2,10 +2,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-
 import { expect, test } from "vitest";
 import { startVitest } from "vitest/node";
-
 import { countTotals, type Totals } from "./totals-reporter.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));

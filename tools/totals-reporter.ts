@@ -1,9 +1,7 @@
 // Vitest reporter that says how many tests passed, failed and were skipped, and for want of what; to the file RACEWAY_TOTALS or on the terminal.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-
 import type { Reporter, TestModule } from "vitest/node";
-
 import { findService, missingMessage, serviceNames } from "./services.mjs";
 
 export interface Totals {
