@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { type GenerateOptions, type GenerateResult, formatDiagnostics, generate } from "../src/index.ts";
+import { type GenerateOptions, type GenerateResult, type Model, type Range, type Target, type TargetContext, formatDiagnostics, generate } from "../src/index.ts";
 
 export class SchemaFolder implements Disposable {
   readonly path: string = mkdtempSync(join(tmpdir(), "raceway-test-"));
@@ -28,9 +28,26 @@ export class SchemaFolder implements Disposable {
     return formatDiagnostics((await this.generate(options)).diagnostics, "text");
   }
 
-  /** The rules that were broken, in order. */
-  async broken(options: Partial<GenerateOptions> = {}): Promise<readonly string[]> {
-    return (await this.generate(options)).diagnostics.map(({ rule }) => rule);
+  /** Short: "rule at «text of the place»: what is wrong; how to mend it". */
+  async findings(options: Partial<GenerateOptions> = {}): Promise<string> {
+    const { diagnostics } = await this.generate(options);
+    return diagnostics.map(({ rule, file, range, message, mend }) => `${rule} at «${textAt(this.read(file), range)}»: ${message}; ${mend}`).join("\n");
+  }
+
+  /** What targets get. */
+  async seen(options: Partial<GenerateOptions> = {}): Promise<{ readonly model: Model; readonly context: TargetContext }> {
+    let seen: { model: Model; context: TargetContext } | undefined;
+    const spy: Target = {
+      name: "spy",
+      contract: 1,
+      generate(model, context) {
+        seen = { model, context };
+        return [];
+      },
+    };
+    const { diagnostics } = await this.generate({ ...options, targets: [spy] });
+    if (seen === undefined) throw new Error(formatDiagnostics(diagnostics, "text"));
+    return seen;
   }
 
   /** All files under a folder, sorted. */
@@ -52,6 +69,13 @@ export class SchemaFolder implements Disposable {
   [Symbol.dispose](): void {
     rmSync(this.path, { recursive: true, force: true });
   }
+}
+
+function textAt(text: string, range: Range | undefined): string {
+  if (range === undefined) return "";
+  const lines = text.split("\n").slice(range.line - 1, range.endLine);
+  lines[lines.length - 1] = lines.at(-1)!.slice(0, range.endColumn - 1);
+  return lines.join("\n").slice(range.column - 1);
 }
 
 /** A schema file of package `demo.v1` with the options imported. */

@@ -35,7 +35,7 @@ async function subjectOf(args: PluginTestArguments, { cwd }: CommandContext): Pr
   const subject: unknown = typeof exported === "function" ? await (exported as () => unknown)() : exported;
   if (isSubject(subject)) return subject;
   const have = Object.keys(loaded).join(", ") || "nothing";
-  throw new UsageError(`${args.module} exports no LinkSubject as ${args.export}; it exports ${have}. See docs/plugins, or give --export.`);
+  throw new UsageError(`${args.module} exports no LinkSubject as ${args.export}; it exports ${have}. The README of @raceway/testkit says what that is; --export names another.`);
 }
 
 /** A path, or else a package as the plugin's own folder sees it. */

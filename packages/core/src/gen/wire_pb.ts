@@ -921,4 +921,3 @@ export type Goaway = Message<"raceway.v1.Goaway"> & {
  */
 export const GoawaySchema: GenMessage<Goaway> = /*@__PURE__*/
   messageDesc(file_wire, 20);
-

@@ -44,7 +44,7 @@ export function explainFindings(findings: readonly CompilerFinding[], sources: S
   }
   for (const { at, count } of repeats.values()) {
     const first = diagnostics[at]!;
-    if (count > 0) diagnostics[at] = { ...first, message: `${first.message}, nor are ${count} more names of that file` };
+    if (count > 0) diagnostics[at] = { ...first, message: `${first.message}, nor ${count === 1 ? "is 1 more name" : `are ${count} more names`} of that file` };
   }
   return diagnostics;
 }
@@ -99,9 +99,11 @@ function unknownName(name: string, { source, file, sources }: Where): Explained 
     const guess = nearest(name, known);
     return { rule: "option_unknown", message: `there is no option ${name}`, mend: guess === undefined ? `known are ${known.join(", ")}.` : `did you mean \`${guess}\`?` };
   }
-  const value = nearest(name, ourEnums().flatMap((one) => one.values.map(({ name: valueName }) => valueName)));
-  if (value !== undefined && /^[A-Z][A-Z_0-9]*$/.test(name)) {
-    return { rule: "option_unknown", message: `there is no value ${name}`, mend: `did you mean \`${value}\`?` };
+  // Values of our enums begin with the enum's name, so the first word says which are meant.
+  const values = ourEnums().flatMap((one) => one.values.map((value) => value.name)).filter((value) => value.split("_")[0] === name.split("_")[0]);
+  if (values.length > 0) {
+    const value = nearest(name, values);
+    return { rule: "option_unknown", message: `there is no value ${name}`, mend: value === undefined ? `known are ${values.join(", ")}.` : `did you mean \`${value}\`?` };
   }
   const declared = [file, ...imports].flatMap((one) => declaredIn(sources.text(one)));
   const guess = nearest(name, declared);

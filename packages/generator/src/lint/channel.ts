@@ -41,7 +41,7 @@ export function lintCall(method: DescMethod, channel: ext.Channel, report: Repor
   const { timeout, maxRetries } = channel.kind.value;
   lintDuration(timeout, optionPart(method, ext.channel, ["call", "timeout"], "timeout"), "timeout", report);
   if (maxRetries === undefined || maxRetries === 0) return;
-  const place = optionPart(method, ext.channel, ["call", "maxRetries"]);
+  const place = optionPart(method, ext.channel, ["call", "maxRetries"], "max_retries");
   if (method.methodKind !== "unary") {
     report.error("retries_unsafe", place, "a streamed request cannot be sent again, so max_retries has no meaning", "remove max_retries.");
   } else if (method.idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN) {

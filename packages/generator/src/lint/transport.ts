@@ -17,12 +17,12 @@ export function lintWire(wire: ext.WireRules, at: At, report: Report): void {
     ["windowMessages", "window_messages", wire.windowMessages],
     ["windowBytes", "window_bytes", wire.windowBytes],
   ] as const) {
-    if (value === 0) report.error("size_invalid", at([part]), `${name}: 0 lets nothing through`, `write more than zero, or remove ${name}.`);
+    if (value === 0) report.error("size_invalid", at([part], name), `${name}: 0 lets nothing through`, `write more than zero, or remove ${name}.`);
   }
   if (wire.maxMessageBytes !== undefined && wire.maxMessageBytes > LARGE_BYTES) {
     report.warning(
       "size_invalid",
-      at(["maxMessageBytes"]),
+      at(["maxMessageBytes"], "max_message_bytes"),
       `max_message_bytes: ${wire.maxMessageBytes} is more than 16 MiB, which few peers and proxies take in one piece`,
       "send large things as a stream of parts.",
     );

@@ -46,7 +46,7 @@ export function contractOf(method: DescMethod): ChannelContract {
   return defined<ChannelContract>({
     kind: kindOf(method),
     address: address === "" ? undefined : address,
-    addressFields: address === "" ? undefined : namesInAddress(address).map((name) => fieldNamed(method.input, name)?.localName ?? name),
+    addressFields: filled(namesInAddress(address).map((name) => fieldNamed(method.input, name)?.localName ?? name)),
     history: kind.case === "topic" || kind.case === "state" ? historyOf(kind.value.history) : undefined,
     conflation: kind.case === "topic" || kind.case === "signal" ? conflationOf(kind.value.conflation, conflated(method)) : undefined,
     idempotency: idempotencyOf(method),

@@ -1,5 +1,5 @@
 // The output folder as it is: what is in it, and that a path stays in it.
-import { existsSync, lstatSync, readFileSync, realpathSync } from "node:fs";
+import { type Stats, existsSync, lstatSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 
 export interface OutputFolder {
@@ -11,7 +11,7 @@ export interface OutputFolder {
   read(path: string): Existing | undefined;
 }
 
-/** "other": a folder, a link or anything else that is not a plain file. */
+/** "other": a folder, a link or anything else that is not a plain file, at the path or on the way to it. */
 export type Existing = { readonly kind: "file"; readonly text: string } | { readonly kind: "other" };
 
 export function openOutputFolder(path: string): OutputFolder {
@@ -28,11 +28,20 @@ export function openOutputFolder(path: string): OutputFolder {
       return way !== ".." && !way.startsWith(`..${sep}`);
     },
     read(file) {
-      const stats = lstatSync(join(path, file), { throwIfNoEntry: false });
-      if (stats === undefined) return undefined;
+      const stats = statsOf(join(path, file));
+      if (stats === undefined || stats === "blocked") return stats && { kind: "other" };
       return stats.isFile() ? { kind: "file", text: readFileSync(join(path, file), "utf8") } : { kind: "other" };
     },
   };
+}
+
+function statsOf(path: string): Stats | "blocked" | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return "blocked";
+    throw error;
+  }
 }
 
 /** Names that are safe on all systems: no way up, no drive, no control characters, no device of Windows. */

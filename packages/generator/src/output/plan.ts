@@ -67,7 +67,11 @@ export function planOutput(
     const after = withHeader(file.source, file.text);
     next.set(file.path, { source, hash: hashOf(after) });
     const existing = folder.read(file.path);
-    if (existing !== undefined && (existing.kind === "other" || !isOurs(existing.text))) {
+    if (existing?.kind === "other") {
+      say("error", "output_foreign", file.path, `${file.path} cannot be written: a folder, a link or another file is in its way`, "move it away, or choose another output folder.");
+      return;
+    }
+    if (existing !== undefined && !isOurs(existing.text)) {
       say("error", "output_foreign", file.path, `${file.path} is there already, and was not generated`, "move it away, or choose another output folder.");
       return;
     }

@@ -6,7 +6,9 @@ import type { FileChange, Plan } from "./plan.ts";
 const SHOWN = 3;
 
 export function staleFindings(plan: Plan, shown: (path: string) => string): readonly Diagnostic[] {
-  const stale = [...plan.changes, plan.manifest].filter(({ change }) => change !== "unchanged");
+  const files = plan.changes.filter(({ change }) => change !== "unchanged");
+  // The manifest says nothing new where a file differs.
+  const stale = files.length > 0 || plan.manifest.change === "unchanged" ? files : [plan.manifest];
   return stale.map((change) => ({
     rule: "output_stale",
     severity: "error",

@@ -16,7 +16,7 @@ export async function writePlan(folder: string, plan: Plan): Promise<void> {
     for (const [at, { path }] of writes.entries()) await rename(temporary[at]!, join(folder, path));
     for (const { path, change } of plan.changes) if (change === "deleted") await rm(join(folder, path));
   } catch (error) {
-    await Promise.all(temporary.map((path) => rm(path, { force: true })));
+    await Promise.allSettled(temporary.map((path) => rm(path, { force: true }))); // what cannot be there cannot be removed
     throw new GenerateFailure("tool", `Could not write to ${folder}: ${reasonText(error)}.`, { cause: error });
   }
 }

@@ -125,4 +125,3 @@ export const RoomService: GenService<{
   },
 }> = /*@__PURE__*/
   serviceDesc(file_chat_v1_room, 0);
-

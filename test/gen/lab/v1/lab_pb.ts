@@ -368,4 +368,3 @@ export const LabService: GenService<{
   },
 }> = /*@__PURE__*/
   serviceDesc(file_lab_v1_lab, 0);
-

@@ -827,4 +827,3 @@ export const policy: GenExtension<MethodOptions, ServerPolicy> = /*@__PURE__*/
  */
 export const field: GenExtension<FieldOptions, FieldRules> = /*@__PURE__*/
   extDesc(file_raceway_v1_options, 6);
-

@@ -1,0 +1,230 @@
+// What people are told about schemas that are not protobuf.
+import { expect, test } from "vitest";
+import { SchemaFolder, demo } from "../../test-kit/schema-folder.ts";
+
+test("an import that is not there", async () => {
+  using schema = new SchemaFolder({ "proto/a.proto": 'syntax = "proto3";\nimport "chat/v1/missing.proto";\n' });
+  expect(await schema.report()).toMatchInlineSnapshot(`
+    "error import_missing: there is no "chat/v1/missing.proto" to import; looked in proto, the generator's own schemas
+      proto/a.proto:2:1
+        1 | syntax = "proto3";
+      > 2 | import "chat/v1/missing.proto";
+          | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      mend: add the folder that the path is relative to with --proto-path, or correct the path.
+    "
+  `);
+});
+
+test("options that were not imported, told once for all of them", async () => {
+  using schema = new SchemaFolder({
+    "proto/a.proto": `syntax = "proto3";
+service A {
+  option (raceway.v1.service_policy) = { auth: { public: true } };
+  rpc X(M) returns (stream M) { option (raceway.v1.channel).topic = { address: "x/{a}" }; }
+}
+message M { string a = 1; google.protobuf.Timestamp at = 2; google.protobuf.StringValue value = 3; }
+`,
+  });
+  expect(await schema.report()).toMatchInlineSnapshot(`
+    "error import_needed: raceway.v1.service_policy is not known here, nor is 1 more name of that file
+      proto/a.proto:3:11
+        2 | service A {
+      > 3 |   option (raceway.v1.service_policy) = { auth: { public: true } };
+          |           ^^^^^^^^^^^^^^^^^^^^^^^^^
+      mend: add \`import "raceway/v1/options.proto";\` to the file.
+
+    error import_needed: google.protobuf.Timestamp is not known here
+      proto/a.proto:6:27
+        5 | }
+      > 6 | message M { string a = 1; google.protobuf.Timestamp at = 2; google.protobuf.StringValue value = 3; }
+          |                           ^^^^^^^^^^^^^^^^^^^^^^^^^
+      mend: add \`import "google/protobuf/timestamp.proto";\` to the file.
+
+    error import_needed: google.protobuf.StringValue is not known here
+      proto/a.proto:6:61
+        5 | }
+      > 6 | message M { string a = 1; google.protobuf.Timestamp at = 2; google.protobuf.StringValue value = 3; }
+          |                                                             ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      mend: add \`import "google/protobuf/wrappers.proto";\` to the file.
+    "
+  `);
+});
+
+test("options, fields and values that do not exist", async () => {
+  using schema = new SchemaFolder(
+    demo(`service S {
+  option (raceway.v1.servic) = {};
+  rpc A(Key) returns (stream Key) {
+    option (raceway.v1.channel).topc = { address: "x" };
+    option (raceway.v1.channel).topic = { adress: "x" };
+    option (raceway.v1.policy).auth.require = { match: MATCH_EVERY };
+    option (raceway.v1.nothing_like_it) = {};
+    option (raceway.v1.channel).wire = { zzzzzzzzz: 1 };
+  }
+}
+message Key { string room = 1; }
+`),
+  );
+  expect(await schema.report()).toMatchInlineSnapshot(`
+    "error option_unknown: there is no option raceway.v1.servic
+      proto/demo/v1/demo.proto:9:11
+        8 | service S {
+      > 9 |   option (raceway.v1.servic) = {};
+          |           ^^^^^^^^^^^^^^^^^
+      mend: did you mean \`raceway.v1.service\`?
+
+    error option_unknown: raceway.v1.Channel has no field \`topc\`
+      proto/demo/v1/demo.proto:11:33
+        10 |   rpc A(Key) returns (stream Key) {
+      > 11 |     option (raceway.v1.channel).topc = { address: "x" };
+           |                                 ^^^^
+      mend: did you mean \`topic\`?
+
+    error option_unknown: raceway.v1.TopicRules has no field \`adress\`
+      proto/demo/v1/demo.proto:12:43
+        11 |     option (raceway.v1.channel).topc = { address: "x" };
+      > 12 |     option (raceway.v1.channel).topic = { adress: "x" };
+           |                                           ^^^^^^^^^^^
+      mend: did you mean \`address\`?
+
+    error option_unknown: there is no value MATCH_EVERY
+      proto/demo/v1/demo.proto:13:56
+        12 |     option (raceway.v1.channel).topic = { adress: "x" };
+      > 13 |     option (raceway.v1.policy).auth.require = { match: MATCH_EVERY };
+           |                                                        ^^^^^^^^^^^
+      mend: known are MATCH_UNSPECIFIED, MATCH_ALL, MATCH_ANY.
+
+    error option_unknown: there is no option raceway.v1.nothing_like_it
+      proto/demo/v1/demo.proto:14:13
+        13 |     option (raceway.v1.policy).auth.require = { match: MATCH_EVERY };
+      > 14 |     option (raceway.v1.nothing_like_it) = {};
+           |             ^^^^^^^^^^^^^^^^^^^^^^^^^^
+      mend: known are raceway.v1.file, raceway.v1.file_policy, raceway.v1.service, raceway.v1.service_policy, raceway.v1.channel, raceway.v1.policy, raceway.v1.field.
+
+    error option_unknown: raceway.v1.WireRules has no field \`zzzzzzzzz\`
+      proto/demo/v1/demo.proto:15:42
+        14 |     option (raceway.v1.nothing_like_it) = {};
+      > 15 |     option (raceway.v1.channel).wire = { zzzzzzzzz: 1 };
+           |                                          ^^^^^^^^^^^^
+      mend: its fields are max_message_bytes, window_messages, window_bytes.
+    "
+  `);
+});
+
+test("values of another type, out of range, or given twice", async () => {
+  using schema = new SchemaFolder(
+    demo(`service S {
+  rpc A(Key) returns (stream Key) {
+    option (raceway.v1.channel).topic = { address: 5 history: { max_events: "many" max_age: 60 } };
+    option (raceway.v1.channel).wire = { window_messages: -1 };
+    option (raceway.v1.channel).feed = {};
+    option (raceway.v1.policy) = { auth: { public: 1 } };
+  }
+}
+message Key { string room = 1; }
+`),
+  );
+  expect(await schema.report()).toMatchInlineSnapshot(`
+    "error option_mismatch: 5 is not of the type of \`address\`
+      proto/demo/v1/demo.proto:10:52
+         9 |   rpc A(Key) returns (stream Key) {
+      > 10 |     option (raceway.v1.channel).topic = { address: 5 history: { max_events: "many" max_age: 60 } };
+           |                                                    ^
+      mend: write a string, in "quotes".
+
+    error option_mismatch: "many" is not of the type of \`max_events\`
+      proto/demo/v1/demo.proto:10:77
+         9 |   rpc A(Key) returns (stream Key) {
+      > 10 |     option (raceway.v1.channel).topic = { address: 5 history: { max_events: "many" max_age: 60 } };
+           |                                                                             ^^^^^^
+      mend: write a whole number from 0 on.
+
+    error option_mismatch: 60 is not of the type of \`max_age\`
+      proto/demo/v1/demo.proto:10:93
+         9 |   rpc A(Key) returns (stream Key) {
+      > 10 |     option (raceway.v1.channel).topic = { address: 5 history: { max_events: "many" max_age: 60 } };
+           |                                                                                             ^^
+      mend: write a duration: { seconds: 1 }.
+
+    error option_mismatch: -1 is out of the range of uint32
+      proto/demo/v1/demo.proto:11:59
+        10 |     option (raceway.v1.channel).topic = { address: 5 history: { max_events: "many" max_age: 60 } };
+      > 11 |     option (raceway.v1.channel).wire = { window_messages: -1 };
+           |                                                           ^^
+      mend: write a whole number from 0 to 4294967295.
+
+    error option_repeated: only one member of raceway.v1.Channel.kind can be given
+      proto/demo/v1/demo.proto:12:12
+        11 |     option (raceway.v1.channel).wire = { window_messages: -1 };
+      > 12 |     option (raceway.v1.channel).feed = {};
+           |            ^^^^^^^^^^^^^^^^^^^^^^^^^
+      mend: keep one of call, feed, topic, queue, state, duplex, signal.
+
+    error option_mismatch: 1 is not of the type of \`public\`
+      proto/demo/v1/demo.proto:13:52
+        12 |     option (raceway.v1.channel).feed = {};
+      > 13 |     option (raceway.v1.policy) = { auth: { public: 1 } };
+           |                                                    ^
+      mend: write true or false.
+    "
+  `);
+});
+
+test("types that are not declared, fields that are declared twice, and a missing semicolon", async () => {
+  using schema = new SchemaFolder(
+    demo(`service S { rpc A(Kee) returns (SomethingElse); }
+message Key { string room = 1; string room = 2; }
+message Other { string a = 1 }
+`),
+  );
+  expect(await schema.report()).toMatchInlineSnapshot(`
+    "error name_unknown: Kee is not declared, here or in an imported file
+      proto/demo/v1/demo.proto:8:19
+        7 |
+      > 8 | service S { rpc A(Kee) returns (SomethingElse); }
+          |                   ^^^
+      mend: did you mean \`Key\`?
+
+    error name_unknown: SomethingElse is not declared, here or in an imported file
+      proto/demo/v1/demo.proto:8:33
+        7 |
+      > 8 | service S { rpc A(Kee) returns (SomethingElse); }
+          |                                 ^^^^^^^^^^^^^
+      mend: declare it, or import the file that does.
+
+    error schema_invalid: \`room\` declared multiple times
+      proto/demo/v1/demo.proto:9:22
+        8 | service S { rpc A(Kee) returns (SomethingElse); }
+      > 9 | message Key { string room = 1; string room = 2; }
+          |                      ^^^^
+      mend: rename or remove one of them.
+
+    error schema_invalid: message fields have the same JSON name
+      proto/demo/v1/demo.proto:9:39
+        8 | service S { rpc A(Kee) returns (SomethingElse); }
+      > 9 | message Key { string room = 1; string room = 2; }
+          |                                       ^^^^
+      mend: rename or remove one of them.
+
+    error schema_invalid: unexpected \`}\` after definition
+      proto/demo/v1/demo.proto:10:30
+         9 | message Key { string room = 1; string room = 2; }
+      > 10 | message Other { string a = 1 }
+           |                              ^
+      mend: a \`;\`, a brace or a quote may be missing before it.
+    "
+  `);
+});
+
+test("what buf says in other words is passed on", async () => {
+  using schema = new SchemaFolder(demo("message Key { string room = 0; }\n"));
+  expect(await schema.report()).toMatchInlineSnapshot(`
+    "error schema_invalid: field number out of range
+      proto/demo/v1/demo.proto:8:29
+        7 |
+      > 8 | message Key { string room = 0; }
+          |                             ^
+      mend: see the language's reference at https://protobuf.com/docs/language-spec.
+    "
+  `);
+});
