@@ -78,3 +78,9 @@ export interface Store {
   /** Takes from a token bucket, in one atomic step. */
   take(key: string, cost: number, bucket: { readonly perSecond: number; readonly burst: number }): Promise<{ readonly ok: boolean; readonly retryAfterMs: number }>;
 }
+
+/** A store by itself, for a backplane that has none of its own or is to have another. */
+export interface StorePart extends Part {
+  readonly traits: { readonly durability: "memory" | "process-crash" | "power-loss"; readonly shared: boolean };
+  start(host: Omit<Host, "store">): Promise<Store & AsyncDisposable>;
+}

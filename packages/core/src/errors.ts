@@ -63,6 +63,10 @@ export const catalogue = {
   reply_missing: { code: Code.Internal as Code, message: (v: { path: string }): string => `The call of ${v.path} ended well but without a message. Check the server's handler.` },
   outbox_full: { code: Code.ResourceExhausted as Code, message: (v: { count: number; limit: number }): string => `${v.count} frames wait for a link, the limit is ${v.limit}. Wait until connection.state is open, or raise limits.outboxMessages or limits.outboxBytes.` },
   connection_closed: { code: Code.Canceled as Code, message: (): string => "The connection was closed by its owner. Connect again to make calls." },
+  idempotency_key_invalid: { code: Code.InvalidArgument as Code, message: (v: { length: number; limit: number }): string => `The idempotency key has ${v.length} characters, the limit is ${v.limit}. Use a random key of 16 bytes.` },
+  idempotency_key_reused: { code: Code.InvalidArgument as Code, message: (v: { path: string }): string => `The idempotency key was used for another request of ${v.path}. Make a new key for each new request.` },
+  outcome_unknown: { code: Code.Aborted as Code, message: (v: { path: string }): string => `A call of ${v.path} with this key was begun by a server that is gone; whether it took effect is unknown. Look before trying again with a new key.` },
+  store_full: { code: Code.ResourceExhausted as Code, message: (v: { bytes: number; limit: number }): string => `The store holds ${v.bytes} bytes, the limit is ${v.limit}. Raise limits.storeBytes, shorten limits.dedupMs, or use a durable backplane.` },
   // Topics
   history_gone: { code: Code.DataLoss as Code, message: (v: { address: string; epoch: string; first: number; after: number }): string => `The history of ${v.address} after ${v.after} is gone; the oldest that is kept is ${v.first}. Pass onReset to go on from there, or keep a longer history.` },
   too_many_topics: { code: Code.ResourceExhausted as Code, message: (v: Count): string => `${v.count} topics have subscribers, the limit is ${v.limit}. Raise limits.topics, or add nodes.` },

@@ -66,6 +66,10 @@ export const limitTable = {
   historyMs: { kind: "number", default: 600_000, min: 0, max: 31_536_000_000, unit: "ms" },
   /** Length of a topic address. */
   addressBytes: { kind: "number", default: 512, min: 1, max: 65_536, unit: "bytes" },
+  /** How long a reply is kept for a retry with the same idempotency key; a later one is a new call. */
+  dedupMs: { kind: "number", default: 300_000, min: 0, max: 604_800_000, unit: "ms" },
+  /** Keys and values in the memory backplane's store. */
+  storeBytes: { kind: "number", default: 67_108_864, min: 0, max: 107_374_182_400, unit: "bytes" },
   /** Topic addresses in memory with subscribers. */
   topics: { kind: "number", default: 100_000, min: 0, max: 100_000_000, unit: "count" },
 } as const;

@@ -16,6 +16,7 @@ import { fetchHandler } from "./http-fetch.ts";
 import { type HttpHandler, type Mount, httpRouter } from "./http-router.ts";
 import { memory } from "./memory.ts";
 import { type NativeHost, registerService } from "./native.ts";
+import { Once } from "./once.ts";
 import { Serving } from "./serving.ts";
 import { ServerSession, Sessions } from "./sessions.ts";
 import { Subscription, checkSubscriptions } from "./subscription.ts";
@@ -202,7 +203,7 @@ class App implements Raceway {
     const undo: (() => Promise<void>)[] = [];
     try {
       const base = { side: "server" as const, clock: this.clock, random: this.random, log: this.log, draining: this.#drain.signal };
-      const backplane = await (this.#options.backplane ?? memory()).start({ ...base, store: missingStore });
+      const backplane = await (this.#options.backplane ?? memory({ storeBytes: this.limits.storeBytes })).start({ ...base, store: missingStore });
       undo.push(async () => backplane[Symbol.asyncDispose]());
       const host: Host = { ...base, store: backplane.store };
       const stations: Stations[] = [];
@@ -211,7 +212,16 @@ class App implements Raceway {
         stations.push(started);
         undo.push(async () => started[Symbol.asyncDispose]?.());
       }
+      const once = new Once({
+        store: backplane.store,
+        shared: this.#options.backplane?.traits.shared ?? false,
+        windowMs: this.limits.dedupMs,
+        codec: this.#proto,
+        random: this.random,
+        after: (ms, run) => this.clock.after(ms, run),
+      });
       for (const channel of this.#channels.values()) {
+        if (channel.contract.idempotency === "idempotent" && channel.desc.methodKind === "unary") channel.handler = once.wrap(channel);
         channel.interceptor = composeInterceptors(stations, channel);
         channel.gate = channel.contract.kind === "topic" ? composeGates(stations, channel) : undefined;
       }

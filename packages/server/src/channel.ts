@@ -20,7 +20,8 @@ export class Channel implements ChannelInfo {
   readonly desc: DescMethod;
   readonly contract: ChannelContract;
   readonly policy: ChannelPolicy | undefined;
-  readonly handler: AnyHandler | undefined;
+  /** Topics need none. Of a channel with idempotency keys, wrapped at start. */
+  handler: AnyHandler | undefined;
   /** Topics only. */
   readonly addressOf: AddressOf | undefined;
   /** Set at start: nothing if no plugin takes part. */

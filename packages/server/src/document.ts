@@ -3,6 +3,7 @@ import { type DescMessage, type DescMethod, toBinary } from "@bufbuild/protobuf"
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import type { HttpExchange, Limits, ServerTransport } from "@raceway/core";
 import type { Channel } from "./channel.ts";
+import { fingerprint } from "./fingerprint.ts";
 
 export const DOCUMENT_PATH = "/.well-known/raceway";
 
@@ -25,7 +26,7 @@ export function serveDocument(init: DocumentInit): (exchange: HttpExchange) => v
     channels: Object.fromEntries(init.channels.map((channel) => [channel.path, { kind: channel.contract.kind, hash: channelHash(channel.desc) }])),
   });
   const body = new TextEncoder().encode(text);
-  const etag = `"${fnv1a64(body)}"`;
+  const etag = `"${fingerprint(body)}"`;
   const headers = { "content-type": "application/json", "cache-control": "public, max-age=60", "access-control-allow-origin": "*", etag };
   return (exchange) => {
     if (exchange.method !== "GET" && exchange.method !== "HEAD") exchange.reply(405, { allow: "GET, HEAD" });
@@ -47,12 +48,5 @@ function channelHash(method: DescMethod): string {
   visit(method.input);
   visit(method.output);
   const head = new TextEncoder().encode(`${method.parent.typeName}/${method.name} ${method.methodKind} ${method.input.typeName} ${method.output.typeName}`);
-  return fnv1a64(head, ...[...files].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, bytes]) => bytes));
-}
-
-/** FNV-1a with 64 bits: a fingerprint against accidents, not against enemies. */
-function fnv1a64(...chunks: readonly Uint8Array[]): string {
-  let hash = 0xcbf29ce484222325n;
-  for (const chunk of chunks) for (const byte of chunk) hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn;
-  return hash.toString(16).padStart(16, "0");
+  return fingerprint(head, ...[...files].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, bytes]) => bytes));
 }

@@ -1,5 +1,5 @@
 // Keys with expiry and token buckets in the memory of this process.
-import type { Clock, Store } from "@raceway/core";
+import { type Clock, type Store, fail } from "@raceway/core";
 
 interface Held {
   readonly value: Uint8Array;
@@ -14,12 +14,15 @@ const SWEEP_MS = 30_000;
 
 export class MemoryStore implements Store, Disposable {
   readonly #clock: Clock;
+  readonly #maxBytes: number;
+  #bytes = 0;
   readonly #held = new Map<string, Held>();
   readonly #buckets = new Map<string, { bucket: Bucket; fullAt: number }>();
   #sweep: Disposable;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, maxBytes = 67_108_864) {
     this.#clock = clock;
+    this.#maxBytes = maxBytes;
     this.#sweep = clock.after(SWEEP_MS, this.#sweepNow);
   }
 
@@ -34,13 +37,28 @@ export class MemoryStore implements Store, Disposable {
       const held = this.#held.get(key);
       if (held !== undefined && held.until > now) return Promise.resolve(false);
     }
+    this.#drop(key);
+    const size = sizeOf(key, value);
+    if (this.#bytes + size > this.#maxBytes) this.#expire(now);
+    if (this.#bytes + size > this.#maxBytes) return Promise.reject(fail("store_full", { bytes: this.#bytes, limit: this.#maxBytes }));
+    this.#bytes += size;
     this.#held.set(key, { value, until: now + options.ttlMs });
     return Promise.resolve(true);
   }
 
   delete(key: string): Promise<void> {
-    this.#held.delete(key);
+    this.#drop(key);
     return Promise.resolve();
+  }
+
+  #drop(key: string): void {
+    const held = this.#held.get(key);
+    if (held === undefined) return;
+    this.#bytes -= sizeOf(key, held.value);
+    this.#held.delete(key);
+  }
+  #expire(now: number): void {
+    for (const [key, held] of this.#held) if (held.until <= now) this.#drop(key);
   }
 
   take(key: string, cost: number, bucket: { readonly perSecond: number; readonly burst: number }): Promise<{ readonly ok: boolean; readonly retryAfterMs: number }> {
@@ -59,8 +77,13 @@ export class MemoryStore implements Store, Disposable {
 
   readonly #sweepNow = (): void => {
     const now = this.#clock.now();
-    for (const [key, held] of this.#held) if (held.until <= now) this.#held.delete(key);
+    this.#expire(now);
     for (const [key, { fullAt }] of this.#buckets) if (fullAt <= now) this.#buckets.delete(key);
     this.#sweep = this.#clock.after(SWEEP_MS, this.#sweepNow);
   };
+}
+
+/** Keys are counted as UTF-16, which is what they take. */
+function sizeOf(key: string, value: Uint8Array): number {
+  return 2 * key.length + value.length;
 }

@@ -1,11 +1,15 @@
 // The default backplane: everything in the memory of this process.
-import { type Backplane, type Bus, CONTRACT } from "@raceway/core";
+import { type Backplane, type Bus, CONTRACT, type StorePart } from "@raceway/core";
 import { MemoryLog, MemoryStorage } from "./memory-log.ts";
 import { MemoryStore } from "./memory-store.ts";
 
 export interface MemoryOptions {
   /** Histories to go on with; a new, empty storage by default. */
   readonly storage?: MemoryStorage;
+  /** Keys and values that the store holds at most, in bytes; default 64 MiB. */
+  readonly storeBytes?: number;
+  /** A store that outlives the process, in place of the one in memory: replies to idempotent calls survive a restart. */
+  readonly store?: StorePart;
 }
 
 /** One node, nothing survives the process. With a `storage` of your own, histories survive a stop and start of the server within the process. */
@@ -14,17 +18,17 @@ export function memory(options: MemoryOptions = {}): Backplane {
     name: "memory",
     contract: CONTRACT,
     traits: { durability: "memory", shared: false },
-    start(host) {
+    async start(host) {
       const log = new MemoryLog(host.clock, host.random, options.storage ?? new MemoryStorage());
-      const store = new MemoryStore(host.clock);
+      const store = options.store === undefined ? new MemoryStore(host.clock, options.storeBytes ?? 67_108_864) : await options.store.start(host);
       return {
         log,
         store,
         bus: localBus(),
-        [Symbol.asyncDispose]: () => {
+        async [Symbol.asyncDispose]() {
           log[Symbol.dispose]();
-          store[Symbol.dispose]();
-          return Promise.resolve();
+          if (Symbol.asyncDispose in store) await store[Symbol.asyncDispose]();
+          else store[Symbol.dispose]();
         },
       };
     },

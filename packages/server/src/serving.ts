@@ -5,6 +5,7 @@ import { type Limits, type Logger, type Timer, fail } from "@raceway/core";
 import { type Call, type CallReceiver, type EndFrame, MessageQueue, type OpenFrame, checkHeader, headerFields, statusOf } from "@raceway/core/internal";
 import { SessionCallContext } from "./call-context.ts";
 import type { Channel, Coding } from "./channel.ts";
+import { idempotencyKey } from "./once.ts";
 
 /** What calls need of their session. */
 export interface ServingHost {
@@ -49,6 +50,7 @@ export class Serving implements CallReceiver {
       this.#deadline = clock.after(frame.timeoutMs, () => this.#fail(fail("call_deadline", { ms: frame.timeoutMs })));
     }
     this.#context = new SessionCallContext(channel.desc, host.context, frame.header, remaining);
+    if (frame.idempotencyKey !== "") this.#context.values.set(idempotencyKey, frame.idempotencyKey);
   }
 
   /** Begins to serve; `call.receiver` is set. Never throws. */
