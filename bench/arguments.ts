@@ -1,6 +1,5 @@
 // The command line of the benchmark.
 import { parseArgs } from "node:util";
-
 import { peers, racewaySubject, racewayTransports, type Subject } from "./subjects.ts";
 import { type Case, cases } from "./workloads/table.ts";
 

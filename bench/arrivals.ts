@@ -61,9 +61,14 @@ export class AllArrivals {
     });
   }
 
+  /** Throws if something has gone wrong already. */
+  check(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
   /** Every subscriber must have got the same last event. */
   complete(seq: number): void {
-    if (this.#failure) throw this.#failure;
+    this.check();
     for (const { last } of this.#subscribers) {
       if (last !== seq)
         throw new Error(`A subscriber's last event is ${last - SEQ_BASE}, published was ${seq - SEQ_BASE}.`);

@@ -2,7 +2,6 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { createInterface } from "node:readline";
-
 import { CpuProfiler } from "./cpu-profiler.ts";
 import { makeEvent, monotonicMicros } from "./event.ts";
 import type { PeerServer } from "./peer.ts";

@@ -1,6 +1,5 @@
 // `pnpm bench`: Raceway beside its peers, in units per second of the server's CPU time.
 import { availableParallelism, cpus } from "node:os";
-
 import { type BenchArguments, parseArguments, usage } from "./arguments.ts";
 import { pinning } from "./child.ts";
 import { Fleet } from "./fleet.ts";

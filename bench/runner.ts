@@ -1,7 +1,6 @@
 // Runs one case: all subjects up at once, measured in turn, after a warm-up, as often as asked.
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-
 import type { Fleet } from "./fleet.ts";
 import { type CaseResult, summarize } from "./results.ts";
 import type { Subject } from "./subjects.ts";

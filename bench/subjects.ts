@@ -22,7 +22,7 @@ export const peers: readonly Subject[] = [
   { name: "connect", module: "connect" },
 ];
 
-export const racewayTransports = ["websocket", "sse", "poll", "grpc"] as const;
+export const racewayTransports = ["websocket", "sse", "poll", "grpc", "grpc-door"] as const;
 
 export function racewaySubject(transport: string): Subject {
   return { name: `raceway ${transport}`, module: "raceway", transport };

@@ -1,9 +1,9 @@
 // Calls the Connect server over HTTP/2: Connect's own client, binary, for calls and streams; raw HTTP/2 for subscribers.
+import { create, toBinary } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
-
 import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
-import { BenchService } from "../gen/bench/v1/bench_pb.ts";
+import { BenchService, TicksRequestSchema } from "../gen/bench/v1/bench_pb.ts";
 import type { PeerClient, PeerLoad } from "../peer.ts";
 import { Queue } from "../queue.ts";
 import { openRawHttp2 } from "../raw/http2.ts";
@@ -13,7 +13,7 @@ export function openLoad(port: number): PeerLoad {
   const request = {
     path: "/bench.v1.BenchService/Ticks",
     headers: { "content-type": "application/connect+proto", "connect-protocol-version": "1" },
-    message: new Uint8Array(0),
+    message: toBinary(TicksRequestSchema, create(TicksRequestSchema, { board: "main" })),
   };
   return {
     connect: () => connectClient(port),

@@ -2,9 +2,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
-
 import { connectNodeAdapter } from "@connectrpc/connect-node";
-
 import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
 import { BenchService } from "../gen/bench/v1/bench_pb.ts";
 import type { PeerServer } from "../peer.ts";

@@ -1,4 +1,5 @@
 // Calls a gRPC server: the `@grpc/grpc-js` client for calls and streams, raw HTTP/2 for subscribers.
+import { create, toBinary } from "@bufbuild/protobuf";
 import {
   type Client,
   type ClientDuplexStream,
@@ -7,8 +8,8 @@ import {
   credentials,
   type ServiceError,
 } from "@grpc/grpc-js";
-
 import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
+import { TicksRequestSchema } from "../gen/bench/v1/bench_pb.ts";
 import type { Counted, Echo, PeerClient, PeerLoad } from "../peer.ts";
 import { openRawHttp2 } from "../raw/http2.ts";
 import { readBinaryEvent } from "../raw/read-event.ts";
@@ -27,7 +28,7 @@ export function openLoad(port: number): PeerLoad {
   const request = {
     path: "/bench.v1.BenchService/Ticks",
     headers: { "content-type": "application/grpc", te: "trailers" },
-    message: new Uint8Array(0),
+    message: toBinary(TicksRequestSchema, create(TicksRequestSchema, { board: "main" })),
   };
   return {
     connect: () =>

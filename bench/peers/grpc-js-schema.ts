@@ -1,6 +1,5 @@
 // The bench schema as `@grpc/proto-loader` loads it.
 import { fileURLToPath } from "node:url";
-
 import { loadPackageDefinition, type ServiceClientConstructor } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 

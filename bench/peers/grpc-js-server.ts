@@ -1,6 +1,5 @@
 // `@grpc/grpc-js` with `@grpc/proto-loader`, as its documentation shows it.
 import { once } from "node:events";
-
 import {
   type sendUnaryData,
   Server,
@@ -10,7 +9,6 @@ import {
   type ServerUnaryCall,
   type ServerWritableStream,
 } from "@grpc/grpc-js";
-
 import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
 import type { Counted, Echo, PeerServer } from "../peer.ts";
 import { loadBenchService } from "./grpc-js-schema.ts";

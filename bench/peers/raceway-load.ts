@@ -4,14 +4,15 @@ import type { ClientTransport, Host, Link, LinkReceiver } from "@raceway/core";
 import { silentLogger, systemRandom } from "@raceway/core";
 import { nodeClock } from "@raceway/core/node";
 import { WebSocket } from "ws";
-
 import type { Arrivals } from "../arrivals.ts";
 import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
 import { benchClient } from "../gen/bench/v1/bench.client.ts";
 import type { PeerClient, PeerLoad, RawConnection } from "../peer.ts";
 import { Queue } from "../queue.ts";
+import { openRawHttp2 } from "../raw/http2.ts";
 import { RawSession } from "../raw/raceway-session.ts";
 import { openRawWebSocket } from "../raw/websocket.ts";
+import { openLoad as openGrpcLoad } from "./grpc-js-load.ts";
 
 const transports: Readonly<Record<string, () => Promise<ClientTransport>>> = {
   // The socket that the peers' clients use, so that both are driven as hard; Node's own is slower.
@@ -21,12 +22,16 @@ const transports: Readonly<Record<string, () => Promise<ClientTransport>>> = {
   grpc: async () => (await import("@raceway/transport-grpc/client")).grpc(),
 };
 
+/** Not Raceway's own client: `@grpc/grpc-js` at the gRPC door, which the grpc transport opens as well. */
+const DOOR = "grpc-door";
+
 const PATH = "/raceway"; // the server's default
 
 export function openLoad(port: number, transport: string): PeerLoad {
+  if (transport === DOOR) return openGrpcLoad(port);
   const make = transports[transport];
   if (!make) throw new Error(`There is no transport "${transport}".`);
-  const openRaw = transport === "websocket" ? openRawSocket : openRawLink;
+  const openRaw = transport === "websocket" ? openRawSocket : transport === "grpc" ? openRawPipe : openRawLink;
   return {
     connect: async () => connectClient(port, await make()),
     subscribe: async (arrivals) => openRaw(port, await make(), arrivals),
@@ -49,6 +54,42 @@ async function openRawSocket(
   session = new RawSession((batch) => raw.send(batch, true), arrivals);
   await session.ready;
   return raw;
+}
+
+/** A link over the stream of Connect's protocol that the grpc transport uses in Node; batches are field 1 of its messages. */
+async function openRawPipe(
+  port: number,
+  _transport: ClientTransport,
+  arrivals: Arrivals | undefined,
+): Promise<RawConnection> {
+  let session: RawSession | undefined;
+  const headers = { "content-type": "application/connect+proto", "connect-protocol-version": "1" };
+  const raw = await openRawHttp2(
+    port,
+    { path: `${PATH}/grpc/raceway.v1.LinkService/Pipe`, headers },
+    {
+      arrived: () => arrivals?.arrived(),
+      message(chunk, start, end) {
+        if (end > start) session?.batch(chunk, start + 1 + lengthBytes(end - start), end);
+      },
+      failed: (error) => session?.failed(error),
+    },
+  );
+  session = new RawSession((batch) => raw.send(chunkOf(batch)), arrivals);
+  await session.ready;
+  return raw;
+}
+
+/** How many bytes the length of a field takes that fills the rest of a message of this size. */
+function lengthBytes(messageBytes: number): number {
+  for (let bytes = 1; ; bytes++) if (messageBytes - 1 - bytes < 128 ** bytes) return bytes;
+}
+
+/** `Chunk { bytes batch = 1; }` */
+function chunkOf(batch: Uint8Array): Uint8Array {
+  if (batch.length > 0x3fff) throw new RangeError("A raw client sends small batches only.");
+  const length = batch.length < 128 ? [batch.length] : [(batch.length & 0x7f) | 0x80, batch.length >> 7];
+  return Uint8Array.from([0x0a, ...length, ...batch]);
 }
 
 /** A link as the transport's client half makes it, with nothing above but the raw session. */

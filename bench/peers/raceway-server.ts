@@ -1,7 +1,6 @@
 // Raceway, through its public interface and generated code; one transport a process.
-import type { ServerTransport } from "@raceway/core";
+import { definePlugin, type ServerTransport } from "@raceway/core";
 import { raceway } from "@raceway/server";
-
 import { makeEvent, monotonicMicros } from "../event.ts";
 import { benchService } from "../gen/bench/v1/bench.server.ts";
 import type { PeerServer } from "../peer.ts";
@@ -11,13 +10,21 @@ const transports: Readonly<Record<string, () => Promise<ServerTransport>>> = {
   sse: async () => (await import("@raceway/transport-sse/server")).sse(),
   poll: async () => (await import("@raceway/transport-poll/server")).poll(),
   grpc: async () => (await import("@raceway/transport-grpc/server")).grpc(),
+  "grpc-door": async () => (await import("@raceway/transport-grpc/server")).grpc(),
 };
 
 export async function startServer(transport: string): Promise<PeerServer> {
   const make = transports[transport];
   if (!make) throw new Error(`There is no transport "${transport}".`);
+  let atDoor = 0;
+  // Readers at a door are no sessions, so they are counted as they come in; at no other transport, since a gate has its price.
+  const countReaders = definePlugin({
+    name: "count-readers",
+    start: () => ({ topic: () => ({ subscribe: () => void atDoor++ }) }),
+  });
   const app = raceway({
     transports: [await make()],
+    use: [transport === "grpc-door" && countReaders],
     // All clients come from one address, and ask for more than one client should.
     limits: { sessionsPerAddress: 100_000, framesPerSecond: 100_000_000, framesBurst: 100_000_000 },
   });
@@ -43,7 +50,7 @@ export async function startServer(transport: string): Promise<PeerServer> {
   const { port } = await app.listen({ port: 0, host: "127.0.0.1" });
   return {
     port,
-    subscribers: () => app.sessions,
+    subscribers: () => app.sessions + atDoor,
     publish(events) {
       for (const event of events) void publishers.ticks.publish({ board: "main" }, event);
     },

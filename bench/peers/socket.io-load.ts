@@ -1,11 +1,10 @@
 // Calls the Socket.IO server: its own client for calls and streams, raw sockets that speak its protocol for subscribers.
 import { io } from "socket.io-client";
-
 import type { Arrivals } from "../arrivals.ts";
 import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
 import type { Counted, Echo, PeerClient, PeerLoad, RawConnection } from "../peer.ts";
 import { readJsonEvent } from "../raw/read-event.ts";
-import { openRawWebSocket, type RawWebSocket } from "../raw/websocket.ts";
+import { openRawWebSocket } from "../raw/websocket.ts";
 
 const HIGH_WATER = 256;
 const TICK = '42["tick",'; // engine.io message, socket.io event
@@ -20,15 +19,14 @@ export function openLoad(port: number): PeerLoad {
 
 /** Engine.io says "0{…}"; the client joins the default namespace with "40", the server confirms with "40{…}". "2" is a ping. */
 async function openRaw(port: number, arrivals: Arrivals | undefined): Promise<RawConnection> {
-  let raw: RawWebSocket | undefined; // messages may come before it is assigned
   const { promise: ready, resolve: joined, reject: refused } = Promise.withResolvers<void>();
-  raw = await openRawWebSocket(port, "/socket.io/?EIO=4&transport=websocket", undefined, {
+  const raw = await openRawWebSocket(port, "/socket.io/?EIO=4&transport=websocket", undefined, {
     arrived: () => arrivals?.arrived(),
     message(chunk, start, end) {
       const text = chunk.toString("latin1", start, Math.min(end, start + TICK.length));
       if (text === TICK && arrivals) readJsonEvent(chunk, start + TICK.length, arrivals);
       else if (text.startsWith("40")) joined();
-      else if (text === "2") raw?.send(Buffer.from("3"), false);
+      else if (text === "2") raw.send(Buffer.from("3"), false);
     },
     failed(error) {
       refused(error);

@@ -2,9 +2,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-
 import { Server, type Socket } from "socket.io";
-
 import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
 import type { Counted, Echo, PeerServer } from "../peer.ts";
 

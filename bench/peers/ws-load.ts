@@ -1,8 +1,6 @@
 // Calls the bare `ws` server: the `ws` client for calls and streams, raw sockets for subscribers.
 import { once } from "node:events";
-
 import { WebSocket } from "ws";
-
 import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
 import type { Counted, Echo, PeerClient, PeerLoad } from "../peer.ts";
 import { readJsonEvent } from "../raw/read-event.ts";

@@ -1,9 +1,7 @@
 // Bare `ws`: JSON in text frames, written as a careful user would write it; the measure of all others.
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-
 import { type WebSocket, WebSocketServer } from "ws";
-
 import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
 import type { Counted, Echo, PeerServer } from "../peer.ts";
 

@@ -10,15 +10,17 @@ export interface RawStreamReader {
 }
 
 export interface RawHttp2 {
+  /** Sends one more message on a stream that was left open. */
+  send(message: Uint8Array): void;
   close(): void;
 }
 
-/** The call to open: one message up, then only reading. */
+/** The call to open. */
 export interface RawStreamRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** Without envelope. */
-  readonly message: Uint8Array;
+  /** The only message up, without envelope; absent: the stream stays open for `send`. */
+  readonly message?: Uint8Array;
 }
 
 const DATA = 0;
@@ -28,6 +30,7 @@ const SETTINGS = 4;
 const PING = 6;
 const GOAWAY = 7;
 const WINDOW_UPDATE = 8;
+const END_STREAM = 1;
 const MAX_WINDOW = 0x7fff_ffff;
 
 /** Connects and opens one stream; without a request, just the connection. Resolves when the server's settings are there. */
@@ -62,10 +65,7 @@ export function openRawHttp2(
     ];
     if (request) {
       opening.push(frame(HEADERS, 4, 1, headerBlock(port, request)));
-      const envelope = Buffer.alloc(5 + request.message.length);
-      envelope.writeUInt32BE(request.message.length, 1);
-      envelope.set(request.message, 5);
-      opening.push(frame(DATA, 1, 1, envelope));
+      if (request.message) opening.push(frame(DATA, END_STREAM, 1, envelope(request.message)));
     }
     socket.write(Buffer.concat(opening));
     socket.on("data", (data: Buffer) => {
@@ -86,6 +86,7 @@ export function openRawHttp2(
           if (!settled) {
             settled = true;
             resolve({
+              send: (message) => void socket.write(frame(DATA, 0, 1, envelope(message))),
               close() {
                 closing = true;
                 socket.destroy();
@@ -130,6 +131,14 @@ class EnvelopeReader {
     }
     this.#rest = position === until ? undefined : Buffer.from(from.subarray(position, until));
   }
+}
+
+/** A message as gRPC and Connect put it into a stream: no compression, length, bytes. */
+function envelope(message: Uint8Array): Buffer {
+  const out = Buffer.alloc(5 + message.length);
+  out.writeUInt32BE(message.length, 1);
+  out.set(message, 5);
+  return out;
 }
 
 function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {

@@ -1,7 +1,6 @@
 // A Raceway client reduced to what a subscriber needs: says Hello, opens the topic, answers pings, and reads publications in place.
 import { create, toBinary } from "@bufbuild/protobuf";
 import { encodeFrame, type Frame, readBatch } from "@raceway/core/internal";
-
 import type { Arrivals } from "../arrivals.ts";
 import { BenchService, TicksRequestSchema } from "../gen/bench/v1/bench_pb.ts";
 import { readBinaryEvent } from "./read-event.ts";

@@ -1,6 +1,5 @@
 // One topic to many subscribers. The next turn begins when all of the last has arrived, but not before its time.
 import { setTimeout as sleep } from "node:timers/promises";
-
 import { AllArrivals } from "../arrivals.ts";
 import type { Control } from "../control.ts";
 import { SEQ_BASE } from "../event.ts";
@@ -31,6 +30,7 @@ export async function prepareFanout(
   while ((await control.subscribers()) - before < subscribers) {
     if (Date.now() > deadline)
       throw new Error(`Only ${(await control.subscribers()) - before} of ${subscribers} subscribers are there.`);
+    all.check();
     await sleep(10);
   }
   const intervalMs = (subscribers * perTurn * 1e3) / pace;

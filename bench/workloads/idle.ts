@@ -1,6 +1,5 @@
 // Memory of the server's process per connection that does nothing.
 import { setTimeout as sleep } from "node:timers/promises";
-
 import { AllArrivals } from "../arrivals.ts";
 import type { Control } from "../control.ts";
 import type { PeerLoad, RawConnection } from "../peer.ts";
@@ -27,7 +26,10 @@ export async function prepareIdle(
       connections.push(
         ...(await Promise.all(Array.from({ length: Math.min(BATCH, wanted - connections.length) }, () => openOne()))),
       );
-    while (subscribed && (await control.subscribers()) < wanted) await sleep(20);
+    while (subscribed && (await control.subscribers()) < wanted) {
+      all.check();
+      await sleep(20);
+    }
   };
   return {
     control,
