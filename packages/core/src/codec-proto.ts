@@ -4,6 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Codec, MessageCodec } from "./codec.ts";
 import { fail } from "./errors.ts";
 import { CONTRACT } from "./part.ts";
+import { encodeFast } from "./proto-encoder.ts";
 
 /** Makes the codec. `protobufDepth`: messages within messages that are read, as `limits.protobufDepth`. */
 export function protoCodec(limits: { readonly protobufDepth?: number } = {}): Codec {
@@ -19,7 +20,7 @@ export function protoCodec(limits: { readonly protobufDepth?: number } = {}): Co
         codec = {
           encode: (message) => {
             try {
-              return toBinary(desc, create(desc, message));
+              return encodeFast(desc, message) ?? toBinary(desc, create(desc, message));
             } catch (error) {
               throw new ConnectError(`Message does not fit ${desc.typeName}: ${(error as Error).message}`, Code.InvalidArgument);
             }
