@@ -1,8 +1,7 @@
-// The runner for Vitest: one test per case.
+// The runner for Vitest, in Node and in a browser: one test per case.
 import { afterAll, describe, test } from "vitest";
 import type { Case } from "./case.ts";
-import { formatsOf, linkCases } from "./link-cases.ts";
-import { sessionCases } from "./session-cases.ts";
+import { linkSuites } from "./suites.ts";
 import type { LinkSubject } from "./subject.ts";
 
 /** A case may wait several times for as long as the subject is patient. */
@@ -10,16 +9,7 @@ const CASE_MS = 60_000;
 
 /** Registers all cases that apply to the subject: of the link alone, in every format that its links carry, and of sessions over it, with both codecs. */
 export function describeLink(subject: LinkSubject): void {
-  for (const format of formatsOf(subject)) {
-    describe(`${subject.name} link, ${format} batches`, () => {
-      registerCases(linkCases(subject, { format }));
-    });
-  }
-  for (const codec of ["proto", "json"] as const) {
-    describe(`session over ${subject.name} links, ${codec} codec`, () => {
-      registerCases(sessionCases(subject, { codec }));
-    });
-  }
+  for (const { title, cases } of linkSuites(subject)) describe(title, () => registerCases(cases));
   afterAll(() => subject[Symbol.asyncDispose]?.());
 }
 

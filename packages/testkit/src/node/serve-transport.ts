@@ -6,8 +6,8 @@ import { type LinkOpened, resolveLimits, type ServerTransport, type TransportHos
 import { nodeClock } from "@raceway/core/node";
 import { testHost } from "../test-host.ts";
 import type { ServedTransport } from "../transport-subject.ts";
+import { behindProxy } from "./behind-proxy.ts";
 import { exchangeOf, splitTarget, upgradeOf } from "./exchange.ts";
-import { faultProxy } from "./fault-proxy.ts";
 
 export interface ServeTransportOptions {
   /** HTTP/2 without TLS, and nothing else, in place of HTTP/1.1. */
@@ -31,18 +31,15 @@ export async function serveTransport(transport: ServerTransport, opened: LinkOpe
   const routes = await transport.start(host);
   const { server, closeAll } = options.http2 === true ? http2Server(routes, host.path) : http1Server(routes, host.path);
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
-  const proxy = await faultProxy((server.address() as AddressInfo).port);
-  return {
-    endpoint: { url: `http://127.0.0.1:${proxy.address}`, path: base },
-    cut: (afterBytes) => proxy.cut(afterBytes),
+  return behindProxy({
+    endpoint: { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, path: base },
     async [Symbol.asyncDispose]() {
       await routes[Symbol.asyncDispose]?.();
-      await proxy[Symbol.asyncDispose]();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       closeAll();
       await closed;
     },
-  };
+  });
 }
 
 interface Listening<S> {

@@ -1,0 +1,17 @@
+// All suites that a subject has to pass: its links alone in every format they carry, and sessions over them with both codecs.
+import type { Case } from "./case.ts";
+import { formatsOf, linkCases } from "./link-cases.ts";
+import { sessionCases } from "./session-cases.ts";
+import type { LinkSubject } from "./subject.ts";
+
+export interface Suite {
+  readonly title: string;
+  readonly cases: readonly Case[];
+}
+
+export function linkSuites(subject: LinkSubject): readonly Suite[] {
+  return [
+    ...formatsOf(subject).map((format) => ({ title: `${subject.name} link, ${format} batches`, cases: linkCases(subject, { format }) })),
+    ...(["proto", "json"] as const).map((codec) => ({ title: `session over ${subject.name} links, ${codec} codec`, cases: sessionCases(subject, { codec }) })),
+  ];
+}
