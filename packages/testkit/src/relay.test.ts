@@ -42,5 +42,5 @@ registerCases(sessionCases(subject, { codec: "proto" }));
 afterAll(() => subject[Symbol.asyncDispose]?.());
 
 test("a relay says which transports it has", async () => {
-  await expect(relayedServe(relay.url, "pigeon")(() => ({ batch() {}, drain() {}, closed() {} }))).rejects.toThrow('404 no transport "pigeon" here, but memory');
+  await expect(relayedServe(relay.url, "pigeon")(() => ({ batch() {}, drain() {}, closed() {} }))).rejects.toThrow('no transport "pigeon" here, but memory');
 });

@@ -2,102 +2,142 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { fail, type Link, type LinkOpened, type LinkReceiver, type LinkTraits, type Peer } from "@raceway/core";
 import type { ServedTransport } from "../transport-subject.ts";
-import { encodeMessage, errorFrom, joined, MessageReader, relayedError, type RelayCommand, type RelayEvent } from "./wire.ts";
+import { encodeMessage, errorFrom, joined, type LinkCommand, type LinkEvent, MessageReader, relayedError, type RelayCommand, type RelayEvent } from "./wire.ts";
 
 /** Bytes given to the relay and not yet to the far link above which a relayed link says stop. */
 const HIGH_WATER = 65_536;
 
 /** Gives the `serve` of a transport subject, for a transport that the relay at this URL knows by this name. */
 export function relayedServe(relayUrl: string, transport: string): (opened: LinkOpened) => Promise<ServedTransport> {
-  return async (opened) => {
-    const ending = new AbortController();
-    const events = await fetch(`${relayUrl}/serve?transport=${encodeURIComponent(transport)}`, { signal: ending.signal });
-    if (!events.ok || events.body === null) throw fail("transport_failed", { transport, detail: `the relay answered ${events.status} ${await events.text()}` });
-    const served = Promise.withResolvers<RelayEvent & { kind: "served" }>();
-    const relay = new Relay(relayUrl, opened, served.resolve);
-    const over = relay.listen(events.body).catch((error: unknown) => {
-      if (!ending.signal.aborted) relay.failed(error);
-      served.reject(error instanceof Error ? error : new Error(String(error)));
-    });
-    const { url, path } = await served.promise;
-    return {
-      endpoint: { url, path },
-      cut: (afterBytes) => relay.tell({ kind: "cut", afterBytes }),
-      async [Symbol.asyncDispose]() {
-        await relay.flushed();
-        ending.abort(); // the relay stops serving when its listener has gone
-        await over;
-      },
-    };
+  return (opened) => {
+    let relay = relays.get(relayUrl);
+    if (relay === undefined) {
+      relay = new Relay(relayUrl, () => relays.delete(relayUrl));
+      relays.set(relayUrl, relay);
+    }
+    return relay.serve(transport, opened);
   };
 }
 
-/** All links of one served transport. */
+/** One for each URL: its stream of events takes one of the six connections that a page has to a server. */
+const relays = new Map<string, Relay>();
+
+/** One served transport. */
+interface Served {
+  readonly opened: LinkOpened;
+  readonly links: Map<number, RelayedLink>;
+  readonly ready: PromiseWithResolvers<{ readonly url: string; readonly path: string }>;
+  readonly ended: PromiseWithResolvers<void>;
+}
+
+/** All that one page has served by one relay. Lives as long as anything is. */
 class Relay {
   readonly #url: string;
-  readonly #opened: LinkOpened;
-  readonly #served: (event: RelayEvent & { kind: "served" }) => void;
-  readonly #links = new Map<number, RelayedLink>();
-  #id = 0;
+  readonly #over: () => void;
+  readonly #served = new Map<number, Served>();
+  readonly #ending = new AbortController();
+  readonly #page = Promise.withResolvers<number>();
+  #last = 0;
   #waiting: Uint8Array[] = [];
   #posting: Promise<void> | undefined;
 
-  constructor(url: string, opened: LinkOpened, served: (event: RelayEvent & { kind: "served" }) => void) {
+  constructor(url: string, over: () => void) {
     this.#url = url;
-    this.#opened = opened;
-    this.#served = served;
+    this.#over = over;
+    this.#page.promise.catch(() => undefined); // told by #failed
+    this.#listen().catch((error: unknown) => this.#failed(error));
   }
 
-  async listen(body: ReadableStream<Uint8Array>): Promise<void> {
+  async serve(transport: string, opened: LinkOpened): Promise<ServedTransport> {
+    const number = ++this.#last;
+    const served: Served = { opened, links: new Map(), ready: Promise.withResolvers(), ended: Promise.withResolvers() };
+    this.#served.set(number, served);
+    this.#tell({ served: number, kind: "serve", transport });
+    const end = (): void => {
+      this.#served.delete(number);
+      if (this.#served.size > 0) return;
+      this.#over();
+      this.#ending.abort(); // the relay ends whatever is left when its listener has gone
+    };
+    try {
+      const { url, path } = await served.ready.promise;
+      return {
+        endpoint: { url, path },
+        cut: (afterBytes) => this.#tell({ served: number, kind: "cut", afterBytes }),
+        [Symbol.asyncDispose]: async () => {
+          void this.#tell({ served: number, kind: "end" });
+          await served.ended.promise;
+          end();
+        },
+      };
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  async #listen(): Promise<void> {
+    const { ok, status, body } = await fetch(`${this.#url}/events`, { signal: this.#ending.signal });
+    if (!ok || body === null) throw new Error(`the relay answered ${status}`);
     const reader = new MessageReader<RelayEvent>();
     const stream = body.getReader();
     for (let chunk = await stream.read(); !chunk.done; chunk = await stream.read()) {
       for (const { head, bytes } of reader.read(chunk.value)) this.#happened(head, bytes);
     }
-    this.failed("the relay ended");
+    throw new Error("the relay ended");
   }
 
-  /** Commands leave in order: one request at a time, each with all that has come together. Resolves when this one has arrived. */
-  tell(command: RelayCommand, bytes?: Uint8Array): Promise<void> {
+  /** Commands leave in order: one request at a time, each with all that has come together. Resolves when this one was obeyed. */
+  readonly #tell = (command: RelayCommand, bytes?: Uint8Array): Promise<void> => {
     this.#waiting.push(encodeMessage(command, bytes));
-    this.#posting ??= Promise.resolve()
-      .then(() => this.#post())
-      .catch((error: unknown) => this.failed(error))
+    this.#posting ??= this.#post()
+      .catch((error: unknown) => this.#failed(error))
       .finally(() => (this.#posting = undefined));
     return this.#posting;
-  }
-
-  async flushed(): Promise<void> {
-    await this.#posting;
-  }
-
-  failed(why: unknown): void {
-    const error = fail("link_closed", { transport: "relay", detail: String(why) });
-    for (const link of this.#links.values()) link.happened({ kind: "closed", link: 0, error: relayedError(error) }, new Uint8Array(0));
-    this.#links.clear();
-  }
+  };
 
   async #post(): Promise<void> {
+    const page = await this.#page.promise;
     while (this.#waiting.length > 0) {
       const messages = this.#waiting;
       this.#waiting = [];
       const body = joined(messages, messages.reduce((sum, message) => sum + message.length, 0));
-      const { ok, status } = await fetch(`${this.#url}/commands?served=${this.#id}`, { method: "POST", body });
+      const { ok, status } = await fetch(`${this.#url}/commands?page=${page}`, { method: "POST", body });
       if (!ok) throw new Error(`the relay answered ${status}`);
     }
   }
 
+  #failed(why: unknown): void {
+    const error = fail("link_closed", { transport: "relay", detail: why instanceof Error ? why.message : String(why) });
+    this.#over();
+    this.#page.reject(error);
+    for (const { links, ready, ended } of this.#served.values()) {
+      ready.reject(error);
+      ended.resolve();
+      for (const link of links.values()) link.happened({ link: 0, kind: "closed", error: relayedError(error) }, new Uint8Array(0));
+      links.clear();
+    }
+  }
+
   #happened(event: RelayEvent, bytes: Uint8Array): void {
-    if (event.kind === "served") {
-      this.#id = event.id;
-      this.#served(event);
-    } else if (event.kind === "opened") {
-      const link = new RelayedLink(event, (command, batch) => void this.tell(command, batch));
-      this.#links.set(event.link, link);
-      link.open(this.#opened);
-    } else {
-      this.#links.get(event.link)?.happened(event, bytes);
-      if (event.kind === "closed") this.#links.delete(event.link);
+    if (event.kind === "page") return this.#page.resolve(event.page);
+    const served = this.#served.get(event.served);
+    if (served === undefined) return;
+    switch (event.kind) {
+      case "served":
+        return served.ready.resolve(event);
+      case "refused":
+        return served.ready.reject(fail("transport_failed", { transport: "relay", detail: event.detail }));
+      case "ended":
+        return served.ended.resolve();
+      case "opened": {
+        const link = new RelayedLink(event, (command, batch) => void this.#tell({ ...command, served: event.served }, batch));
+        served.links.set(event.link, link);
+        return link.open(served.opened);
+      }
+      default:
+        served.links.get(event.link)?.happened(event, bytes);
+        if (event.kind === "closed") served.links.delete(event.link);
     }
   }
 }
@@ -107,7 +147,7 @@ class RelayedLink implements Link {
   readonly traits: LinkTraits;
   readonly peer: Peer;
   readonly #number: number;
-  readonly #tell: (command: RelayCommand, bytes?: Uint8Array) => void;
+  readonly #tell: (command: LinkCommand, bytes?: Uint8Array) => void;
   #receiver!: LinkReceiver; // from `open` on
   /** Bytes on their way to the far link, and bytes that it holds. */
   #onTheWay = 0;
@@ -117,7 +157,7 @@ class RelayedLink implements Link {
   #over = false;
   #givenToClose: { readonly error: ConnectError | undefined } | undefined;
 
-  constructor(event: RelayEvent & { kind: "opened" }, tell: (command: RelayCommand, bytes?: Uint8Array) => void) {
+  constructor(event: LinkEvent & { kind: "opened" }, tell: (command: LinkCommand, bytes?: Uint8Array) => void) {
     this.#number = event.link;
     this.#tell = tell;
     this.transport = event.transport;
@@ -157,7 +197,7 @@ class RelayedLink implements Link {
     this.#tell({ kind: "close", link: this.#number, error: relayedError(error) });
   }
 
-  happened(event: RelayEvent, bytes: Uint8Array): void {
+  happened(event: LinkEvent, bytes: Uint8Array): void {
     switch (event.kind) {
       case "batch":
         this.#receiver.batch(bytes);
@@ -184,8 +224,8 @@ class RelayedLink implements Link {
         this.#receiver.closed(same ? given.error : errorFrom(event.error));
         return;
       }
-      case "served":
       case "opened":
+        return; // once, before
     }
   }
 

@@ -10,24 +10,35 @@ export interface RelayedError {
   readonly details: readonly { readonly typeUrl: string; readonly value: readonly number[] }[];
 }
 
-/** From the side that serves: what happened at its links. `link` counts from 1. */
-export type RelayEvent =
-  | { readonly kind: "served"; readonly id: number; readonly url: string; readonly path: string }
-  | { readonly kind: "opened"; readonly link: number; readonly transport: string; readonly traits: LinkTraits; readonly address: string; readonly secure: boolean }
-  | { readonly kind: "batch"; readonly link: number }
-  | { readonly kind: "drain"; readonly link: number }
-  | { readonly kind: "closed"; readonly link: number; readonly error?: RelayedError | undefined }
+/** From the relay: what happened. `served` is the number that the page gave to a served transport, `link` counts from 1 in each. */
+export type RelayEvent = { readonly served: number } & (
+  | { readonly kind: "page"; readonly page: number }
+  | { readonly kind: "served"; readonly url: string; readonly path: string }
+  | { readonly kind: "refused"; readonly detail: string }
+  | { readonly kind: "ended" }
+  | LinkEvent
+);
+export type LinkEvent = { readonly link: number } & (
+  | { readonly kind: "opened"; readonly transport: string; readonly traits: LinkTraits; readonly address: string; readonly secure: boolean }
+  | { readonly kind: "batch" | "drain" }
+  | { readonly kind: "closed"; readonly error?: RelayedError | undefined }
   /** The link holds nothing any more. */
-  | { readonly kind: "empty"; readonly link: number }
-  /** So many bytes of `send` commands were given to the link; what it holds of them now, and what it said. */
-  | { readonly kind: "sent"; readonly link: number; readonly bytes: number; readonly buffered: number; readonly room: boolean };
+  | { readonly kind: "empty" }
+  /** So many bytes of a `send` command were given to the link; what it holds of all now, and what it said. */
+  | { readonly kind: "sent"; readonly bytes: number; readonly buffered: number; readonly room: boolean }
+);
 
-/** To the side that serves: what its links are to do. */
-export type RelayCommand =
-  | { readonly kind: "send"; readonly link: number }
-  | { readonly kind: "pause" | "resume"; readonly link: number }
-  | { readonly kind: "close"; readonly link: number; readonly error?: RelayedError | undefined }
-  | { readonly kind: "cut"; readonly afterBytes?: number | undefined };
+/** To the relay: what to serve, and what the links are to do. */
+export type RelayCommand = { readonly served: number } & (
+  | { readonly kind: "serve"; readonly transport: string }
+  | { readonly kind: "end" }
+  | { readonly kind: "cut"; readonly afterBytes?: number | undefined }
+  | LinkCommand
+);
+export type LinkCommand = { readonly link: number } & (
+  | { readonly kind: "send" | "pause" | "resume" }
+  | { readonly kind: "close"; readonly error?: RelayedError | undefined }
+);
 
 export interface Message<H> {
   readonly head: H;
