@@ -1,5 +1,6 @@
 // The Node side of tests that run in a page: all server transports, worked by the page through the kit's relay. Vitest's `globalSetup`.
 import type { TestProject } from "vitest/node";
+import { resolveLimits } from "../packages/core/src/index.ts";
 import { hostTransport } from "../packages/server/src/node.ts";
 import { behindProxy, startRelay } from "../packages/testkit/src/node.ts";
 import { grpc } from "../packages/transport-grpc/src/server.ts";
@@ -15,7 +16,8 @@ declare module "vitest" {
 }
 
 export default async function pageServer(project: TestProject): Promise<() => Promise<void>> {
-  const transports = [grpc(), poll(), sse(), websocket()];
+  const { batchBytes: maxBatchBytes } = resolveLimits();
+  const transports = [grpc({ maxBatchBytes }), poll(), sse(), websocket({ maxBatchBytes })];
   const relay = await startRelay(
     Object.fromEntries(transports.map((transport) => [transport.name, async (opened) => behindProxy(await hostTransport(transport, opened, { allowsOrigin: () => true }))])),
   );

@@ -261,8 +261,10 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
   }
 
   #attempt(candidate: Candidate, hello: HelloFrame, signal: AbortSignal): Promise<void> {
+    const session = this.#session;
     // Whatever came since the race began counts.
-    const said: HelloFrame = { ...hello, received: this.#session.received, attempt: ++this.#attempts };
+    const said: HelloFrame = { ...hello, received: session.received, attempt: ++this.#attempts };
+    session.hellos++;
     return shakeHands({
       candidate,
       endpoint: this.#endpoint,
@@ -272,7 +274,7 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
       clock: this.clock,
       signal,
       welcomed: (link, welcome) => !signal.aborted && this.#welcomed(link, welcome, said),
-    });
+    }).finally(() => session.hellos--);
   }
 
   async #hello(kind: "open" | "resume"): Promise<HelloFrame> {

@@ -43,6 +43,8 @@ export interface SessionInit {
 
 /** A flush begins when so much is collected, though the turn is not over: 32 KiB is where a write's cost is all in its bytes. */
 const CUT_BYTES = 32 * 1024;
+/** Frames grow as text: base64 by a third, and a small frame like Credit fivefold, by the names of its fields. */
+const TEXT_GROWTH = 6;
 /** Received and not yet acknowledged: an Ack goes with the next flush above these, or after the delay below. */
 const ACK_BYTES = 32 * 1024;
 const ACK_FRAMES = 128;
@@ -66,6 +68,11 @@ export class Session {
   maxMessageBytes: number;
   /** The payload codec is JSON: text batches show payloads as they are. */
   jsonPayload = false;
+  /**
+   * Client: Hellos under way. Each names how much was received when it was said, and the server will send from there on; so nothing above is
+   * acknowledged over another link meanwhile, or the server would forget what it still has to send, and could not take the link.
+   */
+  hellos = 0;
   /** The link that is sent on. */
   current: SessionLink | undefined;
   /** Undefined while the session lives. */
@@ -237,7 +244,7 @@ export class Session {
     }
     const link = this.current;
     if (link === undefined || link.blocked || link.over || this.over !== undefined) return;
-    if (this.#unackedFrames >= ACK_FRAMES || this.#unackedBytes >= ACK_BYTES) this.#ack();
+    if (this.hellos === 0 && (this.#unackedFrames >= ACK_FRAMES || this.#unackedBytes >= ACK_BYTES)) this.#ack();
 
     const groups = this.#groups;
     if (link.sent >= replay.end && this.#control.length === 0) {
@@ -253,7 +260,7 @@ export class Session {
     let parts: Uint8Array[] = this.#control;
     let bytes = 0;
     this.#control = [];
-    const most = Math.min(link.link.traits.maxBatchBytes, this.limits.batchBytes);
+    const most = Math.min(link.link.traits.maxBatchBytes, this.limits.batchBytes) / (link.text ? TEXT_GROWTH : 1);
     const add = (more: readonly Uint8Array[], size: number): boolean => {
       if (bytes > 0 && bytes + size > most) {
         this.#write(link, parts);
@@ -299,6 +306,10 @@ export class Session {
   readonly #ackLate = (): void => {
     this.#ackTimer = undefined;
     if (this.#unackedFrames === 0 || this.current === undefined) return;
+    if (this.hellos > 0) {
+      this.#ackTimer = this.clock.after(ACK_DELAY_MS, this.#ackLate);
+      return;
+    }
     this.#ack();
     this.flush();
   };

@@ -36,6 +36,8 @@ export class Conversation implements AsyncDisposable {
   readonly #limits: Limits;
   readonly #connections: AsyncDisposable[] = [];
   #closing = false;
+  /** The handshake that is under way. */
+  #welcoming: PromiseWithResolvers<void> | undefined;
   #reconnecting: Promise<void> | undefined;
   /** Why it cannot go on. */
   failed: Error | undefined;
@@ -74,8 +76,14 @@ export class Conversation implements AsyncDisposable {
     };
     const serverOpened: LinkOpened = (link) => new SessionLink(link, this.#awaitHello(), this.#text);
     welcomed.promise.catch(() => undefined); // if opening itself fails, that is what counts
-    this.#connections.push(await this.#subject.connect(clientOpened, serverOpened));
-    await welcomed.promise;
+    this.#welcoming = welcomed;
+    this.client.hellos++;
+    try {
+      this.#connections.push(await this.#subject.connect(clientOpened, serverOpened));
+      await welcomed.promise;
+    } finally {
+      this.client.hellos--;
+    }
   }
 
   /** Waits for a condition that messages bring about. */
@@ -115,7 +123,9 @@ export class Conversation implements AsyncDisposable {
   }
 
   #fail(error: Error): void {
-    if (!this.#closing) this.failed ??= error;
+    if (this.#closing) return;
+    this.failed ??= error;
+    this.#welcoming?.reject(error);
   }
 
   #say(link: SessionLink, frame: Frame): void {
