@@ -130,6 +130,12 @@ test.each<[name: string, path: string, code: string, finding: string]>([
   ],
   ["a source importing a test", "packages/client/src/a.ts", `import "./b.test.ts";`, "a source imports a test"],
   [
+    "a source importing what is not shipped",
+    "packages/client/src/a.ts",
+    `import "../test-kit/b.ts";`,
+    "a source imports a test",
+  ],
+  [
     "an entry that does not exist",
     "test/a.test.ts",
     `import "@raceway/client/secret";`,

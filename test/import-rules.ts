@@ -33,7 +33,7 @@ const browserLibraries = new Set([
 /** Areas whose files may reach into another area by a relative path, and where to. Between packages nobody may. */
 const reaches: Readonly<Record<string, readonly string[]>> = {
   ".": ["tools"],
-  tools: ["test"], // generated clients, for their size
+  tools: ["test", "packages/*"], // generated clients, for their size; the servers that pages talk to
   test: ["tools"],
   bench: ["test", "packages/core"], // single files of core against each other
 };
@@ -64,7 +64,7 @@ class Source {
     this.#file = file;
     this.#workspace = workspace;
     this.#area = areaOf(file.path);
-    this.#isTest = file.path.endsWith(".test.ts");
+    this.#isTest = isTest(file.path);
   }
 
   *findings(): Generator<string> {
@@ -85,11 +85,12 @@ class Source {
     const target = posix.join(posix.dirname(this.path), specifier);
     const area = areaOf(target);
     if (area !== this.#area) {
-      if (reaches[this.#area]?.includes(area) || (this.#isTest && area === "test")) return undefined;
+      if (reaches[this.#area]?.some((pattern) => matchesGlob(area, pattern)) || (this.#isTest && area === "test"))
+        return undefined;
       return `a relative path from ${this.#area} into ${area}`;
     }
     if (this.#isTest) return undefined;
-    if (target.endsWith(".test.ts")) return "a source imports a test";
+    if (isTest(target)) return "a source imports a test";
     const side = (path: string): string | undefined =>
       /^packages\/transport-[^/]+\/src\/(client|server)\b/.exec(path)?.[1];
     if (side(this.path) === "client" && side(target) === "server")
@@ -193,6 +194,9 @@ function siblingFinding(from: string, to: string): string | undefined {
 function pick<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.entries(table).find(([pattern]) => matchesGlob(name, pattern))?.[1];
 }
+
+/** Tests, and in packages all that stands beside src: it is not shipped. */
+const isTest = (path: string): boolean => path.endsWith(".test.ts") || /^packages\/[^/]+\/(?!src\/)/.test(path);
 
 /** "packages/core/src/frame.ts" → "packages/core", "test/gen/a.ts" → "test", "vitest.config.ts" → ".". */
 function areaOf(path: string): string {

@@ -32,7 +32,8 @@ const sources = [
   "test/**/*.ts",
   "bench/**/*.ts",
   "examples/**/*.ts",
-  "packages/*/src/**/*.ts",
+  "packages/*/{src,test,test-kit}/**/*.ts",
+  "packages/*/tools/**/*.{ts,mjs}",
 ];
 const leftOut = (name: string): boolean => ["node_modules", "dist", "gen", "_expected", "coverage"].includes(name);
 
