@@ -112,8 +112,10 @@ class Port {
       http1.on("connection", (socket: Socket) => {
         this.#track(socket);
         this.#sniff(socket, (isHttp2) => {
-          if (isHttp2) http2.emit("connection", socket);
-          else speakHttp1.call(http1, socket);
+          if (isHttp2) {
+            socket.allowHalfOpen = false; // HTTP/1 wants it, but an HTTP/2 session does not notice the end of what it reads
+            http2.emit("connection", socket);
+          } else speakHttp1.call(http1, socket);
         });
       });
     } else {
