@@ -409,7 +409,7 @@ const faults: readonly Fault[] = [
   {
     fault: "delivers what came of a batch when the connection dies",
     caughtBy: DEATH,
-    saying: /differs: 100 bytes in place of 300000/,
+    saying: /differs: 100 bytes in place of 200000/,
     receiver: (receiver) => ({
       closed(error) {
         if (error !== undefined) receiver.batch(new Uint8Array(100));

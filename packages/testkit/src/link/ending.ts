@@ -173,11 +173,11 @@ function cutCases({ subject, batches, withLink }: Parameters<Group>[0], withErro
       needs,
       run: async () => {
         for (const way of [0, 1]) {
-          for (const afterBytes of [1, 1000, 70_000, 400_000]) {
+          for (const afterBytes of [1, 1000, 70_000, 300_000]) {
             await withLink({}, async (client, server) => {
               const [from, to] = bothWays(client, server)[way] ?? [client, server];
-              const size = Math.min(300_000, from.link.traits.maxBatchBytes);
-              const count = Math.max(4, Math.ceil(afterBytes / size) + 1); // more than what passes before the cut
+              const size = Math.min(200_000, from.link.traits.maxBatchBytes);
+              const count = Math.max(2, Math.ceil(afterBytes / size) + 1); // more than what passes before the cut
               const wanted = Array.from({ length: count }, (_, number) => batches.make(number, size));
               await subject.cut?.(afterBytes);
               for (const batch of wanted) from.send([batch]);
