@@ -394,6 +394,8 @@ export class Session {
       case "topic":
         return this.#topic(frame);
       case "ack":
+        // One that was under way on the link before, when a handshake had told more already.
+        if (link !== this.current && frame.received < this.replay.acked) return;
         if (!this.replay.ack(frame.received)) throw fail("count_invalid", { count: frame.received, have: `${this.replay.acked} acknowledged, ${this.replay.end} sent` });
         this.#wake();
         return;

@@ -45,8 +45,10 @@ export function stageOf(subject: LinkSubject, format: Format): Stage {
       // A broken rule explains more than the wait that came to nothing after it.
       const broken = pairs.flat().flatMap((one) => one.broken);
       const message = error instanceof Error ? error.message : String(error);
-      if (broken[0] === undefined || broken[0] === message) throw error;
-      throw new RuleBroken(`${broken[0]} (and then: ${message})`);
+      if (broken[0] !== undefined && broken[0] !== message) throw new RuleBroken(`${broken[0]} (and then: ${message})`);
+      // Why one end died is often known at the other.
+      const reasons = pairs.flat().flatMap(({ side, closed }) => (closed?.error && !message.includes(closed.error.message) ? [`; the ${side} was closed with ${closed.error.message}`] : []));
+      throw reasons.length === 0 ? error : new RuleBroken(message + reasons.slice(0, 3).join(""));
     } finally {
       for (const connection of connections) await connection[Symbol.asyncDispose]();
     }
