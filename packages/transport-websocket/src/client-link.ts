@@ -1,8 +1,25 @@
 // The client's end of a link, over a WebSocket that is open.
 import type { ConnectError } from "@connectrpc/connect";
-import { type Clock, fail, type Link, type LinkOpened, type LinkReceiver, type LinkTraits, type Peer, type Timer } from "@raceway/core";
+import {
+  type Clock,
+  fail,
+  type Link,
+  type LinkOpened,
+  type LinkReceiver,
+  type LinkTraits,
+  type Peer,
+  type Timer,
+} from "@raceway/core";
 import type { SocketClose, SocketLike, SocketMessage } from "./client-socket.ts";
-import { CLOSE_CLIENT_ERROR, CLOSE_MS, CLOSE_NORMAL, closeReason, closedError, HIGH_WATER_BYTES, TRANSPORT } from "./protocol.ts";
+import {
+  CLOSE_CLIENT_ERROR,
+  CLOSE_MS,
+  CLOSE_NORMAL,
+  closeReason,
+  closedError,
+  HIGH_WATER_BYTES,
+  TRANSPORT,
+} from "./protocol.ts";
 
 /** A page's WebSocket cannot be told to stop reading. What comes while the link is paused is kept up to this size; then the link ends, and the session resumes later. */
 const HELD_BYTES = 16_777_216;
@@ -113,7 +130,9 @@ export class ClientLink implements Link {
     this.#held.push(bytes);
     this.#heldBytes += bytes.length;
     if (this.#heldBytes > HELD_BYTES) {
-      this.close(fail("link_closed", { transport: TRANSPORT, detail: `more than ${HELD_BYTES} bytes came while it was paused` }));
+      this.close(
+        fail("link_closed", { transport: TRANSPORT, detail: `more than ${HELD_BYTES} bytes came while it was paused` }),
+      );
     }
   }
 

@@ -1,5 +1,15 @@
 // The client half of the WebSocket transport: over the WebSocket of browsers and of Node.
-import { type ClientTransport, CONTRACT, type Endpoint, fail, type Host, type LinkOpened, type LinkTraits, type Peer, resolveOptions } from "@raceway/core";
+import {
+  type ClientTransport,
+  CONTRACT,
+  type Endpoint,
+  fail,
+  type Host,
+  type LinkOpened,
+  type LinkTraits,
+  type Peer,
+  resolveOptions,
+} from "@raceway/core";
 import { ClientLink } from "./client-link.ts";
 import { platformSocket, type SocketClose, type SocketConstructor } from "./client-socket.ts";
 import { websocketOptions, type WebsocketOptions } from "./options.ts";
@@ -22,11 +32,21 @@ export function websocket(given: WebsocketClientOptions = {}): ClientTransport {
     contract: CONTRACT,
     traits,
     supports: (endpoint) => (injected ?? platformSocket()) !== undefined && /^https?:/.test(endpoint.url),
-    start: (host) => ({ open: (endpoint, opened, signal) => openLink(injected ?? platformSocket(), host, traits, endpoint, opened, signal) }),
+    start: (host) => ({
+      open: (endpoint, opened, signal) =>
+        openLink(injected ?? platformSocket(), host, traits, endpoint, opened, signal),
+    }),
   };
 }
 
-function openLink(Socket: SocketConstructor | undefined, host: Host, traits: LinkTraits, endpoint: Endpoint, opened: LinkOpened, signal: AbortSignal): Promise<void> {
+function openLink(
+  Socket: SocketConstructor | undefined,
+  host: Host,
+  traits: LinkTraits,
+  endpoint: Endpoint,
+  opened: LinkOpened,
+  signal: AbortSignal,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (detail: string): void => reject(fail("transport_failed", { transport: TRANSPORT, detail }));
     if (signal.aborted) return failed("the attempt was called off");

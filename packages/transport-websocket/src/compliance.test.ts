@@ -1,6 +1,6 @@
 import { resolveLimits } from "@raceway/core";
-import { serveTransport } from "@raceway/testkit/node";
 import { transportSubject } from "@raceway/testkit";
+import { serveTransport } from "@raceway/testkit/node";
 import { describeLink } from "@raceway/testkit/vitest";
 import { describe } from "vitest";
 import { WebSocket } from "ws";

@@ -13,7 +13,12 @@ export const HIGH_WATER_BYTES = 65_536;
 /** How long a closing handshake may take, in milliseconds, before the socket is cut. What was sent before has to arrive in it. */
 export const CLOSE_MS = 5_000;
 
-export const linkTraits = (maxBatchBytes: number): LinkTraits => ({ binary: true, duplex: true, push: true, maxBatchBytes });
+export const linkTraits = (maxBatchBytes: number): LinkTraits => ({
+  binary: true,
+  duplex: true,
+  push: true,
+  maxBatchBytes,
+});
 
 /** Close codes of RFC 6455, section 7.4.1. */
 export const CLOSE_NORMAL = 1000;

@@ -105,6 +105,7 @@ function writeHead(target: Buffer, opcode: number, bytes: number): void {
 
 /** Text goes as text, so that people and their tools can read it; but only if it is, since a receiver may refuse any other. */
 function opcodeOf(parts: readonly Uint8Array[]): number {
-  for (const part of parts) if (part.length > 0) return part[0] === BRACE && parts.every((one) => isUtf8(one)) ? TEXT : BINARY;
+  for (const part of parts)
+    if (part.length > 0) return part[0] === BRACE && parts.every((one) => isUtf8(one)) ? TEXT : BINARY;
   return BINARY;
 }

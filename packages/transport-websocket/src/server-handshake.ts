@@ -22,11 +22,15 @@ const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /** Why this request cannot become a link; undefined if it can. The origin is the caller's affair. */
 export function refusal(method: string | undefined, peer: Peer): Refusal | undefined {
   if (method !== "GET") return { status: 405, message: "A WebSocket is opened with GET." };
-  if (peer.header("upgrade")?.toLowerCase() !== "websocket") return { status: 400, message: "The Upgrade header is not websocket." };
-  if (!keyForm.test(peer.header("sec-websocket-key") ?? "")) return { status: 400, message: "The Sec-WebSocket-Key header is missing or invalid." };
-  if (peer.header("sec-websocket-version") !== "13") return { status: 426, message: "The Sec-WebSocket-Version must be 13." };
+  if (peer.header("upgrade")?.toLowerCase() !== "websocket")
+    return { status: 400, message: "The Upgrade header is not websocket." };
+  if (!keyForm.test(peer.header("sec-websocket-key") ?? ""))
+    return { status: 400, message: "The Sec-WebSocket-Key header is missing or invalid." };
+  if (peer.header("sec-websocket-version") !== "13")
+    return { status: 426, message: "The Sec-WebSocket-Version must be 13." };
   const offered = peer.header("sec-websocket-protocol") ?? "";
-  if (!offered.split(",").some((name) => name.trim() === SUBPROTOCOL)) return { status: 400, message: `The subprotocol must be ${SUBPROTOCOL}.` };
+  if (!offered.split(",").some((name) => name.trim() === SUBPROTOCOL))
+    return { status: 400, message: `The subprotocol must be ${SUBPROTOCOL}.` };
   return undefined;
 }
 

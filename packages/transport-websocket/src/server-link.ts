@@ -1,8 +1,28 @@
 // The server's end of a link: reads masked frames from a socket, writes whole frames into it. One object and its reader per connection.
 import type { Socket } from "node:net";
 import { ConnectError } from "@connectrpc/connect";
-import { type Clock, fail, type Link, type LinkOpened, type LinkReceiver, type LinkTraits, type Logger, type Peer, type Timer } from "@raceway/core";
-import { CLOSE_ABNORMAL, CLOSE_GOING_AWAY, CLOSE_MS, CLOSE_NORMAL, CLOSE_TOO_LARGE, TRANSPORT, closeCode, closeReason, closedError } from "./protocol.ts";
+import {
+  type Clock,
+  fail,
+  type Link,
+  type LinkOpened,
+  type LinkReceiver,
+  type LinkTraits,
+  type Logger,
+  type Peer,
+  type Timer,
+} from "@raceway/core";
+import {
+  CLOSE_ABNORMAL,
+  CLOSE_GOING_AWAY,
+  CLOSE_MS,
+  CLOSE_NORMAL,
+  CLOSE_TOO_LARGE,
+  TRANSPORT,
+  closeCode,
+  closeReason,
+  closedError,
+} from "./protocol.ts";
 import { closeFrame, type Framer, pongFrame, writeGathered } from "./server-frames.ts";
 import { FrameReader, type ReaderSink } from "./server-reader.ts";
 
@@ -160,7 +180,8 @@ export class ServerLink implements Link, ReaderSink {
   broken(code: number, detail: string, bytes: number): void {
     const limit = this.#shared.maxBatchBytes;
     const asked = this.#state === CLOSING;
-    const error = code === CLOSE_TOO_LARGE ? fail("batch_too_large", { bytes, limit }) : fail("frame_malformed", { detail });
+    const error =
+      code === CLOSE_TOO_LARGE ? fail("batch_too_large", { bytes, limit }) : fail("frame_malformed", { detail });
     this.#state = OVER;
     if (!asked) this.#sayGoodbye(code, closeReason(error));
     this.#socket.end();
@@ -204,7 +225,13 @@ export class ServerLink implements Link, ReaderSink {
     const asked = this.#state === CLOSING;
     this.#state = OVER;
     this.#reader.stop();
-    this.#receiver.closed(asked ? undefined : this.#detail === undefined ? closedError(CLOSE_ABNORMAL, "") : fail("link_closed", { transport: TRANSPORT, detail: this.#detail }));
+    this.#receiver.closed(
+      asked
+        ? undefined
+        : this.#detail === undefined
+          ? closedError(CLOSE_ABNORMAL, "")
+          : fail("link_closed", { transport: TRANSPORT, detail: this.#detail }),
+    );
   }
 
   /** Over, told at the end of the turn: the caller is inside a method of the link. */

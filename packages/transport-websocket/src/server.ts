@@ -1,6 +1,13 @@
 // The server half of the WebSocket transport: answers upgrades under its path.
 import type { Socket } from "node:net";
-import { CONTRACT, fail, resolveOptions, type ServerTransport, type TransportHost, type TransportRoutes } from "@raceway/core";
+import {
+  CONTRACT,
+  fail,
+  resolveOptions,
+  type ServerTransport,
+  type TransportHost,
+  type TransportRoutes,
+} from "@raceway/core";
 import { websocketOptions, type WebsocketOptions } from "./options.ts";
 import { linkTraits, TRANSPORT } from "./protocol.ts";
 import { Framer } from "./server-frames.ts";
