@@ -70,9 +70,8 @@ export function serverFile(file: FileModel, extension: ImportExtension): string 
   }
 
   function writePublisher(channel: ChannelModel): void {
-    const request = imports.messageType(channel.request);
     const key = channel.key.map(({ property, optional }) => {
-      const type = `${request}[${JSON.stringify(property)}]`;
+      const type = `${imports.messageType(channel.request)}[${JSON.stringify(property)}]`;
       return `readonly ${propertyName(property)}: ${optional ? `NonNullable<${type}>` : type}`;
     });
     const keyType = key.length === 0 ? "Record<string, never>" : `{ ${key.join("; ")} }`;
