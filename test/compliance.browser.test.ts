@@ -23,5 +23,6 @@ const subjects: Readonly<Record<string, Omit<TransportSubjectOptions, "serve">>>
 };
 
 for (const [name, subject] of Object.entries(subjects)) {
-  describe(`${name}, in a page`, () => describeLink(transportSubject({ ...subject, serve: relayedServe(relayUrl, subject.client.name) })));
+  describe(`${name}, in a page`, () =>
+    describeLink(transportSubject({ ...subject, serve: relayedServe(relayUrl, subject.client.name) })));
 }

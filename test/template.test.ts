@@ -13,9 +13,17 @@ const run = promisify(execFile);
 /** Runs a program that has to succeed; its output is the message if it does not. */
 async function call(cwd: string, command: string, ...args: string[]): Promise<string> {
   // What this run of Vitest has set is not for the one inside.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|RACEWAY_|NODE_OPTIONS|NODE_ENV|TEST|DEV|PROD|MODE|SSR|BASE_URL)/.test(name)));
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !/^(VITEST|RACEWAY_|NODE_OPTIONS|NODE_ENV|TEST|DEV|PROD|MODE|SSR|BASE_URL)/.test(name),
+    ),
+  );
   try {
-    const { stdout } = await run(command, args, { cwd, env: { ...env, CI: "true", PATH: `${dirname(process.execPath)}${delimiter}${process.env["PATH"] ?? ""}` }, maxBuffer: 16 * 1024 * 1024 });
+    const { stdout } = await run(command, args, {
+      cwd,
+      env: { ...env, CI: "true", PATH: `${dirname(process.execPath)}${delimiter}${process.env["PATH"] ?? ""}` },
+      maxBuffer: 16 * 1024 * 1024,
+    });
     return stdout;
   } catch (error) {
     const { stdout, stderr } = error as { stdout?: string; stderr?: string };
@@ -48,7 +56,10 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 describe.each(["plugin-transport"])("template %s", (template) => {
   test("installs, compiles and passes its tests outside of the workspace", { timeout: 120_000 }, async () => {
     const copy = join(folder, template);
-    await cp(join(root, "templates", template), copy, { recursive: true, filter: (source) => !/node_modules|dist$/.test(source) });
+    await cp(join(root, "templates", template), copy, {
+      recursive: true,
+      filter: (source) => !/node_modules|dist$/.test(source),
+    });
     // What is not published yet comes from the files packed here; all else from where the registry or its cache has it.
     const file = join(copy, "package.json");
     const manifest = JSON.parse(await readFile(file, "utf8")) as Manifest;
@@ -63,10 +74,15 @@ describe.each(["plugin-transport"])("template %s", (template) => {
 
     await call(copy, "npx", "-y", "pnpm@12", "install", "--prefer-offline", "--ignore-scripts", "--no-frozen-lockfile");
     await call(copy, "npm", "run", "build");
-    expect((await readdir(join(copy, "dist"))).filter((name) => name.endsWith(".d.ts"))).toEqual(expect.arrayContaining(["client.d.ts", "server.d.ts"]));
+    expect((await readdir(join(copy, "dist"))).filter((name) => name.endsWith(".d.ts"))).toEqual(
+      expect.arrayContaining(["client.d.ts", "server.d.ts"]),
+    );
     const results = join(copy, "results.json");
     await call(copy, "npm", "test", "--", "--reporter=json", `--outputFile=${results}`);
-    const { numPassedTests, numFailedTests } = JSON.parse(await readFile(results, "utf8")) as { numPassedTests: number; numFailedTests: number };
+    const { numPassedTests, numFailedTests } = JSON.parse(await readFile(results, "utf8")) as {
+      numPassedTests: number;
+      numFailedTests: number;
+    };
     expect(numFailedTests).toBe(0);
     expect(numPassedTests).toBeGreaterThan(50); // the kit, in two formats
   });

@@ -19,7 +19,12 @@ export default async function pageServer(project: TestProject): Promise<() => Pr
   const { batchBytes: maxBatchBytes } = resolveLimits();
   const transports = [grpc({ maxBatchBytes }), poll(), sse(), websocket({ maxBatchBytes })];
   const relay = await startRelay(
-    Object.fromEntries(transports.map((transport) => [transport.name, async (opened) => behindProxy(await hostTransport(transport, opened, { allowsOrigin: () => true }))])),
+    Object.fromEntries(
+      transports.map((transport) => [
+        transport.name,
+        async (opened) => behindProxy(await hostTransport(transport, opened, { allowsOrigin: () => true })),
+      ]),
+    ),
   );
   project.provide("relayUrl", relay.url);
   return () => relay[Symbol.asyncDispose]();

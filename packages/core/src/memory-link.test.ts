@@ -1,11 +1,12 @@
+// Memory links and the transport that makes them, turn by turn.
 import { describe, expect, test } from "vitest";
 import { fail, reasonOf } from "./errors.ts";
+import type { Host, TransportHost } from "./index.ts";
 import type { Link, LinkOpened } from "./link.ts";
 import { memoryLink, type MemoryLinkOptions } from "./memory-link.ts";
 import { memoryTransport } from "./memory-transport.ts";
 import { nodeClock } from "./node.ts";
 import { silentLogger } from "./part.ts";
-import type { Host, TransportHost } from "./index.ts";
 
 /** Turns that end when the test says so. */
 function handClock(): Pick<MemoryLinkOptions["clock"], "turnEnd"> & { turn(): void } {
@@ -39,7 +40,11 @@ describe("memoryLink", () => {
   test("delivers what was sent inside opened, at the end of the turn, to both ends", () => {
     const clock = handClock();
     const log: string[] = [];
-    memoryLink(end(log, "client", (link) => link.send([bytes("he"), bytes("llo")])), end(log, "server", (link) => link.send([bytes("welcome")])), { clock });
+    memoryLink(
+      end(log, "client", (link) => link.send([bytes("he"), bytes("llo")])),
+      end(log, "server", (link) => link.send([bytes("welcome")])),
+      { clock },
+    );
     expect(log).toEqual([]);
     clock.turn();
     expect(log).toEqual(["server hello", "client welcome"]);
@@ -92,13 +97,22 @@ describe("memoryLink", () => {
     const textLink = memoryLink(end(log, "client"), end(log, "server"), { clock, text: true });
     textLink.client.send([Uint8Array.of(0xff)]);
     clock.turn();
-    expect(log).toEqual(["client closed batch_too_large", "server closed link_closed", "client closed frame_malformed", "server closed link_closed"]);
+    expect(log).toEqual([
+      "client closed batch_too_large",
+      "server closed link_closed",
+      "client closed frame_malformed",
+      "server closed link_closed",
+    ]);
   });
 
   test("can be closed by either end before the other one has opened", () => {
     const clock = handClock();
     const log: string[] = [];
-    memoryLink(end(log, "client", (link) => link.close(fail("link_silent", { ms: 1 }))), end(log, "server"), { clock });
+    memoryLink(
+      end(log, "client", (link) => link.close(fail("link_silent", { ms: 1 }))),
+      end(log, "server"),
+      { clock },
+    );
     clock.turn();
     expect(log).toEqual(["client closed link_silent", "server closed link_closed"]);
   });
@@ -106,15 +120,19 @@ describe("memoryLink", () => {
   test("stops in the middle of its inbox when the receiver pauses or closes in a batch", () => {
     const clock = handClock();
     const got: string[] = [];
-    const { client, server } = memoryLink(end([], "client"), (link) => ({
-      batch: (batch) => {
-        got.push(text(batch));
-        if (text(batch) === "pause") link.pause();
-        if (text(batch) === "close") link.close();
-      },
-      drain: () => {},
-      closed: () => got.push("closed"),
-    }), { clock });
+    const { client, server } = memoryLink(
+      end([], "client"),
+      (link) => ({
+        batch: (batch) => {
+          got.push(text(batch));
+          if (text(batch) === "pause") link.pause();
+          if (text(batch) === "close") link.close();
+        },
+        drain: () => {},
+        closed: () => got.push("closed"),
+      }),
+      { clock },
+    );
     for (const word of ["pause", "close", "never"]) client.send([bytes(word)]);
     clock.turn();
     expect(got).toEqual(["pause"]);
@@ -132,7 +150,12 @@ describe("memoryTransport", () => {
     clock: nodeClock(),
     random: { next: () => 0.5, bytes: (length) => new Uint8Array(length) },
     log: silentLogger,
-    store: { get: async () => undefined, put: async () => true, delete: async () => {}, take: async () => ({ ok: true, retryAfterMs: 0 }) },
+    store: {
+      get: async () => undefined,
+      put: async () => true,
+      delete: async () => {},
+      take: async () => ({ ok: true, retryAfterMs: 0 }),
+    },
     draining: new AbortController().signal,
   });
   const listen = (opened: LinkOpened): TransportHost => ({
@@ -153,7 +176,11 @@ describe("memoryTransport", () => {
     await expect(started.open(endpoint, end(log, "client"), never)).rejects.toThrow("no server listens");
     const routes = await server.start(listen(end(log, "server")));
     let link: Link | undefined;
-    await started.open(endpoint, end(log, "client", (opened) => (link = opened)), never);
+    await started.open(
+      endpoint,
+      end(log, "client", (opened) => (link = opened)),
+      never,
+    );
     expect(link?.traits.maxBatchBytes).toBe(100);
     link?.send([bytes("hello")]);
     await expect.poll(() => log).toEqual(["server hello"]);
@@ -168,7 +195,11 @@ describe("memoryTransport", () => {
     const log: string[] = [];
     await server.start(listen(end(log, "server", () => log.push("server opened"))));
     const calledOff = new AbortController();
-    const opening = client.start(host("client")).open(endpoint, end(log, "client", () => log.push("client opened")), calledOff.signal);
+    const opening = client.start(host("client")).open(
+      endpoint,
+      end(log, "client", () => log.push("client opened")),
+      calledOff.signal,
+    );
     calledOff.abort();
     await expect(opening).rejects.toThrow("called off");
     expect(log).toEqual([]);

@@ -65,7 +65,12 @@ class MemoryEnd implements Link {
 
   constructor(options: MemoryLinkOptions) {
     this.transport = options.transport ?? "memory";
-    this.traits = { binary: options.text !== true, duplex: true, push: true, maxBatchBytes: options.maxBatchBytes ?? 1_114_112 };
+    this.traits = {
+      binary: options.text !== true,
+      duplex: true,
+      push: true,
+      maxBatchBytes: options.maxBatchBytes ?? 1_114_112,
+    };
     this.#clock = options.clock;
     this.#highWater = options.highWater ?? 65_536;
   }
@@ -122,7 +127,9 @@ class MemoryEnd implements Link {
       this.die(undefined);
     } else {
       this.die(error);
-      this.#other.die(fail("link_closed", { transport: this.transport, detail: "the other end closed it with an error" }));
+      this.#other.die(
+        fail("link_closed", { transport: this.transport, detail: "the other end closed it with an error" }),
+      );
     }
   }
 

@@ -16,7 +16,12 @@ export interface MemoryTransport {
 /** Two halves that share a meeting point: what the client half opens arrives at the server half that was started last. */
 export function memoryTransport(options: Omit<MemoryLinkOptions, "clock"> = {}): MemoryTransport {
   const name = options.transport ?? "memory";
-  const traits: LinkTraits = { binary: options.text !== true, duplex: true, push: true, maxBatchBytes: options.maxBatchBytes ?? 1_114_112 };
+  const traits: LinkTraits = {
+    binary: options.text !== true,
+    duplex: true,
+    push: true,
+    maxBatchBytes: options.maxBatchBytes ?? 1_114_112,
+  };
   const links = new Set<MemoryLink>();
   const cut = (error?: ConnectError): void => {
     for (const link of links) link.cut(error);
@@ -35,9 +40,14 @@ export function memoryTransport(options: Omit<MemoryLinkOptions, "clock"> = {}):
           await new Promise<void>((resolve) => host.clock.turnEnd(resolve));
           if (signal.aborted) throw fail("transport_failed", { transport: name, detail: "the attempt was called off" });
           const server = listening;
-          if (server === undefined) throw fail("transport_failed", { transport: name, detail: "no server listens in this process" });
+          if (server === undefined)
+            throw fail("transport_failed", { transport: name, detail: "no server listens in this process" });
           const maxBatchBytes = Math.min(traits.maxBatchBytes, server.maxBatchBytes);
-          const link = memoryLink(watched(opened, forget), watched(server.opened, forget), { ...options, maxBatchBytes, clock: host.clock });
+          const link = memoryLink(watched(opened, forget), watched(server.opened, forget), {
+            ...options,
+            maxBatchBytes,
+            clock: host.clock,
+          });
           function forget(): void {
             links.delete(link);
           }

@@ -44,12 +44,14 @@ export class End {
   /** To be given to the transport. */
   readonly opened: LinkOpened = (link) => {
     this.opens++;
-    if (this.opens > 1) this.#break(`opened was called ${this.opens} times on the ${this.side}; it is called exactly once`);
+    if (this.opens > 1)
+      this.#break(`opened was called ${this.opens} times on the ${this.side}; it is called exactly once`);
     this.#link ??= link;
     const receiver: LinkReceiver = {
       batch: (bytes) => {
         this.#called("batch");
-        if (!(bytes instanceof Uint8Array)) this.#break(`batch on the ${this.side} got ${typeof bytes}, not a Uint8Array`);
+        if (!(bytes instanceof Uint8Array))
+          this.#break(`batch on the ${this.side} got ${typeof bytes}, not a Uint8Array`);
         this.batches.push(bytes);
         this.receivedBytes += bytes.length;
         this.#habits.batch?.(this, bytes);
@@ -148,7 +150,8 @@ export class End {
     const end = performance.now() + this.#patienceMs;
     while (!check()) {
       this.check();
-      if (performance.now() > end) throw new RuleBroken(`the ${this.side} waited ${this.#patienceMs} ms in vain for ${what}${this.#state()}`);
+      if (performance.now() > end)
+        throw new RuleBroken(`the ${this.side} waited ${this.#patienceMs} ms in vain for ${what}${this.#state()}`);
       await nextTurn(1);
     }
   }
@@ -181,8 +184,10 @@ export class End {
 
   #called(method: string): void {
     if (this.#inside === "opened") this.#break(`${method} was called on the ${this.side} before opened returned`);
-    else if (this.#inside !== undefined) this.#break(`${method} was called on the ${this.side} from inside ${this.#inside}`);
-    if (this.closed !== undefined) this.#break(`${method} was called on the ${this.side} after closed; closed is called once, and last`);
+    else if (this.#inside !== undefined)
+      this.#break(`${method} was called on the ${this.side} from inside ${this.#inside}`);
+    if (this.closed !== undefined)
+      this.#break(`${method} was called on the ${this.side} after closed; closed is called once, and last`);
   }
 
   #look(): void {
@@ -201,7 +206,10 @@ export class End {
   }
 
   #state(): string {
-    const over = this.closed === undefined ? "" : `, closed ${this.closed.error === undefined ? "in good order" : `with ${this.closed.error.message}`}`;
+    const over =
+      this.closed === undefined
+        ? ""
+        : `, closed ${this.closed.error === undefined ? "in good order" : `with ${this.closed.error.message}`}`;
     return ` (${this.batches.length} batches of ${this.receivedBytes} bytes came${this.#link === undefined ? ", not opened" : `, ${this.#link.buffered} bytes buffered`}${over})`;
   }
 }

@@ -34,7 +34,9 @@ const binary: Batches = {
     Uint8Array.from({ length: 256 }, (_, byte) => byte),
     Uint8Array.from({ length: 256 }, (_, byte) => 255 - byte),
     ...Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte)),
-    ...["\0", "\r\n\r\n", "\n\ndata: x\n\n", "{}", "0\r\n\r\n", "\u{feff}", "ÿ\u{10ffff}"].map((text) => encoder.encode(text)),
+    ...["\0", "\r\n\r\n", "\n\ndata: x\n\n", "{}", "0\r\n\r\n", "\u{feff}", "ÿ\u{10ffff}"].map((text) =>
+      encoder.encode(text),
+    ),
     Uint8Array.of(0xc3), // the first half of a character
     Uint8Array.of(0xed, 0xa0, 0x80), // half a surrogate pair
     Uint8Array.of(0x88, 0x00, 0x89, 0x00), // looks like WebSocket control frames
@@ -44,7 +46,10 @@ const binary: Batches = {
 };
 
 /** What text has in it that careless code breaks: quotes, escapes, two to four byte characters, line separators, a byte order mark. */
-const passage = JSON.stringify('"déjà vu"\n\r\n\t\\ 日本語 🏁👩‍👩‍👧 \u2028\u2029\ufeff data: [DONE] </script> ').slice(1, -1);
+const passage = JSON.stringify('"déjà vu"\n\r\n\t\\ 日本語 🏁👩‍👩‍👧 \u2028\u2029\ufeff data: [DONE] </script> ').slice(
+  1,
+  -1,
+);
 const passageBytes = encoder.encode(passage).length;
 
 function line(number: number, size: number | undefined): string {
@@ -89,7 +94,8 @@ export function isSame(got: Uint8Array | undefined, wanted: Uint8Array): boolean
 export function requireSame(got: Uint8Array | undefined, wanted: Uint8Array, what: string): void {
   require(got !== undefined, `${what} did not come`);
   const at = difference(got, wanted);
-  require(at < 0, () => `${what} differs: ${got.length} bytes in place of ${wanted.length}, from byte ${at} on: ${excerpt(got, at)} in place of ${excerpt(wanted, at)}`);
+  require(at < 0, () =>
+    `${what} differs: ${got.length} bytes in place of ${wanted.length}, from byte ${at} on: ${excerpt(got, at)} in place of ${excerpt(wanted, at)}`);
 }
 
 function excerpt(bytes: Uint8Array, at: number): string {

@@ -11,7 +11,12 @@ export function memorySubject(options: Omit<MemoryLinkOptions, "clock"> = {}): L
   const open = new Set<MemoryLink>();
   return {
     name,
-    traits: { binary: options.text !== true, duplex: true, push: true, maxBatchBytes: options.maxBatchBytes ?? 1_114_112 },
+    traits: {
+      binary: options.text !== true,
+      duplex: true,
+      push: true,
+      maxBatchBytes: options.maxBatchBytes ?? 1_114_112,
+    },
     async connect(client, server, signal) {
       await Promise.resolve();
       signal?.throwIfAborted();

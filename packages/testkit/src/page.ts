@@ -60,7 +60,11 @@ function show(list: HTMLElement, { name, outcome, milliseconds, reason }: CaseRe
   if (outcome === "failed") append(item, "pre", reason);
 }
 
-function append<K extends keyof HTMLElementTagNameMap>(parent: HTMLElement, tag: K, text = ""): HTMLElementTagNameMap[K] {
+function append<K extends keyof HTMLElementTagNameMap>(
+  parent: HTMLElement,
+  tag: K,
+  text = "",
+): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
   element.textContent = text; // never markup: names and reasons come from anywhere
   parent.append(element);

@@ -1,5 +1,11 @@
 // The relay under the kit: links whose far ends are worked over HTTP keep all the rules that the links themselves keep.
-import { type ClientTransport, type LinkOpened, type MemoryTransport, memoryTransport, resolveLimits } from "@raceway/core";
+import {
+  type ClientTransport,
+  type LinkOpened,
+  type MemoryTransport,
+  memoryTransport,
+  resolveLimits,
+} from "@raceway/core";
 import { afterAll, expect, test } from "vitest";
 import { linkCases } from "./link-cases.ts";
 import { startRelay } from "./node.ts";
@@ -23,13 +29,18 @@ async function serveMemory(opened: LinkOpened): Promise<ServedTransport> {
     allowsOrigin: () => true,
     native: { register() {} },
   });
-  return { endpoint: { url, path: "/raceway" }, cut: () => cut(), [Symbol.asyncDispose]: async () => routes[Symbol.asyncDispose]?.() };
+  return {
+    endpoint: { url, path: "/raceway" },
+    cut: () => cut(),
+    [Symbol.asyncDispose]: async () => routes[Symbol.asyncDispose]?.(),
+  };
 }
 
 const client: ClientTransport = {
   ...memoryTransport().client,
   start: (host) => ({
-    open: async (endpoint, opened, signal) => transports[Number(endpoint.url.split("/").at(-1))]?.client.start(host).open(endpoint, opened, signal),
+    open: async (endpoint, opened, signal) =>
+      transports[Number(endpoint.url.split("/").at(-1))]?.client.start(host).open(endpoint, opened, signal),
   }),
 };
 
@@ -42,5 +53,7 @@ registerCases(sessionCases(subject, { codec: "proto" }));
 afterAll(() => subject[Symbol.asyncDispose]?.());
 
 test("a relay says which transports it has", async () => {
-  await expect(relayedServe(relay.url, "pigeon")(() => ({ batch() {}, drain() {}, closed() {} }))).rejects.toThrow('no transport "pigeon" here, but memory');
+  await expect(relayedServe(relay.url, "pigeon")(() => ({ batch() {}, drain() {}, closed() {} }))).rejects.toThrow(
+    'no transport "pigeon" here, but memory',
+  );
 });

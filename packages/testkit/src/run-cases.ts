@@ -21,20 +21,25 @@ export interface Totals {
 const CASE_MS = 120_000;
 
 /** Runs all cases that apply, prints a line for each, and says how many held. */
-export async function runCases(cases: readonly Case[], print: (line: string, result: CaseResult) => void): Promise<Totals> {
+export async function runCases(
+  cases: readonly Case[],
+  print: (line: string, result: CaseResult) => void,
+): Promise<Totals> {
   const results: CaseResult[] = [];
   for (const one of cases) {
     const result = await runCase(one);
     results.push(result);
     print(lineOf(result), result);
   }
-  const count = (outcome: CaseResult["outcome"]): number => results.filter((result) => result.outcome === outcome).length;
+  const count = (outcome: CaseResult["outcome"]): number =>
+    results.filter((result) => result.outcome === outcome).length;
   return { passed: count("passed"), failed: count("failed"), leftOut: count("left out"), results };
 }
 
 async function runCase(one: Case): Promise<CaseResult> {
   const { name, needs } = one;
-  if (needs !== undefined && !needs.met) return { name, outcome: "left out", milliseconds: 0, reason: `needs ${needs.what}` };
+  if (needs !== undefined && !needs.met)
+    return { name, outcome: "left out", milliseconds: 0, reason: `needs ${needs.what}` };
   const start = performance.now();
   const took = (): number => Math.round(performance.now() - start);
   const { promise: tooLong, reject } = Promise.withResolvers<never>();
@@ -43,7 +48,12 @@ async function runCase(one: Case): Promise<CaseResult> {
     await Promise.race([one.run(), tooLong]);
     return { name, outcome: "passed", milliseconds: took() };
   } catch (error) {
-    return { name, outcome: "failed", milliseconds: took(), reason: error instanceof Error ? error.message : String(error) };
+    return {
+      name,
+      outcome: "failed",
+      milliseconds: took(),
+      reason: error instanceof Error ? error.message : String(error),
+    };
   } finally {
     clearTimeout(timer);
   }

@@ -1,4 +1,5 @@
-// The kit tested on links that are broken on purpose: each fault must be caught by the case that is meant for it.
+// The kit tested on links that are broken on purpose: each fault must be caught by the case that is meant for it. Long because every way
+// to break a link stands here, in one table.
 import { fail, type Link, type LinkOpened, type LinkReceiver } from "@raceway/core";
 import { describe, expect, test } from "vitest";
 import { RuleBroken } from "./case.ts";
@@ -236,7 +237,9 @@ const faults: readonly Fault[] = [
     fault: "calls it good order when the peer closed with an error",
     caughtBy: "closes both ends with an error when one of them closes with one",
     saying: /the server was closed without an error/,
-    receiver: (receiver) => ({ closed: (error) => receiver.closed(error?.message.includes("other end") === true ? undefined : error) }),
+    receiver: (receiver) => ({
+      closed: (error) => receiver.closed(error?.message.includes("other end") === true ? undefined : error),
+    }),
   },
   {
     fault: "throws when it is used after close",
@@ -312,14 +315,18 @@ const faults: readonly Fault[] = [
     fault: "takes bytes for text",
     caughtBy: BYTES,
     saying: /batch 1 of \d+ at the server differs: \d+ bytes in place of 256, from byte 128 on/,
-    receiver: (receiver) => ({ batch: (bytes) => receiver.batch(new TextEncoder().encode(new TextDecoder().decode(bytes))) }),
+    receiver: (receiver) => ({
+      batch: (bytes) => receiver.batch(new TextEncoder().encode(new TextDecoder().decode(bytes))),
+    }),
   },
   {
     fault: "takes text for Latin-1",
     format: "json",
     caughtBy: "carries every character of JSON",
     saying: /batch 2 of \d+ at the server differs/,
-    receiver: (receiver) => ({ batch: (bytes) => receiver.batch(new Uint8Array(Buffer.from(Buffer.from(bytes).toString("latin1"), "utf8"))) }),
+    receiver: (receiver) => ({
+      batch: (bytes) => receiver.batch(new Uint8Array(Buffer.from(Buffer.from(bytes).toString("latin1"), "utf8"))),
+    }),
   },
   {
     fault: "drops the line end",
@@ -338,7 +345,10 @@ const faults: readonly Fault[] = [
     fault: "knows no largest batch",
     caughtBy: "closes with batch_too_large above maxBatchBytes, and delivers nothing of it",
     saying: /in vain for closed/,
-    link: (link) => ({ send: (parts) => parts.reduce((sum, part) => sum + part.length, 0) > link.traits.maxBatchBytes || link.send(parts) }),
+    link: (link) => ({
+      send: (parts) =>
+        parts.reduce((sum, part) => sum + part.length, 0) > link.traits.maxBatchBytes || link.send(parts),
+    }),
   },
   {
     fault: "dies of an empty batch",
@@ -436,22 +446,30 @@ const lossy = new WeakMap<Link, boolean>();
 /** Both ends, joined past the link: what one sends, the other gets inside `send`. */
 function synchronous(client: LinkOpened, server: LinkOpened): [LinkOpened, LinkOpened] {
   const receivers: (LinkReceiver | undefined)[] = [];
-  const end = (opened: LinkOpened, mine: 0 | 1): LinkOpened => (link) => {
-    const receiver = opened(altered(link, { send: (parts) => (receivers[1 - mine]?.batch(join(parts)), true) }));
-    receivers[mine] = receiver;
-    return receiver;
-  };
+  const end =
+    (opened: LinkOpened, mine: 0 | 1): LinkOpened =>
+    (link) => {
+      const receiver = opened(altered(link, { send: (parts) => (receivers[1 - mine]?.batch(join(parts)), true) }));
+      receivers[mine] = receiver;
+      return receiver;
+    };
   return [end(client, 0), end(server, 1)];
 }
 
 /** Batches of one part arrive as the very array that was sent. */
 function byReference(client: LinkOpened, server: LinkOpened): [LinkOpened, LinkOpened] {
   const receivers: (LinkReceiver | undefined)[] = [];
-  const end = (opened: LinkOpened, mine: 0 | 1): LinkOpened => (link) => {
-    const receiver = opened(altered(link, { send: (parts) => (later(() => receivers[1 - mine]?.batch(parts[0] ?? new Uint8Array(0))), true) }));
-    receivers[mine] = receiver;
-    return receiver;
-  };
+  const end =
+    (opened: LinkOpened, mine: 0 | 1): LinkOpened =>
+    (link) => {
+      const receiver = opened(
+        altered(link, {
+          send: (parts) => (later(() => receivers[1 - mine]?.batch(parts[0] ?? new Uint8Array(0))), true),
+        }),
+      );
+      receivers[mine] = receiver;
+      return receiver;
+    };
   return [end(client, 0), end(server, 1)];
 }
 
@@ -483,19 +501,27 @@ function altered(link: Link, change: Partial<Link>): Link {
 
 function brokenSubject(fault: Fault): LinkSubject {
   const inner = memorySubject();
-  const wrap = (opened: LinkOpened): LinkOpened => (link) => {
-    let receiver: LinkReceiver;
-    const given = opened(altered(link, fault.link?.(link, () => receiver) ?? {}));
-    receiver = { batch: (bytes) => given.batch(bytes), drain: () => given.drain(), closed: (error) => given.closed(error) };
-    Object.assign(receiver, fault.receiver?.(given, link));
-    return receiver;
-  };
+  const wrap =
+    (opened: LinkOpened): LinkOpened =>
+    (link) => {
+      let receiver: LinkReceiver;
+      const given = opened(altered(link, fault.link?.(link, () => receiver) ?? {}));
+      receiver = {
+        batch: (bytes) => given.batch(bytes),
+        drain: () => given.drain(),
+        closed: (error) => given.closed(error),
+      };
+      Object.assign(receiver, fault.receiver?.(given, link));
+      return receiver;
+    };
   return {
     name: inner.name,
     traits: inner.traits,
     patienceMs: 200,
     connect: (client, server, signal) =>
-      fault.connect === undefined ? inner.connect(wrap(client), wrap(server), signal) : fault.connect(inner, client, server, signal),
+      fault.connect === undefined
+        ? inner.connect(wrap(client), wrap(server), signal)
+        : fault.connect(inner, client, server, signal),
     cut: () => inner.cut?.(),
   };
 }
@@ -505,7 +531,10 @@ describe("a link which", () => {
     const cases = linkCases(brokenSubject(fault), { format: fault.format ?? "binary" });
     const one = cases.find(({ name }) => name === fault.caughtBy);
     expect(one, `there is no case "${fault.caughtBy}"`).toBeDefined();
-    const outcome = await one?.run().then(() => "passed", (error: unknown) => error);
+    const outcome = await one?.run().then(
+      () => "passed",
+      (error: unknown) => error,
+    );
     expect(outcome).toBeInstanceOf(RuleBroken);
     expect((outcome as RuleBroken).message).toMatch(fault.saying);
   });
@@ -518,12 +547,20 @@ describe("runCases", () => {
       [
         { name: "holds", run: async () => {} },
         { name: "breaks", run: () => Promise.reject(new RuleBroken("because")) },
-        { name: "does not apply", needs: { what: "wings", met: false }, run: () => Promise.reject(new Error("was run")) },
+        {
+          name: "does not apply",
+          needs: { what: "wings", met: false },
+          run: () => Promise.reject(new Error("was run")),
+        },
       ],
       (line) => lines.push(line.replace(/\d+ ms/, "0 ms")),
     );
     expect(totals).toMatchObject({ passed: 1, failed: 1, leftOut: 1 });
-    expect(lines).toEqual(["✓ holds (0 ms)", "✗ breaks (0 ms)\n    because", "– does not apply: left out, needs wings"]);
+    expect(lines).toEqual([
+      "✓ holds (0 ms)",
+      "✗ breaks (0 ms)\n    because",
+      "– does not apply: left out, needs wings",
+    ]);
   });
 
   test("leaves binary cases out for a text link", () => {

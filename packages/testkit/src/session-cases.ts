@@ -18,7 +18,9 @@ export function sessionCases(subject: LinkSubject, options: SessionCaseOptions):
   const cut = { what: "a way to cut the connection", met: subject.cut !== undefined };
   const twoLinks = { what: "two links at once", met: (subject.maxLinks ?? 2) >= 2 };
 
-  const converse = async (act: (conversation: Conversation, inboxes: Map<number, Inbox>) => Promise<void>): Promise<void> => {
+  const converse = async (
+    act: (conversation: Conversation, inboxes: Map<number, Inbox>) => Promise<void>,
+  ): Promise<void> => {
     const inboxes = new Map<number, Inbox>();
     await using conversation = new Conversation(subject, codec, text, serveKit(codec, inboxes));
     await conversation.connect();
@@ -26,12 +28,20 @@ export function sessionCases(subject: LinkSubject, options: SessionCaseOptions):
     if (conversation.failed !== undefined) throw conversation.failed;
   };
   /** Starts a stream both ways; what it gives waits for the end, and holds both inboxes against what was sent. */
-  const streaming = (conversation: Conversation, inboxes: Map<number, Inbox>, messages: number, size: number): { progress(): number; end(): Promise<void> } => {
+  const streaming = (
+    conversation: Conversation,
+    inboxes: Map<number, Inbox>,
+    messages: number,
+    size: number,
+  ): { progress(): number; end(): Promise<void> } => {
     const { call, inbox } = stream(conversation, codec, messages, messages, size);
     return {
       progress: () => inbox.numbers.length,
       async end() {
-        await conversation.until(() => inbox.ended || inbox.lost !== undefined, `the end of a stream of ${messages} messages each way`);
+        await conversation.until(
+          () => inbox.ended || inbox.lost !== undefined,
+          `the end of a stream of ${messages} messages each way`,
+        );
         require(inbox.lost === undefined, () => `the call was lost: ${String(inbox.lost)}`);
         inbox.requireRun(0, messages, "the client");
         const up = inboxes.get(call.id);
@@ -47,9 +57,12 @@ export function sessionCases(subject: LinkSubject, options: SessionCaseOptions):
       run: () =>
         converse(async (conversation) => {
           const order: number[] = [];
-          const replies = Array.from({ length: 100 }, (_, number) => echo(conversation, codec, number, 40 + number * 10));
+          const replies = Array.from({ length: 100 }, (_, number) =>
+            echo(conversation, codec, number, 40 + number * 10),
+          );
           await conversation.until(() => {
-            for (const [number, reply] of replies.entries()) if (reply.ended && !order.includes(number)) order.push(number);
+            for (const [number, reply] of replies.entries())
+              if (reply.ended && !order.includes(number)) order.push(number);
             return order.length === replies.length;
           }, "100 replies");
           for (const [number, reply] of replies.entries()) reply.requireRun(number, number + 1, `call ${number}`);
@@ -143,7 +156,9 @@ export function sessionCases(subject: LinkSubject, options: SessionCaseOptions):
           return { inboxes, conversation: all.use(new Conversation(subject, codec, text, serveKit(codec, inboxes))) };
         });
         await Promise.all(sessions.map(({ conversation }) => conversation.connect()));
-        const running = sessions.map(({ conversation, inboxes }, at) => streaming(conversation, inboxes, 50 + at, 300 + at));
+        const running = sessions.map(({ conversation, inboxes }, at) =>
+          streaming(conversation, inboxes, 50 + at, 300 + at),
+        );
         await settle();
         await subject.cut?.();
         for (const calls of running) await calls.end();

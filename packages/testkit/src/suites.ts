@@ -11,7 +11,13 @@ export interface Suite {
 
 export function linkSuites(subject: LinkSubject): readonly Suite[] {
   return [
-    ...formatsOf(subject).map((format) => ({ title: `${subject.name} link, ${format} batches`, cases: linkCases(subject, { format }) })),
-    ...(["proto", "json"] as const).map((codec) => ({ title: `session over ${subject.name} links, ${codec} codec`, cases: sessionCases(subject, { codec }) })),
+    ...formatsOf(subject).map((format) => ({
+      title: `${subject.name} link, ${format} batches`,
+      cases: linkCases(subject, { format }),
+    })),
+    ...(["proto", "json"] as const).map((codec) => ({
+      title: `session over ${subject.name} links, ${codec} codec`,
+      cases: sessionCases(subject, { codec }),
+    })),
   ];
 }

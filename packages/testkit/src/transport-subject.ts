@@ -31,7 +31,12 @@ export function transportSubject(options: TransportSubjectOptions): LinkSubject 
   let shared: Promise<ServedTransport> | undefined;
   let previous: Promise<unknown> = Promise.resolve();
 
-  const openPair = async (served: ServedTransport, pair: Pair, clientOpened: LinkOpened, signal: AbortSignal): Promise<AsyncDisposable> => {
+  const openPair = async (
+    served: ServedTransport,
+    pair: Pair,
+    clientOpened: LinkOpened,
+    signal: AbortSignal,
+  ): Promise<AsyncDisposable> => {
     const { open } = served.client?.start(host) ?? started;
     await open(served.endpoint, pair.note(clientOpened), signal);
     await pair.complete;

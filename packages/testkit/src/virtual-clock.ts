@@ -38,7 +38,11 @@ export function virtualClock(startMs = 1_000): VirtualClock {
       for (;;) {
         let next: { readonly due: number; readonly order: number; readonly run: () => void } | undefined;
         for (const entry of waiting) {
-          if (entry.due <= until && (next === undefined || entry.due < next.due || (entry.due === next.due && entry.order < next.order))) next = entry;
+          if (
+            entry.due <= until &&
+            (next === undefined || entry.due < next.due || (entry.due === next.due && entry.order < next.order))
+          )
+            next = entry;
         }
         if (next === undefined) break;
         waiting.delete(next);

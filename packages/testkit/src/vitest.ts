@@ -1,8 +1,8 @@
 // The runner for Vitest, in Node and in a browser: one test per case.
 import { afterAll, describe, test } from "vitest";
 import type { Case } from "./case.ts";
-import { linkSuites } from "./suites.ts";
 import type { LinkSubject } from "./subject.ts";
+import { linkSuites } from "./suites.ts";
 
 /** A case may wait several times for as long as the subject is patient. */
 const CASE_MS = 60_000;

@@ -1,8 +1,16 @@
 // A socket as a link: the same on both sides, since both may send at any time.
 import type { Socket } from "node:net";
-import { type Clock, fail, type Link, type LinkOpened, type LinkReceiver, type LinkTraits, type Peer } from "@raceway/core";
-import { BatchReader, GOODBYE, headOf, TRANSPORT, traitsOf } from "./protocol.ts";
+import {
+  type Clock,
+  fail,
+  type Link,
+  type LinkOpened,
+  type LinkReceiver,
+  type LinkTraits,
+  type Peer,
+} from "@raceway/core";
 import type { ResolvedUnixOptions } from "./options.ts";
+import { BatchReader, GOODBYE, headOf, TRANSPORT, traitsOf } from "./protocol.ts";
 
 type LinkError = Parameters<LinkReceiver["closed"]>[0];
 

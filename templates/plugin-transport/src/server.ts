@@ -21,7 +21,9 @@ export function unix(given: UnixOptions = {}): ServerTransport {
         carryLink(socket, host.opened, { ...options, maxBatchBytes }, host.clock);
       });
       await new Promise<void>((resolve, reject) => {
-        server.once("error", (error) => reject(fail("transport_failed", { transport: TRANSPORT, detail: error.message })));
+        server.once("error", (error) =>
+          reject(fail("transport_failed", { transport: TRANSPORT, detail: error.message })),
+        );
         server.listen(options.file, resolve);
       });
       return {

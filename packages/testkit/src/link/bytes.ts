@@ -16,7 +16,9 @@ export const bytes: Group = (stage): readonly Case[] => {
       run: () =>
         stage.withLink({}, async (client, server) => {
           for (const [from, to] of bothWays(client, server)) {
-            const wanted = Array.from({ length: 1000 }, (_, number) => batches.make(number, batches.least + (number % 50)));
+            const wanted = Array.from({ length: 1000 }, (_, number) =>
+              batches.make(number, batches.least + (number % 50)),
+            );
             await from.pour(wanted.map((batch) => [batch]));
             await expectBatches(to, wanted);
           }
@@ -98,7 +100,8 @@ export const bytes: Group = (stage): readonly Case[] => {
             from.send([batches.make(2, limit), batches.make(3)]);
             await from.untilClosed();
             const reason = reasonOf(from.closed?.error);
-            require(reason === "batch_too_large", `the ${from.side} was closed with ${reason ?? "no error of Raceway"}, not batch_too_large`);
+            require(reason ===
+              "batch_too_large", `the ${from.side} was closed with ${reason ?? "no error of Raceway"}, not batch_too_large`);
             await to.untilClosed();
             requireBatches(to, [batches.make(1)], true);
           });
@@ -139,7 +142,9 @@ export const bytes: Group = (stage): readonly Case[] => {
               const shared = Object.freeze(cut);
               const before = shared.map((part) => part.slice());
               for (const way of [0, 1]) {
-                const ways = pairs.map(([client, server]) => (way === 0 ? ([client, server] as const) : ([server, client] as const)));
+                const ways = pairs.map(([client, server]) =>
+                  way === 0 ? ([client, server] as const) : ([server, client] as const),
+                );
                 for (const [from] of ways) from.send(shared);
                 for (const [, to] of ways) {
                   await to.untilBatches(1);
@@ -148,7 +153,11 @@ export const bytes: Group = (stage): readonly Case[] => {
                   got?.fill(0x20); // it belongs to the receiver now
                 }
                 for (const [at, part] of shared.entries()) {
-                  requireSame(part, before[at] ?? part, "a part that was sent on many links, and has to stay as it was,");
+                  requireSame(
+                    part,
+                    before[at] ?? part,
+                    "a part that was sent on many links, and has to stay as it was,",
+                  );
                 }
               }
             }

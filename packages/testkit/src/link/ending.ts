@@ -16,10 +16,12 @@ export const ending: Group = (stage): readonly Case[] => {
     }
   };
   const inGoodOrder = (end: End): void => {
-    require(end.closed?.error === undefined, () => `the ${end.side} was closed with "${end.closed?.error?.message}" although nothing went wrong`);
+    require(end.closed?.error === undefined, () =>
+      `the ${end.side} was closed with "${end.closed?.error?.message}" although nothing went wrong`);
   };
   const withError = (end: End): void => {
-    require(end.closed?.error !== undefined, `the ${end.side} was closed without an error, as if all had been delivered`);
+    require(end.closed?.error !==
+      undefined, `the ${end.side} was closed without an error, as if all had been delivered`);
   };
   return [
     {
@@ -46,7 +48,8 @@ export const ending: Group = (stage): readonly Case[] => {
           const error = fail("link_silent", { ms: 1 });
           from.close(error);
           await from.untilClosed();
-          require(from.closed?.error === error, `closed on the ${from.side} did not get the error that was given to close`);
+          require(from.closed?.error ===
+            error, `closed on the ${from.side} did not get the error that was given to close`);
           await to.untilClosed();
           withError(to);
           requireBatches(to, [batches.make(1), batches.make(2, 5000)], true); // the second may be lost, not damaged
@@ -114,7 +117,11 @@ export const ending: Group = (stage): readonly Case[] => {
           await from.untilClosed();
           await to.untilClosed();
           await settle();
-          requireBatches(from, Array.from({ length: 40 }, (_, at) => batches.make(at, 2000)), true);
+          requireBatches(
+            from,
+            Array.from({ length: 40 }, (_, at) => batches.make(at, 2000)),
+            true,
+          );
         }),
     },
     {
@@ -150,10 +157,16 @@ export const ending: Group = (stage): readonly Case[] => {
 };
 
 /** What holds when the connection underneath dies: whole batches or none, and both ends are told, unless the transport mends it unseen. */
-function cutCases({ subject, batches, withLink }: Parameters<Group>[0], withError: (end: End) => void): readonly Case[] {
+function cutCases(
+  { subject, batches, withLink }: Parameters<Group>[0],
+  withError: (end: End) => void,
+): readonly Case[] {
   const needs = { what: "a way to cut the connection", met: subject.cut !== undefined };
   const survivesOrDies = async (from: End, to: End, wanted: readonly Uint8Array[]): Promise<void> => {
-    await to.until(() => to.closed !== undefined || to.batches.length >= wanted.length, "the rest of the batches, or closed, after the connection was cut");
+    await to.until(
+      () => to.closed !== undefined || to.batches.length >= wanted.length,
+      "the rest of the batches, or closed, after the connection was cut",
+    );
     if (to.batches.length >= wanted.length && to.closed === undefined && from.closed === undefined) {
       await settle();
     }
@@ -209,7 +222,11 @@ function cutCases({ subject, batches, withLink }: Parameters<Group>[0], withErro
               client.send([batches.make(1)]);
             }
             await survivesOrDies(client, server, up);
-            if (client.closed === undefined) await client.until(() => client.closed !== undefined || client.batches.length >= down.length, "the batches of the server");
+            if (client.closed === undefined)
+              await client.until(
+                () => client.closed !== undefined || client.batches.length >= down.length,
+                "the batches of the server",
+              );
             requireBatches(client, down, client.closed !== undefined);
           });
         }

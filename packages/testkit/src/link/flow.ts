@@ -21,7 +21,7 @@ export const flow: Group = (stage): readonly Case[] => {
     const deliveredBefore = to.receivedBytes;
     for (;;) {
       const drains = from.drains;
-      for (let room = true; room; ) {
+      for (let room = true; room;) {
         const batch = batches.make(sent.length, size);
         sent.push(batch);
         room = from.send([batch]);
@@ -30,7 +30,8 @@ export const flow: Group = (stage): readonly Case[] => {
         to.check();
         const delivered = to.receivedBytes - deliveredBefore;
         require(delivered <= FEW, () => `${delivered} bytes were delivered to the ${to.side} after pause`);
-        require(sent.length * size <= MUCH, () => `the ${from.side} took ${sent.length * size} bytes without a stop (send never returned false for long) while the ${to.side} was paused`);
+        require(sent.length * size <= MUCH, () =>
+          `the ${from.side} took ${sent.length * size} bytes without a stop (send never returned false for long) while the ${to.side} was paused`);
       }
       await settle();
       if (from.drains === drains) return sent; // nothing moves any more
@@ -64,31 +65,35 @@ export const flow: Group = (stage): readonly Case[] => {
       name: "delivers nothing while paused, and all of it after",
       run: async () => {
         for (const way of [0, 1]) {
-          await stage.withLink({ client: { opened: (end) => end.pause() }, server: { opened: (end) => end.pause() } }, async (client, server) => {
-            const [from, to] = bothWays(client, server)[way] ?? [client, server];
-            await settle();
-            const sent: Uint8Array[] = [];
-            // Twice what may come in spite of the pause; no waiting for drains, since none needs to come.
-            const size = Math.min(BATCH, from.link.traits.maxBatchBytes);
-            for (let at = 0; at < (2 * FEW) / BATCH; at++) {
-              const batch = batches.make(at, size);
-              sent.push(batch);
-              from.send([batch]);
-              if (at % 16 === 0) await nextTurn();
-            }
-            await settle();
-            require(to.receivedBytes <= FEW, () => `${to.receivedBytes} bytes were delivered to the ${to.side} while it was paused`);
-            from.resume();
-            to.resume();
-            await expectBatches(to, sent);
-            for (let at = 0; at < 50; at++) {
-              to.pause();
-              from.send([batches.make(sent.length)]);
-              sent.push(batches.make(sent.length));
+          await stage.withLink(
+            { client: { opened: (end) => end.pause() }, server: { opened: (end) => end.pause() } },
+            async (client, server) => {
+              const [from, to] = bothWays(client, server)[way] ?? [client, server];
+              await settle();
+              const sent: Uint8Array[] = [];
+              // Twice what may come in spite of the pause; no waiting for drains, since none needs to come.
+              const size = Math.min(BATCH, from.link.traits.maxBatchBytes);
+              for (let at = 0; at < (2 * FEW) / BATCH; at++) {
+                const batch = batches.make(at, size);
+                sent.push(batch);
+                from.send([batch]);
+                if (at % 16 === 0) await nextTurn();
+              }
+              await settle();
+              require(to.receivedBytes <= FEW, () =>
+                `${to.receivedBytes} bytes were delivered to the ${to.side} while it was paused`);
+              from.resume();
               to.resume();
-            }
-            await expectBatches(to, sent);
-          });
+              await expectBatches(to, sent);
+              for (let at = 0; at < 50; at++) {
+                to.pause();
+                from.send([batches.make(sent.length)]);
+                sent.push(batches.make(sent.length));
+                to.resume();
+              }
+              await expectBatches(to, sent);
+            },
+          );
         }
       },
     },
@@ -101,7 +106,8 @@ export const flow: Group = (stage): readonly Case[] => {
             await from.pour(wanted.map((batch) => [batch]));
             await expectBatches(to, wanted);
             await from.flushed();
-            require(from.send([batches.make(1)]) || subject.traits.maxBatchBytes < 1024, `an empty link of the ${from.side} said stop after one small batch`);
+            require(from.send([batches.make(1)]) ||
+              subject.traits.maxBatchBytes < 1024, `an empty link of the ${from.side} said stop after one small batch`);
             await to.untilBatches(wanted.length + 1);
             await from.flushed();
           }

@@ -6,7 +6,8 @@ import { bothWays, expectBatches, type Group } from "./stage.ts";
 
 export const handover: Group = (stage): readonly Case[] => {
   const { subject, batches } = stage;
-  const numbered = (count: number, from = 0): Uint8Array[] => Array.from({ length: count }, (_, at) => batches.make(from + at));
+  const numbered = (count: number, from = 0): Uint8Array[] =>
+    Array.from({ length: count }, (_, at) => batches.make(from + at));
   return [
     {
       name: "hands each end over once, with its name, traits and peer",
@@ -14,13 +15,20 @@ export const handover: Group = (stage): readonly Case[] => {
         stage.withLink({}, async (client, server) => {
           for (const [from, to] of bothWays(client, server)) {
             const { link } = from;
-            require(link.transport === subject.name, `Link.transport of the ${from.side} is "${link.transport}", not "${subject.name}"`);
+            require(link.transport ===
+              subject.name, `Link.transport of the ${from.side} is "${link.transport}", not "${subject.name}"`);
             for (const trait of ["binary", "duplex", "push"] as const) {
-              require(link.traits[trait] === subject.traits[trait], `traits.${trait} of the ${from.side}'s link is ${link.traits[trait]}, unlike the transport's`);
+              require(link.traits[trait] ===
+                subject.traits[
+                  trait
+                ], `traits.${trait} of the ${from.side}'s link is ${link.traits[trait]}, unlike the transport's`);
             }
-            require(link.traits.maxBatchBytes > 0, `traits.maxBatchBytes of the ${from.side}'s link is ${link.traits.maxBatchBytes}`);
-            require(typeof link.peer.address === "string" && typeof link.peer.secure === "boolean", `peer of the ${from.side}'s link lacks address or secure`);
-            require(link.peer.header("x-never-sent") === undefined, `peer.header of the ${from.side}'s link knows a header that was not sent`);
+            require(link.traits.maxBatchBytes >
+              0, `traits.maxBatchBytes of the ${from.side}'s link is ${link.traits.maxBatchBytes}`);
+            require(typeof link.peer.address === "string" &&
+              typeof link.peer.secure === "boolean", `peer of the ${from.side}'s link lacks address or secure`);
+            require(link.peer.header("x-never-sent") ===
+              undefined, `peer.header of the ${from.side}'s link knows a header that was not sent`);
             require(link.buffered === 0, `buffered of the ${from.side}'s fresh link is ${link.buffered}`);
             from.send([batches.make(1)]);
             await to.untilBatches(1);
@@ -32,7 +40,9 @@ export const handover: Group = (stage): readonly Case[] => {
       name: "delivers what was sent inside opened, before all else",
       run: () => {
         const first = numbered(3);
-        const sendFirst = { opened: (end: { send(parts: Uint8Array[]): boolean }) => first.forEach((batch) => end.send([batch])) };
+        const sendFirst = {
+          opened: (end: { send(parts: Uint8Array[]): boolean }) => first.forEach((batch) => end.send([batch])),
+        };
         return stage.withLink({ client: sendFirst, server: sendFirst }, async (client, server) => {
           const second = numbered(3, 3);
           for (const [from, to] of bothWays(client, server)) {
@@ -48,7 +58,10 @@ export const handover: Group = (stage): readonly Case[] => {
         // Each answers inside `batch`, and calls every method there: a link that delivers synchronously comes back into itself.
         const count = 20;
         const habits = {
-          batch: (end: { batches: Uint8Array[]; pause(): void; resume(): void; send(parts: Uint8Array[]): boolean }, bytes: Uint8Array) => {
+          batch: (
+            end: { batches: Uint8Array[]; pause(): void; resume(): void; send(parts: Uint8Array[]): boolean },
+            bytes: Uint8Array,
+          ) => {
             end.pause();
             end.resume();
             if (end.batches.length < count) end.send([bytes.slice()]);
@@ -82,7 +95,9 @@ export const handover: Group = (stage): readonly Case[] => {
           const closer = side === "client" ? client : server;
           const other = side === "client" ? server : client;
           // Whether the opening counts as done is the transport's choice; that both ends are over is not.
-          const connection = await subject.connect(client.opened, server.opened, new AbortController().signal).catch(() => undefined);
+          const connection = await subject
+            .connect(client.opened, server.opened, new AbortController().signal)
+            .catch(() => undefined);
           try {
             await closer.untilClosed();
             if (other.opens > 0) await other.untilClosed();
@@ -152,11 +167,18 @@ export const handover: Group = (stage): readonly Case[] => {
             }
           }
           for (const [at, [client, server]] of pairs.entries()) {
-            await expectBatches(server, Array.from({ length: each }, (_, round) => batches.make(at * 1000 + round, 200)));
-            await expectBatches(client, Array.from({ length: each }, (_, round) => batches.make(at * 1000 + 500 + round, 200)));
+            await expectBatches(
+              server,
+              Array.from({ length: each }, (_, round) => batches.make(at * 1000 + round, 200)),
+            );
+            await expectBatches(
+              client,
+              Array.from({ length: each }, (_, round) => batches.make(at * 1000 + 500 + round, 200)),
+            );
           }
           // The end of one is not the end of another.
-          for (const [at, [client, server]] of pairs.entries()) if (at % 2 === 0) (at % 4 === 0 ? client : server).close();
+          for (const [at, [client, server]] of pairs.entries())
+            if (at % 2 === 0) (at % 4 === 0 ? client : server).close();
           for (const [at, [client, server]] of pairs.entries()) {
             if (at % 2 === 0) continue;
             client.send([batches.make(at)]);

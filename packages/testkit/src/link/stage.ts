@@ -30,10 +30,13 @@ export function stageOf(subject: LinkSubject, format: Format): Stage {
   const run = async (pairs: readonly (readonly [End, End])[], act: () => Promise<void>): Promise<void> => {
     const connections: AsyncDisposable[] = [];
     try {
-      const opening = await Promise.allSettled(pairs.map(([client, server]) => subject.connect(client.opened, server.opened)));
+      const opening = await Promise.allSettled(
+        pairs.map(([client, server]) => subject.connect(client.opened, server.opened)),
+      );
       for (const result of opening) if (result.status === "fulfilled") connections.push(result.value);
       for (const result of opening) if (result.status === "rejected") throw result.reason;
-      for (const one of pairs.flat()) require(one.opens > 0, `connect resolved before opened was called on the ${one.side}`);
+      for (const one of pairs.flat())
+        require(one.opens > 0, `connect resolved before opened was called on the ${one.side}`);
       await act();
       for (const [client, server] of pairs) {
         if (client.closed === undefined && server.closed === undefined) client.close();
@@ -47,7 +50,13 @@ export function stageOf(subject: LinkSubject, format: Format): Stage {
       const message = error instanceof Error ? error.message : String(error);
       if (broken[0] !== undefined && broken[0] !== message) throw new RuleBroken(`${broken[0]} (and then: ${message})`);
       // Why one end died is often known at the other.
-      const reasons = pairs.flat().flatMap(({ side, closed }) => (closed?.error && !message.includes(closed.error.message) ? [`; the ${side} was closed with ${closed.error.message}`] : []));
+      const reasons = pairs
+        .flat()
+        .flatMap(({ side, closed }) =>
+          closed?.error && !message.includes(closed.error.message)
+            ? [`; the ${side} was closed with ${closed.error.message}`]
+            : [],
+        );
       throw reasons.length === 0 ? error : new RuleBroken(message + reasons.slice(0, 3).join(""));
     } finally {
       for (const connection of connections) await connection[Symbol.asyncDispose]();

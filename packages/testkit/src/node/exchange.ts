@@ -21,7 +21,10 @@ export function peerOf(request: Request): Peer {
 /** Path without query, and query. */
 export function splitTarget(target: string): { readonly path: string; readonly query: URLSearchParams } {
   const mark = target.indexOf("?");
-  return { path: mark < 0 ? target : target.slice(0, mark), query: new URLSearchParams(mark < 0 ? "" : target.slice(mark + 1)) };
+  return {
+    path: mark < 0 ? target : target.slice(0, mark),
+    query: new URLSearchParams(mark < 0 ? "" : target.slice(mark + 1)),
+  };
 }
 
 export function exchangeOf(request: Request, response: Response): HttpExchange {
@@ -86,6 +89,7 @@ export function upgradeOf(request: IncomingMessage, socket: Duplex, head: Uint8A
     ...splitTarget(request.url ?? "/"),
     peer: peerOf(request),
     node: { request, socket, head },
-    refuse: (status, message) => void socket.end(`HTTP/1.1 ${status} ${message}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`),
+    refuse: (status, message) =>
+      void socket.end(`HTTP/1.1 ${status} ${message}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`),
   };
 }

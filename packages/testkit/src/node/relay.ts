@@ -2,7 +2,16 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Link, LinkOpened } from "@raceway/core";
-import { encodeMessage, errorFrom, type LinkCommand, type LinkEvent, MessageReader, relayedError, type RelayCommand, type RelayEvent } from "../relay/wire.ts";
+import {
+  encodeMessage,
+  errorFrom,
+  type LinkCommand,
+  type LinkEvent,
+  MessageReader,
+  relayedError,
+  type RelayCommand,
+  type RelayEvent,
+} from "../relay/wire.ts";
 import type { ServedTransport } from "../transport-subject.ts";
 
 /** How to serve each transport, by the names that pages ask for. */
@@ -30,9 +39,11 @@ export async function startRelay(transports: RelayedTransports): Promise<Transpo
       return;
     }
     const page = pages.get(Number(searchParams.get("page")));
-    if (request.method !== "POST" || pathname !== "/commands" || page === undefined) return void response.writeHead(404).end();
+    if (request.method !== "POST" || pathname !== "/commands" || page === undefined)
+      return void response.writeHead(404).end();
     const reader = new MessageReader<RelayCommand>();
-    for await (const chunk of request as AsyncIterable<Buffer>) for (const { head, bytes } of reader.read(chunk)) await page.obey(head, bytes);
+    for await (const chunk of request as AsyncIterable<Buffer>)
+      for (const { head, bytes } of reader.read(chunk)) await page.obey(head, bytes);
     response.writeHead(204).end();
   };
   const server = createServer((request, response) => {
@@ -94,7 +105,11 @@ class Page implements AsyncDisposable {
   async #serve(served: number, name: string): Promise<void> {
     const serve = Object.hasOwn(this.#transports, name) ? this.#transports[name] : undefined;
     if (serve === undefined) {
-      return this.#tell({ served, kind: "refused", detail: `no transport "${name}" here, but ${Object.keys(this.#transports).join(", ")}` });
+      return this.#tell({
+        served,
+        kind: "refused",
+        detail: `no transport "${name}" here, but ${Object.keys(this.#transports).join(", ")}`,
+      });
     }
     const links = new RelayedLinks((event, bytes) => this.#tell({ ...event, served }, bytes));
     const transport = await serve(links.opened);

@@ -2,7 +2,13 @@
 import { createServer as createHttpServer, type Server } from "node:http";
 import { createServer as createHttp2Server, type Http2Server, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
-import { type LinkOpened, resolveLimits, type ServerTransport, type TransportHost, type TransportRoutes } from "@raceway/core";
+import {
+  type LinkOpened,
+  resolveLimits,
+  type ServerTransport,
+  type TransportHost,
+  type TransportRoutes,
+} from "@raceway/core";
 import { nodeClock } from "@raceway/core/node";
 import { testHost } from "../test-host.ts";
 import type { ServedTransport } from "../transport-subject.ts";
@@ -17,7 +23,11 @@ export interface ServeTransportOptions {
 }
 
 /** Starts the transport with a plain HTTP server under it. Disposing closes both, and every connection. */
-export async function serveTransport(transport: ServerTransport, opened: LinkOpened, options: ServeTransportOptions = {}): Promise<ServedTransport> {
+export async function serveTransport(
+  transport: ServerTransport,
+  opened: LinkOpened,
+  options: ServeTransportOptions = {},
+): Promise<ServedTransport> {
   const base = "/raceway";
   const host: TransportHost = {
     ...testHost("server"),

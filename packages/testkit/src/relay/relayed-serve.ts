@@ -2,7 +2,18 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { fail, type Link, type LinkOpened, type LinkReceiver, type LinkTraits, type Peer } from "@raceway/core";
 import type { ServedTransport } from "../transport-subject.ts";
-import { encodeMessage, errorFrom, joined, type LinkCommand, type LinkEvent, MessageReader, relayedError, type RelayCommand, type RelayEvent } from "./wire.ts";
+import {
+  encodeMessage,
+  errorFrom,
+  joined,
+  type LinkCommand,
+  type LinkEvent,
+  MessageReader,
+  relayedError,
+  type RelayedError,
+  type RelayCommand,
+  type RelayEvent,
+} from "./wire.ts";
 
 /** Bytes given to the relay and not yet to the far link above which a relayed link says stop. */
 const HIGH_WATER = 65_536;
@@ -52,7 +63,7 @@ class Relay {
     const number = ++this.#last;
     const served: Served = { opened, links: new Map(), ready: Promise.withResolvers(), ended: Promise.withResolvers() };
     this.#served.set(number, served);
-    this.#tell({ served: number, kind: "serve", transport });
+    void this.#tell({ served: number, kind: "serve", transport });
     const end = (): void => {
       this.#served.delete(number);
       if (this.#served.size > 0) return;
@@ -101,7 +112,10 @@ class Relay {
     while (this.#waiting.length > 0) {
       const messages = this.#waiting;
       this.#waiting = [];
-      const body = joined(messages, messages.reduce((sum, message) => sum + message.length, 0));
+      const body = joined(
+        messages,
+        messages.reduce((sum, message) => sum + message.length, 0),
+      );
       const { ok, status } = await fetch(`${this.#url}/commands?page=${page}`, { method: "POST", body });
       if (!ok) throw new Error(`the relay answered ${status}`);
     }
@@ -114,7 +128,8 @@ class Relay {
     for (const { links, ready, ended } of this.#served.values()) {
       ready.reject(error);
       ended.resolve();
-      for (const link of links.values()) link.happened({ link: 0, kind: "closed", error: relayedError(error) }, new Uint8Array(0));
+      for (const link of links.values())
+        link.happened({ link: 0, kind: "closed", error: relayedError(error) }, new Uint8Array(0));
       links.clear();
     }
   }
@@ -131,7 +146,10 @@ class Relay {
       case "ended":
         return served.ended.resolve();
       case "opened": {
-        const link = new RelayedLink(event, (command, batch) => void this.#tell({ ...command, served: event.served }, batch));
+        const link = new RelayedLink(
+          event,
+          (command, batch) => void this.#tell({ ...command, served: event.served }, batch),
+        );
         served.links.set(event.link, link);
         return link.open(served.opened);
       }
@@ -175,7 +193,10 @@ class RelayedLink implements Link {
 
   send(parts: readonly Uint8Array[]): boolean {
     if (this.#over) return false;
-    const batch = joined(parts, parts.reduce((sum, part) => sum + part.length, 0));
+    const batch = joined(
+      parts,
+      parts.reduce((sum, part) => sum + part.length, 0),
+    );
     this.#onTheWay += batch.length;
     this.#tell({ kind: "send", link: this.#number }, batch);
     this.#full = !this.#farHasRoom || this.#onTheWay > HIGH_WATER;
@@ -201,32 +222,34 @@ class RelayedLink implements Link {
     switch (event.kind) {
       case "batch":
         this.#receiver.batch(bytes);
-        return;
+        break;
       case "empty":
         this.#far = 0;
-        return;
+        break;
       case "drain":
         this.#farHasRoom = true;
         this.#drain();
-        return;
+        break;
       case "sent":
         this.#onTheWay -= event.bytes;
         this.#far = event.buffered;
         this.#farHasRoom = event.room;
         this.#drain();
-        return;
-      case "closed": {
-        this.#over = true;
-        this.#onTheWay = this.#far = 0;
-        // The very error that was given to close, if it was that one which ended the link.
-        const given = this.#givenToClose;
-        const same = given !== undefined && given.error?.rawMessage === event.error?.message;
-        this.#receiver.closed(same ? given.error : errorFrom(event.error));
-        return;
-      }
-      case "opened":
-        return; // once, before
+        break;
+      case "closed":
+        this.#closed(event.error);
+        break;
+      case "opened": // once, before
     }
+  }
+
+  #closed(error: RelayedError | undefined): void {
+    this.#over = true;
+    this.#onTheWay = this.#far = 0;
+    // The very error that was given to close, if it was that one which ended the link.
+    const given = this.#givenToClose;
+    const same = given !== undefined && given.error?.rawMessage === error?.message;
+    this.#receiver.closed(same ? given.error : errorFrom(error));
   }
 
   #drain(): void {

@@ -19,7 +19,13 @@ export type RelayEvent = { readonly served: number } & (
   | LinkEvent
 );
 export type LinkEvent = { readonly link: number } & (
-  | { readonly kind: "opened"; readonly transport: string; readonly traits: LinkTraits; readonly address: string; readonly secure: boolean }
+  | {
+      readonly kind: "opened";
+      readonly transport: string;
+      readonly traits: LinkTraits;
+      readonly address: string;
+      readonly secure: boolean;
+    }
   | { readonly kind: "batch" | "drain" }
   | { readonly kind: "closed"; readonly error?: RelayedError | undefined }
   /** The link holds nothing any more. */
@@ -49,7 +55,10 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const HEAD_BYTES = 8;
 
-export function encodeMessage(head: RelayEvent | RelayCommand, bytes: Uint8Array = new Uint8Array(0)): Uint8Array<ArrayBuffer> {
+export function encodeMessage(
+  head: RelayEvent | RelayCommand,
+  bytes: Uint8Array = new Uint8Array(0),
+): Uint8Array<ArrayBuffer> {
   const json = encoder.encode(JSON.stringify(head));
   const message = new Uint8Array(HEAD_BYTES + json.length + bytes.length);
   const view = new DataView(message.buffer);
@@ -103,5 +112,11 @@ export function relayedError(error: ConnectError | undefined): RelayedError | un
 }
 
 export function errorFrom(error: RelayedError | undefined): ConnectError | undefined {
-  return error && errorOf({ ...error, details: error.details.map(({ typeUrl, value }) => ({ typeUrl, value: Uint8Array.from(value) })) });
+  return (
+    error &&
+    errorOf({
+      ...error,
+      details: error.details.map(({ typeUrl, value }) => ({ typeUrl, value: Uint8Array.from(value) })),
+    })
+  );
 }

@@ -46,13 +46,20 @@ export class Conversation implements AsyncDisposable {
     this.#subject = subject;
     this.#text = text;
     // Generous, so that what a case sees is the link's doing. A death loses at most what the replay buffers hold.
-    this.#limits = resolveLimits({ replayBytes: 4 * 1024 * 1024, framesPerSecond: 1_000_000, framesBurst: 1_000_000, silenceMs: 3_600_000, heartbeatMs: 3_600_000 });
+    this.#limits = resolveLimits({
+      replayBytes: 4 * 1024 * 1024,
+      framesPerSecond: 1_000_000,
+      framesBurst: 1_000_000,
+      silenceMs: 3_600_000,
+      heartbeatMs: 3_600_000,
+    });
     const clock = systemClock();
     const owner = (side: "client" | "server"): SessionOwner => ({
       opened: (call, frame) => serve(call, frame.method, frame.payload),
       linkLost: () => this.#linkLost(side),
       auth() {},
-      goaway: (_link, frame) => this.#fail(new RuleBroken(`the ${side} was sent away: ${frame.status?.message ?? "without a word"}`)),
+      goaway: (_link, frame) =>
+        this.#fail(new RuleBroken(`the ${side} was sent away: ${frame.status?.message ?? "without a word"}`)),
       pong() {},
       ended: (error) => this.#fail(error),
     });
@@ -71,7 +78,19 @@ export class Conversation implements AsyncDisposable {
     const told = this.client.received;
     const clientOpened: LinkOpened = (link) => {
       const mine = new SessionLink(link, this.#awaitWelcome(told, welcomed), this.#text);
-      this.#say(mine, { kind: "hello", version: 1, codecs: [], session: id, secret: nothing, received: told, credential: "", window: undefined, agent: "kit", header: [], attempt: ++this.linksOpened });
+      this.#say(mine, {
+        kind: "hello",
+        version: 1,
+        codecs: [],
+        session: id,
+        secret: nothing,
+        received: told,
+        credential: "",
+        window: undefined,
+        agent: "kit",
+        header: [],
+        attempt: ++this.linksOpened,
+      });
       return mine;
     };
     const serverOpened: LinkOpened = (link) => new SessionLink(link, this.#awaitHello(), this.#text);
@@ -92,7 +111,10 @@ export class Conversation implements AsyncDisposable {
     const end = performance.now() + patienceMs;
     while (!check()) {
       if (this.failed !== undefined) throw this.failed;
-      if (performance.now() > end) throw new RuleBroken(`waited ${patienceMs} ms in vain for ${what}; ${this.linksOpened} links were opened, ${this.linksLost} lost`);
+      if (performance.now() > end)
+        throw new RuleBroken(
+          `waited ${patienceMs} ms in vain for ${what}; ${this.linksOpened} links were opened, ${this.linksLost} lost`,
+        );
       await nextTurn(1);
     }
   }
@@ -137,8 +159,10 @@ export class Conversation implements AsyncDisposable {
     return {
       batch: (link, bytes) => {
         readBatch(bytes, this.#limits, (frame) => {
-          if (frame.kind !== "hello") return this.#fail(new RuleBroken(`the first frame at the server was ${frame.kind}, not hello`));
-          if (!this.server.resumableFrom(frame.received)) return this.#fail(new RuleBroken(`the session cannot be resumed from frame ${frame.received}`));
+          if (frame.kind !== "hello")
+            return this.#fail(new RuleBroken(`the first frame at the server was ${frame.kind}, not hello`));
+          if (!this.server.resumableFrom(frame.received))
+            return this.#fail(new RuleBroken(`the session cannot be resumed from frame ${frame.received}`));
           const { received } = this.server;
           this.#say(link, { ...emptyWelcome, session: id, received, resumed: true });
           this.server.attach(link, frame.received, received);
@@ -152,18 +176,32 @@ export class Conversation implements AsyncDisposable {
     return {
       batch: (link, bytes) => {
         readBatch(bytes, this.#limits, (frame) => {
-          if (frame.kind !== "welcome") return this.#fail(new RuleBroken(`the first frame at the client was ${frame.kind}, not welcome`));
+          if (frame.kind !== "welcome")
+            return this.#fail(new RuleBroken(`the first frame at the client was ${frame.kind}, not welcome`));
           this.client.attach(link, frame.received, told);
           welcomed.resolve();
         });
       },
-      closed: (_link: SessionLink, error: ConnectError | undefined) => welcomed.reject(error ?? new RuleBroken("the link was over before Welcome")),
+      closed: (_link: SessionLink, error: ConnectError | undefined) =>
+        welcomed.reject(error ?? new RuleBroken("the link was over before Welcome")),
     };
   }
 }
 
 const emptyWelcome = {
-  kind: "welcome", version: 1, codec: "", secret: nothing, window: undefined, heartbeatMs: 0, silenceMs: 0, resumeMs: 0, maxMessageBytes: 0, transports: [], maxBatchBytes: 0, maxAgeMs: 0, node: "",
+  kind: "welcome",
+  version: 1,
+  codec: "",
+  secret: nothing,
+  window: undefined,
+  heartbeatMs: 0,
+  silenceMs: 0,
+  resumeMs: 0,
+  maxMessageBytes: 0,
+  transports: [],
+  maxBatchBytes: 0,
+  maxAgeMs: 0,
+  node: "",
 } as const;
 
 /** Status of a call that ended well, and nothing else. */

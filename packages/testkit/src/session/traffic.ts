@@ -41,14 +41,21 @@ export class Inbox {
   /** Fails unless the numbers are from..to-1, each once, in order. */
   requireRun(from: number, to: number, who: string): void {
     for (const [at, number] of this.numbers.entries()) {
-      require(number === from + at, () => `${who} got message ${number} in place of ${from + at}, ${number < from + at ? "a second time or too late" : "so one is missing"}`);
+      require(number === from + at, () =>
+        `${who} got message ${number} in place of ${from + at}, ${number < from + at ? "a second time or too late" : "so one is missing"}`);
     }
     require(this.numbers.length === to - from, `${who} got ${this.numbers.length} messages in place of ${to - from}`);
   }
 }
 
 /** Sends messages from..to-1 as fast as the session lets it, then calls `done`. Gives the function that goes on when there is room. */
-function sender(codec: CodecName, from: number, to: number, size: number, done: (call: Call) => void): (call: Call) => void {
+function sender(
+  codec: CodecName,
+  from: number,
+  to: number,
+  size: number,
+  done: (call: Call) => void,
+): (call: Call) => void {
   let next = from;
   let over = false;
   return (call) => {
@@ -62,7 +69,13 @@ function sender(codec: CodecName, from: number, to: number, size: number, done: 
   };
 }
 
-function receiver(codec: CodecName, inbox: Inbox, call: () => Call | undefined, go: (call: Call) => void, ended?: () => void): CallReceiver {
+function receiver(
+  codec: CodecName,
+  inbox: Inbox,
+  call: () => Call | undefined,
+  go: (call: Call) => void,
+  ended?: () => void,
+): CallReceiver {
   return {
     data(payload) {
       inbox.add(codec, payload);
@@ -118,16 +131,29 @@ export function serveKit(codec: CodecName, inboxes: Map<number, Inbox>): Serve {
 /** One unary call. Its inbox gets one message. */
 export function echo(conversation: Conversation, codec: CodecName, number: number, size?: number): Inbox {
   const inbox = new Inbox();
-  conversation.client.open(receiver(codec, inbox, () => undefined, still), "/kit/Echo", { payload: message(codec, number, size) });
+  conversation.client.open(
+    receiver(codec, inbox, () => undefined, still),
+    "/kit/Echo",
+    { payload: message(codec, number, size) },
+  );
   return inbox;
 }
 
 /** One call that streams both ways. */
-export function stream(conversation: Conversation, codec: CodecName, up: number, down: number, size: number): { readonly call: Call; readonly inbox: Inbox } {
+export function stream(
+  conversation: Conversation,
+  codec: CodecName,
+  up: number,
+  down: number,
+  size: number,
+): { readonly call: Call; readonly inbox: Inbox } {
   const inbox = new Inbox();
-  let call: Call | undefined;
   const go = sender(codec, 0, up, size, (open) => open.halfClose());
-  call = conversation.client.open(receiver(codec, inbox, () => call, go), streamMethod(down, size), {});
+  const call: Call = conversation.client.open(
+    receiver(codec, inbox, () => call, go),
+    streamMethod(down, size),
+    {},
+  );
   go(call);
   return { call, inbox };
 }
