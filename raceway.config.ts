@@ -1,9 +1,37 @@
-// What this repository generates with its own generator: `npm run generate`, and in tests `generate --check`.
+// What this repository generates with its own generator: `npm run generate`, and in a test `generate --check`.
+const importExtension = "ts";
+
 export default {
   generate: [
-    // Under a short name, since these are for this package's tests and tools only.
-    { inputs: ["schemas/raceway/v1/wire.proto"], protoPath: ["schemas/raceway/v1"], out: "packages/core/src/gen", importExtension: "ts", targets: ["es"] },
-    { inputs: ["schemas/raceway/v1/options.proto"], protoPath: ["schemas"], out: "packages/generator/src/gen", importExtension: "ts", targets: ["es"] },
-    { inputs: ["test/schemas"], protoPath: ["test/schemas"], out: "test/gen", importExtension: "ts" },
+    // Under a short name, since it is for that package's tests and tools only.
+    {
+      inputs: ["schemas/raceway/v1/wire.proto"],
+      protoPath: ["schemas/raceway/v1"],
+      out: "packages/core/src/gen",
+      importExtension,
+      targets: ["es"],
+    },
+    {
+      inputs: ["schemas/raceway/v1/options.proto"],
+      protoPath: ["schemas"],
+      out: "packages/generator/src/gen",
+      importExtension,
+      targets: ["es"],
+    },
+    {
+      inputs: ["schemas/raceway/v1/link.proto"],
+      protoPath: ["schemas"],
+      out: "packages/transport-grpc/src/gen",
+      importExtension,
+      targets: ["es"],
+    },
+    { inputs: ["test/schemas"], protoPath: ["test/schemas"], out: "test/gen", importExtension },
+    { inputs: ["bench/schemas"], protoPath: ["bench/schemas"], out: "bench/gen", importExtension },
+    {
+      inputs: ["examples/ticker/schemas"],
+      protoPath: ["examples/ticker/schemas"],
+      out: "examples/ticker/gen",
+      importExtension,
+    },
   ],
 };

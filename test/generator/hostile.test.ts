@@ -98,12 +98,15 @@ test("hostile names and comments stay names and comments", async () => {
   expect(result.diagnostics).toEqual([]);
   expect(folder.typeErrors()).toEqual([]);
   for (const { path } of result.changes) {
-    if (path.endsWith("_pb.ts") || path.endsWith(".contract.ts")) await import(pathToFileURL(join(folder.path, path)).href);
+    if (path.endsWith("_pb.ts") || path.endsWith(".contract.ts"))
+      await import(pathToFileURL(join(folder.path, path)).href);
   }
   expect(globalThis).not.toHaveProperty("hostile");
   const client = folder.read("odd folder/it's.client.ts");
   // A client with a method `then` would be taken for a promise; `new(…)` would be a constructor.
   expect(client).toContain("  then$(request");
   expect(client).toContain('  "new"(');
-  expect(folder.read("ed.server.ts")).toContain('{ readonly room: NonNullable<EdRequest["room"]>; readonly plain: EdRequest["plain"] }');
+  expect(folder.read("ed.server.ts")).toContain(
+    '{ readonly room: NonNullable<EdRequest["room"]>; readonly plain: EdRequest["plain"] }',
+  );
 }, 120_000);

@@ -22,10 +22,16 @@ export class CodeFolder implements Disposable {
   typeErrors(options: Readonly<Record<string, unknown>> = {}): readonly string[] {
     this.write("tsconfig.json", JSON.stringify({ compilerOptions: { ...strict, ...options }, include: ["./**/*"] }));
     const bin = join(createRequire(import.meta.url).resolve("typescript/package.json"), "../bin/tsc");
-    const done = spawnSync(process.execPath, [bin, "-p", this.path, "--pretty", "false"], { cwd: root, encoding: "utf8" });
+    const done = spawnSync(process.execPath, [bin, "-p", this.path, "--pretty", "false"], {
+      cwd: root,
+      encoding: "utf8",
+    });
     if (done.error !== undefined) throw done.error;
     const here = relative(root, this.path);
-    return done.stdout.split("\n").filter((line) => line.startsWith(here) || line.startsWith("error ")).map((line) => line.replace(here, basename(here).slice(0, 3)));
+    return done.stdout
+      .split("\n")
+      .filter((line) => line.startsWith(here) || line.startsWith("error "))
+      .map((line) => line.replace(here, basename(here).slice(0, 3)));
   }
 
   [Symbol.dispose](): void {

@@ -40,8 +40,12 @@ function checked(name: string, value: unknown): RacewayConfig {
     const has = (property: string): boolean => entries.some(([key]) => key === property);
     if (!has("inputs") || !has("out")) throw new UsageError(`${name}: generate[${at}] needs inputs and out.`);
     for (const [key, one] of entries) {
-      if (!Object.hasOwn(known, key)) throw new UsageError(`${name}: generate[${at}] has no option ${key}; known are ${Object.keys(known).join(", ")}.`);
-      if (one !== undefined && !known[key as keyof GenerateJob](one)) throw new UsageError(`${name}: generate[${at}].${key} is ${JSON.stringify(one)}, which cannot be.`);
+      if (!Object.hasOwn(known, key))
+        throw new UsageError(
+          `${name}: generate[${at}] has no option ${key}; known are ${Object.keys(known).join(", ")}.`,
+        );
+      if (one !== undefined && !known[key as keyof GenerateJob](one))
+        throw new UsageError(`${name}: generate[${at}].${key} is ${JSON.stringify(one)}, which cannot be.`);
     }
   }
   return { generate: jobs as readonly GenerateJob[] };

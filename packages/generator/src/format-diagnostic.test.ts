@@ -1,3 +1,4 @@
+// Findings as text, as JSON and as annotations of GitHub.
 import { expect, test } from "vitest";
 import type { Diagnostic } from "./diagnostic.ts";
 import { formatDiagnostics } from "./format-diagnostic.ts";
@@ -31,7 +32,12 @@ test("as text", () => {
 
 test("as JSON, one object a line", () => {
   const text = formatDiagnostics([diagnostic, diagnostic], "json");
-  expect(text.trimEnd().split("\n").map((line) => JSON.parse(line) as unknown)).toEqual([diagnostic, diagnostic]);
+  expect(
+    text
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as unknown),
+  ).toEqual([diagnostic, diagnostic]);
 });
 
 test("as annotations of GitHub, with what would end them escaped", () => {
@@ -43,7 +49,10 @@ test("as annotations of GitHub, with what would end them escaped", () => {
 });
 
 test("says how many more there are than are shown", () => {
-  const text = formatDiagnostics(Array.from({ length: 60 }, () => diagnostic), "text");
+  const text = formatDiagnostics(
+    Array.from({ length: 60 }, () => diagnostic),
+    "text",
+  );
   expect(text).toContain("… and 10 more findings.");
 });
 
@@ -54,5 +63,7 @@ test("a schema's text cannot move the cursor or colour the terminal", () => {
 });
 
 test("nothing to say is nothing", () => {
-  expect(formatDiagnostics([], "text") + formatDiagnostics([], "json") + formatDiagnostics([], "github-actions")).toBe("");
+  expect(formatDiagnostics([], "text") + formatDiagnostics([], "json") + formatDiagnostics([], "github-actions")).toBe(
+    "",
+  );
 });

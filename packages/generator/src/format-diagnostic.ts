@@ -39,7 +39,12 @@ function printable(text: string): string {
 function annotationOf({ severity, rule, message, mend, file, range }: Diagnostic): string {
   const properties = [`file=${property(file)}`];
   if (range !== undefined) {
-    properties.push(`line=${range.line}`, `endLine=${range.endLine}`, `col=${range.column}`, `endColumn=${range.endColumn}`);
+    properties.push(
+      `line=${range.line}`,
+      `endLine=${range.endLine}`,
+      `col=${range.column}`,
+      `endColumn=${range.endColumn}`,
+    );
   }
   properties.push(`title=${property(rule)}`);
   return `::${severity} ${properties.join(",")}::${escaped(`${message}\nmend: ${mend}`)}\n`;

@@ -8,20 +8,29 @@ import type { Target } from "./target.ts";
 const a = { "proto/a.proto": 'syntax = "proto3"; service A { rpc X(M) returns (M); } message M {}' };
 
 test("nothing to generate from", async () => {
-  await expect(generate({ inputs: [], out: "gen" })).rejects.toMatchObject({ kind: "usage", message: "There is nothing to generate from. Name .proto files, or folders that have some." });
+  await expect(generate({ inputs: [], out: "gen" })).rejects.toMatchObject({
+    kind: "usage",
+    message: "There is nothing to generate from. Name .proto files, or folders that have some.",
+  });
 });
 
 test("a file that is in two proto paths", async () => {
   using schema = new SchemaFolder({ ...a, "copy/a.proto": a["proto/a.proto"] });
   await expect(schema.generate({ protoPath: ["proto", "copy"] })).rejects.toMatchObject({ kind: "usage" });
-  await expect(schema.generate({ protoPath: ["proto", "copy"] })).rejects.toThrow(/a\.proto is in more than one proto path: .*proto and .*copy\. Leave one of them out\./);
+  await expect(schema.generate({ protoPath: ["proto", "copy"] })).rejects.toThrow(
+    /a\.proto is in more than one proto path: .*proto and .*copy\. Leave one of them out\./,
+  );
 });
 
 test("a target that is not there, or speaks another contract", async () => {
   using schema = new SchemaFolder(a);
-  await expect(schema.generate({ targets: ["nope" as "es"] })).rejects.toThrow('There is no target "nope". Built in are es and ts.');
+  await expect(schema.generate({ targets: ["nope" as "es"] })).rejects.toThrow(
+    'There is no target "nope". Built in are es and ts.',
+  );
   const future = { name: "future", contract: 2, generate: () => [] } as unknown as Target;
-  await expect(schema.generate({ targets: [future] })).rejects.toThrow("Target future speaks contract 2, this generator speaks 1.");
+  await expect(schema.generate({ targets: [future] })).rejects.toThrow(
+    "Target future speaks contract 2, this generator speaks 1.",
+  );
 });
 
 test("a target of one's own, beside a built-in one", async () => {
@@ -29,7 +38,12 @@ test("a target of one's own, beside a built-in one", async () => {
   const list: Target = {
     name: "list",
     contract: 1,
-    generate: (model) => model.files.map((file) => ({ path: `${file.path}.txt`, source: file.path, text: `${file.services.map((one) => one.name).join("\n")}\n` })),
+    generate: (model) =>
+      model.files.map((file) => ({
+        path: `${file.path}.txt`,
+        source: file.path,
+        text: `${file.services.map((one) => one.name).join("\n")}\n`,
+      })),
   };
   await schema.generate({ targets: ["ts", list] });
   expect(schema.read("gen/a.proto.txt").split("\n").slice(1)).toEqual(["A", ""]);
@@ -42,13 +56,22 @@ test("a compiler of one's own", async () => {
   const compiler: SchemaCompiler = {
     name: "refusing",
     compile: (_, files) =>
-      Promise.resolve({ ok: false, findings: [{ file: files[0]!, line: 1, column: 1, endLine: 1, endColumn: 7, message: "no" }] }),
+      Promise.resolve({
+        ok: false,
+        findings: [{ file: files[0]!, line: 1, column: 1, endLine: 1, endColumn: 7, message: "no" }],
+      }),
   };
-  expect(await schema.findings({ compiler })).toBe("schema_invalid at «syntax»: no; see the language's reference at https://protobuf.com/docs/language-spec.");
+  expect(await schema.findings({ compiler })).toBe(
+    "schema_invalid at «syntax»: no; see the language's reference at https://protobuf.com/docs/language-spec.",
+  );
 });
 
 test("imports between generated files end as they are wanted", async () => {
-  for (const [importExtension, ending] of [["js", ".js"], ["ts", ".ts"], ["none", ""]] as const) {
+  for (const [importExtension, ending] of [
+    ["js", ".js"],
+    ["ts", ".ts"],
+    ["none", ""],
+  ] as const) {
     using schema = new SchemaFolder(a);
     await schema.generate({ importExtension });
     expect(schema.read("gen/a.contract.ts")).toContain(`from "./a_pb${ending}";`);
@@ -56,9 +79,19 @@ test("imports between generated files end as they are wanted", async () => {
 });
 
 test("schemas without services give messages only, and a service without methods compiles to nothing much", async () => {
-  using schema = new SchemaFolder({ "proto/m.proto": 'syntax = "proto3"; message M {}', "proto/e.proto": 'syntax = "proto3"; service Empty {}' });
+  using schema = new SchemaFolder({
+    "proto/m.proto": 'syntax = "proto3"; message M {}',
+    "proto/e.proto": 'syntax = "proto3"; service Empty {}',
+  });
   await schema.generate();
-  expect(schema.list()).toEqual([".raceway-manifest.json", "e.client.ts", "e.contract.ts", "e.server.ts", "e_pb.ts", "m_pb.ts"]);
+  expect(schema.list()).toEqual([
+    ".raceway-manifest.json",
+    "e.client.ts",
+    "e.contract.ts",
+    "e.server.ts",
+    "e_pb.ts",
+    "m_pb.ts",
+  ]);
 });
 
 test("what others need is generated too, without their services", async () => {
@@ -67,5 +100,12 @@ test("what others need is generated too, without their services", async () => {
     "proto/b.proto": 'syntax = "proto3"; import "a.proto"; service B { rpc X(M) returns (M); }',
   });
   await schema.generate({ inputs: ["proto/b.proto"] });
-  expect(schema.list()).toEqual([".raceway-manifest.json", "a_pb.ts", "b.client.ts", "b.contract.ts", "b.server.ts", "b_pb.ts"]);
+  expect(schema.list()).toEqual([
+    ".raceway-manifest.json",
+    "a_pb.ts",
+    "b.client.ts",
+    "b.contract.ts",
+    "b.server.ts",
+    "b_pb.ts",
+  ]);
 });

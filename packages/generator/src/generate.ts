@@ -57,7 +57,11 @@ export interface GenerateResult {
 /** Throws a `GenerateFailure` for a wrong request or a tool that did not work; what is wrong with a schema is in the result. */
 export async function generate(options: GenerateOptions): Promise<GenerateResult> {
   const cwd = resolve(options.cwd ?? ".");
-  if (options.inputs.length === 0) throw new GenerateFailure("usage", "There is nothing to generate from. Name .proto files, or folders that have some.");
+  if (options.inputs.length === 0)
+    throw new GenerateFailure(
+      "usage",
+      "There is nothing to generate from. Name .proto files, or folders that have some.",
+    );
   const sources = findSources(cwd, options.inputs, options.protoPath ?? []);
   const compiled = await (options.compiler ?? bufCompiler()).compile(sources, sources.files);
   if (!compiled.ok) return refused(explainFindings(compiled.findings, sources));
@@ -84,18 +88,28 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
     const descriptors = stripOptions(set, options.keepOptions);
     const reached = withImports(descriptors, sources.files);
     const asked = new Set(sources.files);
-    const needed = reached.map((file) => file.name).filter((file) => !asked.has(file) && !Object.hasOwn(wktPublicImportPaths, file));
+    const needed = reached
+      .map((file) => file.name)
+      .filter((file) => !asked.has(file) && !Object.hasOwn(wktPublicImportPaths, file));
     const model = buildModel(registry, sources.files, needed);
-    const context = { importExtension: options.importExtension ?? "js", descriptors: create(FileDescriptorSetSchema, { file: [...reached] }) };
+    const context = {
+      importExtension: options.importExtension ?? "js",
+      descriptors: create(FileDescriptorSetSchema, { file: [...reached] }),
+    };
     const made: OutputFile[] = [];
-    for (const target of (options.targets ?? ["es", "ts"]).map(targetOf)) made.push(...(await target.generate(model, context)));
+    for (const target of (options.targets ?? ["es", "ts"]).map(targetOf))
+      made.push(...(await target.generate(model, context)));
     return made;
   }
 }
 
 function targetOf(target: BuiltInTarget | Target): Target {
   if (typeof target === "object") {
-    if (target.contract !== 1) throw new GenerateFailure("usage", `Target ${target.name} speaks contract ${String(target.contract)}, this generator speaks 1. Install versions that fit.`);
+    if (target.contract !== 1)
+      throw new GenerateFailure(
+        "usage",
+        `Target ${target.name} speaks contract ${String(target.contract)}, this generator speaks 1. Install versions that fit.`,
+      );
     return target;
   }
   switch (target) {
@@ -112,7 +126,14 @@ function placed({ rule, severity, place, message, mend }: Finding, sources: Sche
   const file = place.file.proto.name;
   const text = new SourceText(sources.text(file));
   const range = rangeOf(place, text);
-  return { rule, severity, message, mend, file: sources.shown(file), ...(range !== undefined && { range, frame: text.frame(range) }) };
+  return {
+    rule,
+    severity,
+    message,
+    mend,
+    file: sources.shown(file),
+    ...(range !== undefined && { range, frame: text.frame(range) }),
+  };
 }
 
 function refused(diagnostics: readonly Diagnostic[]): GenerateResult {

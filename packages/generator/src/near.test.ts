@@ -1,3 +1,4 @@
+// The name that somebody meant.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { editDistance, nearest } from "./near.ts";

@@ -1,5 +1,13 @@
 // Where a descriptor, or a part of its options, is written: paths as in `SourceCodeInfo`, and the way from them to a range.
-import type { DescEnum, DescExtension, DescField, DescFile, DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
+import type {
+  DescEnum,
+  DescExtension,
+  DescField,
+  DescFile,
+  DescMessage,
+  DescMethod,
+  DescService,
+} from "@bufbuild/protobuf";
 import type { SourceCodeInfo_Location } from "@bufbuild/protobuf/wkt";
 import type { Range } from "./diagnostic.ts";
 import type { Point, SourceText } from "./source-text.ts";
@@ -55,7 +63,12 @@ export function nameOf(desc: Exclude<Described, DescFile>): Place {
  * A part of an option: names of fields (as in TypeScript) and positions in lists, from the option's message inwards.
  * `optionPart(method, channel, ["topic", "address"], "{room}")`.
  */
-export function optionPart(desc: Described, option: DescExtension, parts: readonly (string | number)[], token?: string): Place {
+export function optionPart(
+  desc: Described,
+  option: DescExtension,
+  parts: readonly (string | number)[],
+  token?: string,
+): Place {
   const path = [...pathOf(desc), OPTIONS[desc.kind], option.number];
   let message = option.message;
   for (const part of parts) {

@@ -1,7 +1,17 @@
+// Columns as compilers count them, and the frame around a place.
 import { expect, test } from "vitest";
 import { SourceText } from "./source-text.ts";
 
-const texts = ["int32 x", "\tint32 x", "   \tint32 x", "/*é*/int32 x", "/*中*/int32 x", "/*😀*/int32 x", "/*e\u0301*/int32 x", "/*👨‍👩‍👧*/int32 x"];
+const texts = [
+  "int32 x",
+  "\tint32 x",
+  "   \tint32 x",
+  "/*é*/int32 x",
+  "/*中*/int32 x",
+  "/*😀*/int32 x",
+  "/*e\u0301*/int32 x",
+  "/*👨‍👩‍👧*/int32 x",
+];
 
 test("finds the same character by bytes, as buf's findings count", () => {
   for (const text of texts) {

@@ -2,7 +2,16 @@
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { type GenerateOptions, type GenerateResult, type Model, type Range, type Target, type TargetContext, formatDiagnostics, generate } from "../src/index.ts";
+import {
+  type GenerateOptions,
+  type GenerateResult,
+  type Model,
+  type Range,
+  type Target,
+  type TargetContext,
+  formatDiagnostics,
+  generate,
+} from "../src/index.ts";
 
 export class SchemaFolder implements Disposable {
   readonly path: string = mkdtempSync(join(tmpdir(), "raceway-test-"));
@@ -31,11 +40,17 @@ export class SchemaFolder implements Disposable {
   /** Short: "rule at «text of the place»: what is wrong; how to mend it". */
   async findings(options: Partial<GenerateOptions> = {}): Promise<string> {
     const { diagnostics } = await this.generate(options);
-    return diagnostics.map(({ rule, file, range, message, mend }) => `${rule} at «${textAt(this.read(file), range)}»: ${message}; ${mend}`).join("\n");
+    return diagnostics
+      .map(
+        ({ rule, file, range, message, mend }) => `${rule} at «${textAt(this.read(file), range)}»: ${message}; ${mend}`,
+      )
+      .join("\n");
   }
 
   /** What targets get. */
-  async seen(options: Partial<GenerateOptions> = {}): Promise<{ readonly model: Model; readonly context: TargetContext }> {
+  async seen(
+    options: Partial<GenerateOptions> = {},
+  ): Promise<{ readonly model: Model; readonly context: TargetContext }> {
     let seen: { model: Model; context: TargetContext } | undefined;
     const spy: Target = {
       name: "spy",
@@ -80,5 +95,7 @@ function textAt(text: string, range: Range | undefined): string {
 
 /** A schema file of package `demo.v1` with the options imported. */
 export function demo(body: string): Readonly<Record<string, string>> {
-  return { "proto/demo/v1/demo.proto": `syntax = "proto3";\n\npackage demo.v1;\n\nimport "google/protobuf/empty.proto";\nimport "raceway/v1/options.proto";\n\n${body}` };
+  return {
+    "proto/demo/v1/demo.proto": `syntax = "proto3";\n\npackage demo.v1;\n\nimport "google/protobuf/empty.proto";\nimport "raceway/v1/options.proto";\n\n${body}`,
+  };
 }

@@ -221,4 +221,3 @@ export const BenchService: GenService<{
   },
 }> = /*@__PURE__*/
   serviceDesc(file_bench_v1_bench, 0);
-

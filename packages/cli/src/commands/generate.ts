@@ -44,7 +44,11 @@ export function generateCommand(context: CommandContext, ended: Ended): CommandM
           requiresArg: true,
           describe: "Custom option, or package of them, that clients may see, such as buf.validate",
         })
-        .option("check", { type: "boolean", default: false, describe: "Write nothing; exit with 1 if something would change" })
+        .option("check", {
+          type: "boolean",
+          default: false,
+          describe: "Write nothing; exit with 1 if something would change",
+        })
         .option("error-format", {
           choices: ["text", "json", "github-actions"] as const,
           default: "text" as const,

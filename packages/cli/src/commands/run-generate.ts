@@ -1,5 +1,12 @@
 // `raceway generate`: what it does.
-import { type DiagnosticFormat, type FileChange, GenerateFailure, type GenerateOptions, formatDiagnostics, generate } from "@raceway/generator";
+import {
+  type DiagnosticFormat,
+  type FileChange,
+  GenerateFailure,
+  type GenerateOptions,
+  formatDiagnostics,
+  generate,
+} from "@raceway/generator";
 import { type GenerateJob, readConfig } from "../config.ts";
 import { type CommandContext, Exit, UsageError } from "../context.ts";
 import type { GenerateArguments } from "./generate.ts";
@@ -20,7 +27,8 @@ async function run(options: GenerateOptions): ReturnType<typeof generate> {
   try {
     return await generate(options);
   } catch (error) {
-    if (error instanceof GenerateFailure && error.kind === "usage") throw new UsageError(error.message, { cause: error });
+    if (error instanceof GenerateFailure && error.kind === "usage")
+      throw new UsageError(error.message, { cause: error });
     throw error;
   }
 }
@@ -40,7 +48,9 @@ async function jobsOf(args: GenerateArguments, context: CommandContext): Promise
   if (args.out !== undefined || some.length > 0) throw new UsageError("Name schema files, or folders that have some.");
   const config = await readConfig(context.cwd);
   if (config === undefined) {
-    throw new UsageError("Name schema files and --out, or write a raceway.config.ts that exports { generate: [{ inputs, out }] }.");
+    throw new UsageError(
+      "Name schema files and --out, or write a raceway.config.ts that exports { generate: [{ inputs, out }] }.",
+    );
   }
   return config.generate;
 }
@@ -49,5 +59,10 @@ async function jobsOf(args: GenerateArguments, context: CommandContext): Promise
 function summary(changes: readonly FileChange[]): string {
   const kinds = ["added", "changed", "deleted", "unchanged"] as const;
   const counts = kinds.map((kind) => ({ kind, count: changes.filter(({ change }) => change === kind).length }));
-  return counts.filter(({ count }) => count > 0).map(({ kind, count }) => `${count} ${kind}`).join(", ") || "nothing to write";
+  return (
+    counts
+      .filter(({ count }) => count > 0)
+      .map(({ kind, count }) => `${count} ${kind}`)
+      .join(", ") || "nothing to write"
+  );
 }

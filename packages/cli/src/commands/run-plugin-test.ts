@@ -16,7 +16,11 @@ export async function runPluginTest(args: PluginTestArguments, context: CommandC
     for (const format of formatsOf(subject)) {
       if (!args.json) context.out(`${subject.name}, ${format} batches\n`);
       const totals = await runCases(linkCases(subject, { format }), (line, result) =>
-        context.out(args.json ? `${JSON.stringify({ subject: subject.name, format, ...result })}\n` : `  ${line.replaceAll("\n", "\n  ")}\n`),
+        context.out(
+          args.json
+            ? `${JSON.stringify({ subject: subject.name, format, ...result })}\n`
+            : `  ${line.replaceAll("\n", "\n  ")}\n`,
+        ),
       );
       passed += totals.passed;
       failed += totals.failed;
@@ -35,7 +39,9 @@ async function subjectOf(args: PluginTestArguments, { cwd }: CommandContext): Pr
   const subject: unknown = typeof exported === "function" ? await (exported as () => unknown)() : exported;
   if (isSubject(subject)) return subject;
   const have = Object.keys(loaded).join(", ") || "nothing";
-  throw new UsageError(`${args.module} exports no LinkSubject as ${args.export}; it exports ${have}. The README of @raceway/testkit says what that is; --export names another.`);
+  throw new UsageError(
+    `${args.module} exports no LinkSubject as ${args.export}; it exports ${have}. The README of @raceway/testkit says what that is; --export names another.`,
+  );
 }
 
 /** A path, or else a package as the plugin's own folder sees it. */
@@ -45,11 +51,19 @@ function urlOf(module: string, cwd: string): string {
   try {
     return pathToFileURL(createRequire(join(cwd, "package.json")).resolve(module)).href;
   } catch (error) {
-    throw new UsageError(`There is no file or package ${module}. Build the plugin, or correct the path.`, { cause: error });
+    throw new UsageError(`There is no file or package ${module}. Build the plugin, or correct the path.`, {
+      cause: error,
+    });
   }
 }
 
 function isSubject(value: unknown): value is LinkSubject {
-  return typeof value === "object" && value !== null && "connect" in value && typeof value.connect === "function" && "traits" in value && "name" in value;
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "connect" in value &&
+    typeof value.connect === "function" &&
+    "traits" in value &&
+    "name" in value
+  );
 }
-

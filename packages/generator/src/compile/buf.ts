@@ -27,7 +27,20 @@ async function compile(sources: SchemaSources, files: readonly string[]): Promis
     await mkdir(join(stage, "cache"));
     const config = JSON.stringify({ version: "v2", modules });
     const paths = files.flatMap((file) => ["--path", `m${rootIndex(sources, file)}/${file}`]);
-    const done = await run(["build", "--config", config, "--as-file-descriptor-set", "--error-format", "json", "-o", "-#format=binpb", ...paths], stage);
+    const done = await run(
+      [
+        "build",
+        "--config",
+        config,
+        "--as-file-descriptor-set",
+        "--error-format",
+        "json",
+        "-o",
+        "-#format=binpb",
+        ...paths,
+      ],
+      stage,
+    );
     if (done.code === 0) return { ok: true, set: fromBinary(FileDescriptorSetSchema, done.out) };
     const findings = done.code === FOUND ? findingsIn(done.err) : [];
     if (findings.length > 0) return { ok: false, findings };
@@ -54,7 +67,11 @@ function run(args: readonly string[], cwd: string): Promise<Done> {
     try {
       bin = createRequire(import.meta.url).resolve("@bufbuild/buf/bin/buf");
     } catch (error) {
-      reject(new GenerateFailure("tool", "The package @bufbuild/buf is not installed. Install the dependencies again.", { cause: error }));
+      reject(
+        new GenerateFailure("tool", "The package @bufbuild/buf is not installed. Install the dependencies again.", {
+          cause: error,
+        }),
+      );
       return;
     }
     // No network, no home: the cache is in the stage, and nothing is fetched.
@@ -64,9 +81,12 @@ function run(args: readonly string[], cwd: string): Promise<Done> {
     const err: Buffer[] = [];
     child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
-    child.once("error", (error) => reject(new GenerateFailure("tool", `buf did not start: ${error.message}.`, { cause: error })));
+    child.once("error", (error) =>
+      reject(new GenerateFailure("tool", `buf did not start: ${error.message}.`, { cause: error })),
+    );
     child.once("close", (code, signal) => {
-      if (code === null) reject(new GenerateFailure("tool", `buf was ended by ${signal}. There may be too little memory.`));
+      if (code === null)
+        reject(new GenerateFailure("tool", `buf was ended by ${signal}. There may be too little memory.`));
       else resolve({ code, out: Buffer.concat(out), err: Buffer.concat(err).toString("utf8") });
     });
   });

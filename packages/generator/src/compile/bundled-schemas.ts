@@ -12,5 +12,8 @@ export function bundledSchemas(): string {
     const path = join(import.meta.dirname, place);
     if (existsSync(join(path, "raceway/v1/options.proto"))) return path;
   }
-  throw new GenerateFailure("tool", "The package @raceway/generator lacks schemas/raceway/v1/options.proto. Install it again.");
+  throw new GenerateFailure(
+    "tool",
+    "The package @raceway/generator lacks schemas/raceway/v1/options.proto. Install it again.",
+  );
 }

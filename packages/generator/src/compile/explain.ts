@@ -40,11 +40,23 @@ export function explainFindings(findings: readonly CompilerFinding[], sources: S
       repeats.set(key, { at: diagnostics.length, count: 0 });
     }
     const range = source.range(from, to);
-    diagnostics.push({ rule, severity: "error", message, mend, file: sources.shown(finding.file), range, frame: source.frame(range) });
+    diagnostics.push({
+      rule,
+      severity: "error",
+      message,
+      mend,
+      file: sources.shown(finding.file),
+      range,
+      frame: source.frame(range),
+    });
   }
   for (const { at, count } of repeats.values()) {
     const first = diagnostics[at]!;
-    if (count > 0) diagnostics[at] = { ...first, message: `${first.message}, nor ${count === 1 ? "is 1 more name" : `are ${count} more names`} of that file` };
+    if (count > 0)
+      diagnostics[at] = {
+        ...first,
+        message: `${first.message}, nor ${count === 1 ? "is 1 more name" : `are ${count} more names`} of that file`,
+      };
   }
   return diagnostics;
 }
@@ -68,67 +80,125 @@ function explain(said: string, where: Where): Explained {
   if (field !== undefined && message !== undefined) return unknownField(field, message);
   if (said === "mismatched types") return mismatch(token, where);
   const range = /^literal out of range for `(\w+)`$/.exec(said)?.[1];
-  if (range !== undefined) return { rule: "option_mismatch", message: `${token} is out of the range of ${range}`, mend: `write ${article(range)}.` };
+  if (range !== undefined)
+    return {
+      rule: "option_mismatch",
+      message: `${token} is out of the range of ${range}`,
+      mend: `write ${article(range)}.`,
+    };
   const oneof = /^oneof `([\w.]+)` set multiple times$/.exec(said)?.[1];
   if (oneof !== undefined) {
-    const members = ourMessages().flatMap((one) => one.oneofs).find((one) => `${one.parent.typeName}.${one.name}` === oneof)?.fields;
+    const members = ourMessages()
+      .flatMap((one) => one.oneofs)
+      .find((one) => `${one.parent.typeName}.${one.name}` === oneof)?.fields;
     const names = members?.map((one) => one.name).join(", ");
-    return { rule: "option_repeated", message: `only one member of ${oneof} can be given`, mend: names === undefined ? "keep one of them." : `keep one of ${names}.` };
+    return {
+      rule: "option_repeated",
+      message: `only one member of ${oneof} can be given`,
+      mend: names === undefined ? "keep one of them." : `keep one of ${names}.`,
+    };
   }
-  if (said.startsWith("unexpected ")) return { rule: "schema_invalid", message: said, mend: "a `;`, a brace or a quote may be missing before it." };
+  if (said.startsWith("unexpected "))
+    return { rule: "schema_invalid", message: said, mend: "a `;`, a brace or a quote may be missing before it." };
   if (said.endsWith(" declared multiple times") || said.includes("same JSON name")) {
     return { rule: "schema_invalid", message: said, mend: "rename or remove one of them." };
   }
-  return { rule: "schema_invalid", message: said, mend: "see the language's reference at https://protobuf.com/docs/language-spec." };
+  return {
+    rule: "schema_invalid",
+    message: said,
+    mend: "see the language's reference at https://protobuf.com/docs/language-spec.",
+  };
 }
 
 function missingImport(statement: string, { sources }: Where): Explained {
   const path = /["'](.*)["']/.exec(statement)?.[1] ?? statement;
   const roots = sources.roots.map((root) => sources.shownRoot(root)).join(", ");
-  return { rule: "import_missing", message: `there is no "${path}" to import; looked in ${roots}`, mend: "add the folder that the path is relative to with --proto-path, or correct the path." };
+  return {
+    rule: "import_missing",
+    message: `there is no "${path}" to import; looked in ${roots}`,
+    mend: "add the folder that the path is relative to with --proto-path, or correct the path.",
+  };
 }
 
 function unknownName(name: string, { source, file, sources }: Where): Explained {
   const home = homeOf(name);
   const imports = importsIn(source.text);
   if (home !== undefined && !imports.includes(home) && file !== home) {
-    return { rule: "import_needed", message: `${name} is not known here`, mend: `add \`import "${home}";\` to the file.` };
+    return {
+      rule: "import_needed",
+      message: `${name} is not known here`,
+      mend: `add \`import "${home}";\` to the file.`,
+    };
   }
   if (name.startsWith("raceway.v1.")) {
     const known = extensionNames();
     const guess = nearest(name, known);
-    return { rule: "option_unknown", message: `there is no option ${name}`, mend: guess === undefined ? `known are ${known.join(", ")}.` : `did you mean \`${guess}\`?` };
+    return {
+      rule: "option_unknown",
+      message: `there is no option ${name}`,
+      mend: guess === undefined ? `known are ${known.join(", ")}.` : `did you mean \`${guess}\`?`,
+    };
   }
   // Values of our enums begin with the enum's name, so the first word says which are meant.
-  const values = ourEnums().flatMap((one) => one.values.map((value) => value.name)).filter((value) => value.split("_")[0] === name.split("_")[0]);
+  const values = ourEnums()
+    .flatMap((one) => one.values.map((value) => value.name))
+    .filter((value) => value.split("_")[0] === name.split("_")[0]);
   if (values.length > 0) {
     const value = nearest(name, values);
-    return { rule: "option_unknown", message: `there is no value ${name}`, mend: value === undefined ? `known are ${values.join(", ")}.` : `did you mean \`${value}\`?` };
+    return {
+      rule: "option_unknown",
+      message: `there is no value ${name}`,
+      mend: value === undefined ? `known are ${values.join(", ")}.` : `did you mean \`${value}\`?`,
+    };
   }
   const declared = [file, ...imports].flatMap((one) => declaredIn(sources.text(one)));
   const guess = nearest(name, declared);
-  return { rule: "name_unknown", message: `${name} is not declared, here or in an imported file`, mend: guess === undefined ? "declare it, or import the file that does." : `did you mean \`${guess}\`?` };
+  return {
+    rule: "name_unknown",
+    message: `${name} is not declared, here or in an imported file`,
+    mend: guess === undefined ? "declare it, or import the file that does." : `did you mean \`${guess}\`?`,
+  };
 }
 
 function unknownField(name: string, holder: string): Explained {
-  const known = ourMessages().find((one) => one.typeName === holder)?.fields.map((field) => field.name) ?? [];
+  const known =
+    ourMessages()
+      .find((one) => one.typeName === holder)
+      ?.fields.map((field) => field.name) ?? [];
   const guess = nearest(name, known);
-  const mend = guess !== undefined ? `did you mean \`${guess}\`?` : known.length > 0 ? `its fields are ${known.join(", ")}.` : "correct the name, or remove it.";
+  const mend =
+    guess !== undefined
+      ? `did you mean \`${guess}\`?`
+      : known.length > 0
+        ? `its fields are ${known.join(", ")}.`
+        : "correct the name, or remove it.";
   return { rule: "option_unknown", message: `${holder} has no field \`${name}\``, mend };
 }
 
 function mismatch(token: string, { source, from }: Where): Explained {
   const before = source.between({ line: Math.max(0, from.line - 2), index: 0 }, from);
   const name = /(\w+)\s*:?\s*\[?\s*$/.exec(before)?.[1];
-  const types = new Set(ourMessages().flatMap((one) => one.fields).filter((field) => field.name === name).map(typeOf));
+  const types = new Set(
+    ourMessages()
+      .flatMap((one) => one.fields)
+      .filter((field) => field.name === name)
+      .map(typeOf),
+  );
   const [type] = types;
   const wanted = type !== undefined && types.size === 1 ? `write ${type}.` : "write a value of the field's type.";
-  return { rule: "option_mismatch", message: name === undefined ? `${token} is not of the right type` : `${token} is not of the type of \`${name}\``, mend: wanted };
+  return {
+    rule: "option_mismatch",
+    message: name === undefined ? `${token} is not of the right type` : `${token} is not of the type of \`${name}\``,
+    mend: wanted,
+  };
 }
 
 function typeOf(field: DescField): string {
   if (field.enum !== undefined) return `one of ${field.enum.values.map((value) => value.name).join(", ")}`;
-  if (field.message !== undefined) return field.message.typeName === "google.protobuf.Duration" ? "a duration: { seconds: 1 }" : `{ … }, a ${field.message.typeName}`;
+  if (field.message !== undefined)
+    return field.message.typeName === "google.protobuf.Duration"
+      ? "a duration: { seconds: 1 }"
+      : `{ … }, a ${field.message.typeName}`;
   return article(field.scalar === undefined ? "value" : ScalarType[field.scalar].toLowerCase());
 }
 
@@ -159,11 +229,18 @@ function homeOf(name: string): string | undefined {
 /** Well-known types that share a file. */
 const wellKnownFiles: { readonly [name: string]: string } = {
   ...Object.fromEntries(["Struct", "Value", "ListValue", "NullValue"].map((name) => [name, "struct"])),
-  ...Object.fromEntries(["Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes"].map((name) => [`${name}Value`, "wrappers"])),
+  ...Object.fromEntries(
+    ["Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes"].map((name) => [
+      `${name}Value`,
+      "wrappers",
+    ]),
+  ),
 };
 
 function importsIn(text: string): readonly string[] {
-  return [...text.matchAll(/^\s*import\s+(?:public\s+|weak\s+|option\s+)?["']([^"']+)["']/gm)].map((match) => match[1]!);
+  return [...text.matchAll(/^\s*import\s+(?:public\s+|weak\s+|option\s+)?["']([^"']+)["']/gm)].map(
+    (match) => match[1]!,
+  );
 }
 
 function declaredIn(text: string): readonly string[] {

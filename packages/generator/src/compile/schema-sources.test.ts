@@ -1,3 +1,4 @@
+// Which files are meant by inputs and proto paths, and where their import paths begin.
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -21,7 +22,9 @@ test("a file's package says where its import path begins", () => {
 test("proto paths decide, when they are given", () => {
   using schema = new SchemaFolder({ "api/chat/v1/room.proto": text("chat.v1") });
   expect(findSources(schema.path, ["api"], ["."]).files).toEqual(["api/chat/v1/room.proto"]);
-  expect(() => findSources(schema.path, ["api"], ["api/chat/v1", "nowhere"])).toThrow("The proto path nowhere is not a folder.");
+  expect(() => findSources(schema.path, ["api"], ["api/chat/v1", "nowhere"])).toThrow(
+    "The proto path nowhere is not a folder.",
+  );
   mkdirSync(join(schema.path, "empty"));
   expect(() => findSources(schema.path, ["api"], ["empty"])).toThrow(
     "api is in none of the proto paths empty. Add the folder that its imports are relative to.",
@@ -42,7 +45,9 @@ test("skips hidden folders and node_modules, and finds the rest in order", () =>
 
 test("says what is wrong with inputs", () => {
   using schema = new SchemaFolder({ "docs/readme.md": "" });
-  expect(() => findSources(schema.path, ["nope.proto"], [])).toThrow("There is no nope.proto. Name .proto files, or folders that have some.");
+  expect(() => findSources(schema.path, ["nope.proto"], [])).toThrow(
+    "There is no nope.proto. Name .proto files, or folders that have some.",
+  );
   expect(() => findSources(schema.path, ["docs"], [])).toThrow("There is no .proto file in docs.");
 });
 

@@ -30,14 +30,19 @@ export function findSources(cwd: string, inputs: readonly string[], protoPaths: 
   const files = new Set<string>();
   for (const input of inputs) {
     const path = resolve(cwd, input);
-    if (!existsSync(path)) throw new GenerateFailure("usage", `There is no ${input}. Name .proto files, or folders that have some.`);
+    if (!existsSync(path))
+      throw new GenerateFailure("usage", `There is no ${input}. Name .proto files, or folders that have some.`);
     const isFolder = statSync(path).isDirectory();
     const found = isFolder ? protosIn(path) : [path];
     if (found.length === 0) throw new GenerateFailure("usage", `There is no .proto file in ${input}.`);
     for (const file of found) {
-      const root = given.length > 0 ? given.find((one) => inside(one, file)) : rootOf(file, isFolder ? path : resolve(path, ".."));
+      const root =
+        given.length > 0 ? given.find((one) => inside(one, file)) : rootOf(file, isFolder ? path : resolve(path, ".."));
       if (root === undefined) {
-        throw new GenerateFailure("usage", `${input} is in none of the proto paths ${protoPaths.join(", ")}. Add the folder that its imports are relative to.`);
+        throw new GenerateFailure(
+          "usage",
+          `${input} is in none of the proto paths ${protoPaths.join(", ")}. Add the folder that its imports are relative to.`,
+        );
       }
       roots.add(root);
       files.add(posix(relative(root, file)));
@@ -62,7 +67,8 @@ function sourcesOf(cwd: string, roots: readonly string[], files: readonly string
       const path = locate(file);
       return path === undefined ? file : posix(relative(cwd, path));
     },
-    shownRoot: (root) => (root === bundledSchemas() ? "the generator's own schemas" : posix(relative(cwd, root)) || "."),
+    shownRoot: (root) =>
+      root === bundledSchemas() ? "the generator's own schemas" : posix(relative(cwd, root)) || ".",
     text(file) {
       let text = texts.get(file);
       if (text === undefined) {
@@ -77,7 +83,8 @@ function sourcesOf(cwd: string, roots: readonly string[], files: readonly string
 
 function folder(cwd: string, path: string): string {
   const absolute = resolve(cwd, path);
-  if (!existsSync(absolute) || !statSync(absolute).isDirectory()) throw new GenerateFailure("usage", `The proto path ${path} is not a folder.`);
+  if (!existsSync(absolute) || !statSync(absolute).isDirectory())
+    throw new GenerateFailure("usage", `The proto path ${path} is not a folder.`);
   return absolute;
 }
 

@@ -31,10 +31,13 @@ test("no policy in a client's files", async () => {
 test("an annotated schema gives the same descriptors as a bare one", async () => {
   using one = new SchemaFolder(demo(annotated));
   using other = new SchemaFolder({
-    "proto/demo/v1/demo.proto": 'syntax = "proto3";\npackage demo.v1;\nservice S { rpc A(Key) returns (stream Key); }\nmessage Key { string room = 1; }\n',
+    "proto/demo/v1/demo.proto":
+      'syntax = "proto3";\npackage demo.v1;\nservice S { rpc A(Key) returns (stream Key); }\nmessage Key { string room = 1; }\n',
   });
   const bare = async (schema: SchemaFolder): Promise<unknown> =>
-    (await schema.seen()).context.descriptors.file.map((file) => toJson(FileDescriptorProtoSchema, { ...file, sourceCodeInfo: undefined }));
+    (await schema.seen()).context.descriptors.file.map((file) =>
+      toJson(FileDescriptorProtoSchema, { ...file, sourceCodeInfo: undefined }),
+    );
   expect(await bare(one)).toEqual(await bare(other));
 });
 
@@ -55,7 +58,10 @@ test("options of others go too, with the imports that only they needed", async (
   const { model, context } = await schema.seen({ inputs: ["proto/a.proto"] });
   expect(context.descriptors.file.map((file) => file.name)).toEqual(["deep.proto", "pub.proto", "a.proto"]);
   const file = context.descriptors.file.at(-1)!;
-  expect({ dependency: file.dependency, publicDependency: file.publicDependency }).toEqual({ dependency: ["pub.proto"], publicDependency: [0] });
+  expect({ dependency: file.dependency, publicDependency: file.publicDependency }).toEqual({
+    dependency: ["pub.proto"],
+    publicDependency: [0],
+  });
   expect(file.service[0]!.method[0]!.options).toMatchObject({ deprecated: true });
   expect(model.files.map(({ path, requested }) => ({ path, requested }))).toEqual([
     { path: "a.proto", requested: true },
@@ -73,7 +79,9 @@ test("options that are read at run time can be kept", async () => {
   expect(file.service[0]!.method[0]!.options!.$unknown).toMatchObject([{ no: 60002 }]);
   expect(file.messageType[0]!.field[0]!.options!.$unknown).toEqual([]);
   const all = await schema.seen({ inputs: ["proto/a.proto"], keepOptions: ["note"] });
-  expect(all.context.descriptors.file.at(-1)!.messageType[0]!.field[0]!.options!.$unknown).toMatchObject([{ no: 60001 }]);
+  expect(all.context.descriptors.file.at(-1)!.messageType[0]!.field[0]!.options!.$unknown).toMatchObject([
+    { no: 60001 },
+  ]);
 });
 
 test("imports of options, as in edition 2024, go as well", async () => {
@@ -89,10 +97,14 @@ service S { rpc A(M) returns (stream M) { option (raceway.v1.channel).topic = { 
 
 test("no comment ends in generated code before its end", async () => {
   using schema = new SchemaFolder({
-    "proto/a.proto": '// one\u2028evil(1)\n// two\revil(2)\n/// <reference path="x" />\nsyntax = "proto3";\n\n/* three \u2029 evil(3) * / */\npackage a;\n// */ evil(4)\nmessage M {}\n',
+    "proto/a.proto":
+      '// one\u2028evil(1)\n// two\revil(2)\n/// <reference path="x" />\nsyntax = "proto3";\n\n/* three \u2029 evil(3) * / */\npackage a;\n// */ evil(4)\nmessage M {}\n',
   });
   await schema.generate();
-  const code = schema.read("gen/a_pb.ts").replaceAll(/\/\*[^]*?\*\//g, "").split(/\r\n|[\n\r\u2028\u2029]/);
+  const code = schema
+    .read("gen/a_pb.ts")
+    .replaceAll(/\/\*[^]*?\*\//g, "")
+    .split(/\r\n|[\n\r\u2028\u2029]/);
   expect(code.filter((line) => line.includes("evil") && !line.startsWith("//"))).toEqual([]);
   expect(code.filter((line) => line.startsWith("///"))).toEqual([]);
 });

@@ -48,7 +48,8 @@ export function stripOptions(set: FileDescriptorSet, keep: readonly string[] = [
 export function withImports(set: FileDescriptorSet, files: readonly string[]): readonly FileDescriptorProto[] {
   const needed = new Set<string>(files);
   // Each file comes after those it imports, so one pass backwards meets each file before its imports.
-  for (const file of set.file.toReversed()) if (needed.has(file.name)) for (const path of file.dependency) needed.add(path);
+  for (const file of set.file.toReversed())
+    if (needed.has(file.name)) for (const path of file.dependency) needed.add(path);
   return set.file.filter((file) => needed.has(file.name));
 }
 
@@ -66,13 +67,16 @@ function keptOptions(set: FileDescriptorSet, keep: readonly string[]): ReadonlyM
   for (const file of set.file) {
     for (const [scope, extension] of extensionsIn(file)) {
       const name = scope === "" ? extension.name : `${scope}.${extension.name}`;
-      if (keep.some((one) => name === one || name.startsWith(`${one}.`))) kept.set(`${plain(extension.extendee)}:${extension.number}`, file.name);
+      if (keep.some((one) => name === one || name.startsWith(`${one}.`)))
+        kept.set(`${plain(extension.extendee)}:${extension.number}`, file.name);
     }
   }
   return kept;
 }
 
-function* extensionsIn(file: FileDescriptorProto): Generator<readonly [scope: string, extension: FieldDescriptorProto]> {
+function* extensionsIn(
+  file: FileDescriptorProto,
+): Generator<readonly [scope: string, extension: FieldDescriptorProto]> {
   for (const extension of file.extension) yield [file.package, extension];
   for (const [name, message] of messagesIn(file)) for (const extension of message.extension) yield [name, extension];
 }
@@ -114,7 +118,8 @@ function publicClosures(set: FileDescriptorSet): ReadonlyMap<string, readonly st
 function* typesIn(file: FileDescriptorProto): Generator<string> {
   for (const [, extension] of extensionsIn(file)) yield* [plain(extension.extendee), plain(extension.typeName)];
   for (const [, message] of messagesIn(file)) for (const field of message.field) yield plain(field.typeName);
-  for (const service of file.service) for (const method of service.method) yield* [plain(method.inputType), plain(method.outputType)];
+  for (const service of file.service)
+    for (const method of service.method) yield* [plain(method.inputType), plain(method.outputType)];
 }
 
 /** Without the dot in front that descriptors write. */
@@ -152,8 +157,11 @@ function* optionHolders(file: FileDescriptorProto): Generator<readonly [extendee
 function dropImports(file: FileDescriptorProto, needed: (path: string) => boolean): void {
   const isPublic = new Set(file.publicDependency);
   const isWeak = new Set(file.weakDependency);
-  const kept = file.dependency.map((path, at) => ({ path, at })).filter(({ path, at }) => isPublic.has(at) || needed(path));
-  const positions = (of: ReadonlySet<number>): number[] => kept.flatMap(({ at }, position) => (of.has(at) ? [position] : []));
+  const kept = file.dependency
+    .map((path, at) => ({ path, at }))
+    .filter(({ path, at }) => isPublic.has(at) || needed(path));
+  const positions = (of: ReadonlySet<number>): number[] =>
+    kept.flatMap(({ at }, position) => (of.has(at) ? [position] : []));
   file.publicDependency = positions(isPublic);
   file.weakDependency = positions(isWeak);
   file.dependency = kept.map(({ path }) => path);

@@ -24,7 +24,12 @@ export function lintAddress(method: DescMethod, channel: ext.Channel, report: Re
   if (address === "") {
     if (kind.case === "queue" || method.input.fields.length > 0) {
       const mend = `add one, such as address: "${example(method, kind.case)}".`;
-      report.error("address_missing", optionPart(method, ext.channel, [kind.case], kind.case), `this ${kind.case} has no address`, mend);
+      report.error(
+        "address_missing",
+        optionPart(method, ext.channel, [kind.case], kind.case),
+        `this ${kind.case} has no address`,
+        mend,
+      );
     }
     return undefined;
   }
@@ -50,15 +55,24 @@ interface Wrong {
 function wrongSegment(method: DescMethod, kind: string, segment: string, seen: Set<string>): Wrong | undefined {
   const name = FIELD_IN_ADDRESS.exec(segment)?.[1];
   if (name !== undefined) {
-    if (seen.has(name)) return { rule: "address_invalid", message: `the address names \`${name}\` twice`, mend: "name each field once." };
+    if (seen.has(name))
+      return { rule: "address_invalid", message: `the address names \`${name}\` twice`, mend: "name each field once." };
     seen.add(name);
     return wrongField(method, kind, segment, name);
   }
   if (segment === "") {
-    return { rule: "address_invalid", message: "the address has an empty segment", mend: "remove the / at the start, at the end, or before another /." };
+    return {
+      rule: "address_invalid",
+      message: "the address has an empty segment",
+      mend: "remove the / at the start, at the end, or before another /.",
+    };
   }
   if (LITERAL.test(segment)) return undefined;
-  return { rule: "address_invalid", message: `\`${segment}\` cannot be a segment of an address`, mend: mendSegment(segment) };
+  return {
+    rule: "address_invalid",
+    message: `\`${segment}\` cannot be a segment of an address`,
+    mend: mendSegment(segment),
+  };
 }
 
 function wrongField(method: DescMethod, kind: string, segment: string, name: string): Wrong | undefined {

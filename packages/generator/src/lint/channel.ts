@@ -43,7 +43,12 @@ export function lintCall(method: DescMethod, channel: ext.Channel, report: Repor
   if (maxRetries === undefined || maxRetries === 0) return;
   const place = optionPart(method, ext.channel, ["call", "maxRetries"], "max_retries");
   if (method.methodKind !== "unary") {
-    report.error("retries_unsafe", place, "a streamed request cannot be sent again, so max_retries has no meaning", "remove max_retries.");
+    report.error(
+      "retries_unsafe",
+      place,
+      "a streamed request cannot be sent again, so max_retries has no meaning",
+      "remove max_retries.",
+    );
   } else if (method.idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN) {
     report.error(
       "retries_unsafe",
@@ -58,20 +63,49 @@ export function lintHistory(method: DescMethod, channel: ext.Channel, report: Re
   const { kind } = channel;
   if ((kind.case !== "topic" && kind.case !== "state") || kind.value.history === undefined) return;
   const { maxEvents, maxBytes, maxAge } = kind.value.history;
-  const at = (part?: string) => optionPart(method, ext.channel, [kind.case, "history", ...(part === undefined ? [] : [part])], part === undefined ? "history" : undefined);
+  const at = (part?: string) =>
+    optionPart(
+      method,
+      ext.channel,
+      [kind.case, "history", ...(part === undefined ? [] : [part])],
+      part === undefined ? "history" : undefined,
+    );
   if (maxEvents === undefined && maxBytes === undefined && maxAge === undefined) {
-    report.error("history_invalid", at(), "this history limits nothing", "add max_events, max_bytes or max_age, or remove history to have the server's limits.");
+    report.error(
+      "history_invalid",
+      at(),
+      "this history limits nothing",
+      "add max_events, max_bytes or max_age, or remove history to have the server's limits.",
+    );
     return;
   }
   if (maxEvents === 0n && (maxBytes !== undefined || maxAge !== undefined)) {
-    report.error("history_invalid", at("maxEvents"), "max_events: 0 keeps nothing, so the other limits have no meaning", "remove them, or max_events.");
+    report.error(
+      "history_invalid",
+      at("maxEvents"),
+      "max_events: 0 keeps nothing, so the other limits have no meaning",
+      "remove them, or max_events.",
+    );
   }
   if (maxBytes === 0n) {
-    report.error("history_invalid", at("maxBytes"), "max_bytes: 0 has no room for any event", "write max_events: 0 to keep nothing, or a size.");
+    report.error(
+      "history_invalid",
+      at("maxBytes"),
+      "max_bytes: 0 has no room for any event",
+      "write max_events: 0 to keep nothing, or a size.",
+    );
   }
-  for (const [part, name, value] of [["maxEvents", "max_events", maxEvents], ["maxBytes", "max_bytes", maxBytes]] as const) {
+  for (const [part, name, value] of [
+    ["maxEvents", "max_events", maxEvents],
+    ["maxBytes", "max_bytes", maxBytes],
+  ] as const) {
     if (value !== undefined && value > BigInt(Number.MAX_SAFE_INTEGER)) {
-      report.error("history_invalid", at(part), `${name}: ${value} is more than can be counted`, `write at most ${Number.MAX_SAFE_INTEGER}.`);
+      report.error(
+        "history_invalid",
+        at(part),
+        `${name}: ${value} is more than can be counted`,
+        `write at most ${Number.MAX_SAFE_INTEGER}.`,
+      );
     }
   }
   lintDuration(maxAge, optionPart(method, ext.channel, [kind.case, "history", "maxAge"], "max_age"), "max_age", report);
@@ -81,7 +115,12 @@ export function lintConflation(method: DescMethod, channel: ext.Channel, report:
   const { kind } = channel;
   if ((kind.case !== "topic" && kind.case !== "signal") || kind.value.conflation === undefined) return;
   const { key, interval } = kind.value.conflation;
-  lintDuration(interval, optionPart(method, ext.channel, [kind.case, "conflation", "interval"], "interval"), "interval", report);
+  lintDuration(
+    interval,
+    optionPart(method, ext.channel, [kind.case, "conflation", "interval"], "interval"),
+    "interval",
+    report,
+  );
   if (key === undefined) return;
   const place = optionPart(method, ext.channel, [kind.case, "conflation", "key"]);
   const message = conflated(method);
@@ -89,9 +128,19 @@ export function lintConflation(method: DescMethod, channel: ext.Channel, report:
   if (field === undefined) {
     report.error("conflation_key", place, `${message.typeName} has no field \`${key}\``, didYouMean(key, message));
   } else if (!canBeKey(field)) {
-    report.error("conflation_key", place, `\`${key}\` is ${describeType(field)}, which cannot be compared`, "name a single string, bool, integer or enum field.");
+    report.error(
+      "conflation_key",
+      place,
+      `\`${key}\` is ${describeType(field)}, which cannot be compared`,
+      "name a single string, bool, integer or enum field.",
+    );
   } else if (fieldRules(field).sensitive === true) {
-    report.error("address_field_sensitive", place, `\`${key}\` is marked as sensitive, and keys are logged`, "name another field.");
+    report.error(
+      "address_field_sensitive",
+      place,
+      `\`${key}\` is marked as sensitive, and keys are logged`,
+      "name another field.",
+    );
   }
 }
 
@@ -99,7 +148,12 @@ export function lintConflation(method: DescMethod, channel: ext.Channel, report:
 export function canBeKey(field: DescField): boolean {
   if (field.oneof !== undefined) return false;
   if (field.fieldKind === "enum") return true;
-  return field.fieldKind === "scalar" && field.scalar !== ScalarType.BYTES && field.scalar !== ScalarType.DOUBLE && field.scalar !== ScalarType.FLOAT;
+  return (
+    field.fieldKind === "scalar" &&
+    field.scalar !== ScalarType.BYTES &&
+    field.scalar !== ScalarType.DOUBLE &&
+    field.scalar !== ScalarType.FLOAT
+  );
 }
 
 export function describeType(field: DescField): string {
@@ -119,18 +173,30 @@ export function describeType(field: DescField): string {
 }
 
 export function didYouMean(name: string, message: DescMessage): string {
-  const guess = nearest(name, message.fields.map((field) => field.name));
+  const guess = nearest(
+    name,
+    message.fields.map((field) => field.name),
+  );
   if (guess !== undefined) return `did you mean \`${guess}\`?`;
   const fields = message.fields.map((field) => `\`${field.name}\``);
   return fields.length > 0 ? `its fields are ${fields.join(", ")}.` : "add a field to it.";
 }
 
 function signature(method: DescMethod): string {
-  return rpc(method, method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming", method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming", method.output.name);
+  return rpc(
+    method,
+    method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming",
+    method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
+    method.output.name,
+  );
 }
 
 function wanted(kind: ChannelKind, method: DescMethod): string {
-  const streamsIn = kind === "queue" || kind === "duplex" || kind === "signal" || (kind === "call" && method.methodKind === "client_streaming");
+  const streamsIn =
+    kind === "queue" ||
+    kind === "duplex" ||
+    kind === "signal" ||
+    (kind === "call" && method.methodKind === "client_streaming");
   const streamsOut = kind !== "call" && kind !== "signal";
   return rpc(method, streamsIn, streamsOut, kind === "signal" ? EMPTY : method.output.name);
 }

@@ -12,7 +12,12 @@ export function lintDuration(duration: Duration | undefined, place: Place, name:
   if (ms <= 0) {
     report.error("duration_invalid", place, `${name} is ${ms} ms`, `write more than zero, or remove ${name}.`);
   } else if (!Number.isInteger(ms)) {
-    report.error("duration_invalid", place, `${name} is ${ms} ms, and Raceway counts in whole milliseconds`, "write nanos as a multiple of 1000000.");
+    report.error(
+      "duration_invalid",
+      place,
+      `${name} is ${ms} ms, and Raceway counts in whole milliseconds`,
+      "write nanos as a multiple of 1000000.",
+    );
   } else if (ms > TEN_YEARS_MS) {
     report.error("duration_invalid", place, `${name} is more than ten years`, "check the unit: `seconds` are seconds.");
   }

@@ -240,7 +240,7 @@ test("sizes and transports that let nothing through, on a method and as defaults
   rpc B(Key) returns (Event) { option (raceway.v1.channel).transport = { deny: ["sse", "poll"] }; }
   rpc C(Key) returns (Event) { option (raceway.v1.channel).transport = { allow: ["poll", "poll"] prefer: "Web Socket" }; }
 `,
-      "option (raceway.v1.service).defaults = { wire: { window_bytes: 0 } transport: { allow: [\"sse\", \"poll\"] } };",
+      'option (raceway.v1.service).defaults = { wire: { window_bytes: 0 } transport: { allow: ["sse", "poll"] } };',
     ),
   );
   expect(await schema.findings()).toMatchInlineSnapshot(`
@@ -255,8 +255,12 @@ test("sizes and transports that let nothing through, on a method and as defaults
 });
 
 test("a large message is a warning, and the code is written all the same", async () => {
-  using schema = new SchemaFolder(service("rpc A(Key) returns (Event) { option (raceway.v1.channel).wire.max_message_bytes = 33554432; }"));
-  expect(await schema.findings()).toMatchInlineSnapshot(`"size_invalid at «max_message_bytes»: max_message_bytes: 33554432 is more than 16 MiB, which few peers and proxies take in one piece; send large things as a stream of parts."`);
+  using schema = new SchemaFolder(
+    service("rpc A(Key) returns (Event) { option (raceway.v1.channel).wire.max_message_bytes = 33554432; }"),
+  );
+  expect(await schema.findings()).toMatchInlineSnapshot(
+    `"size_invalid at «max_message_bytes»: max_message_bytes: 33554432 is more than 16 MiB, which few peers and proxies take in one piece; send large things as a stream of parts."`,
+  );
   expect(schema.list()).toContain("demo/v1/demo.client.ts");
 });
 
@@ -273,7 +277,12 @@ test("policies that say nothing, on a method, a service and a file", async () =>
     "option (raceway.v1.service_policy) = { auth: {} };",
   );
   const file = "proto/demo/v1/demo.proto";
-  using schema = new SchemaFolder({ [file]: files[file]!.replace("service S", 'option (raceway.v1.file_policy).auth.require.methods = "";\n\nservice S') });
+  using schema = new SchemaFolder({
+    [file]: files[file]!.replace(
+      "service S",
+      'option (raceway.v1.file_policy).auth.require.methods = "";\n\nservice S',
+    ),
+  });
   expect(await schema.findings()).toMatchInlineSnapshot(`
     "auth_invalid at «option (raceway.v1.file_policy).auth.require.methods = "";»: an entry of methods is empty; remove it, or write a name.
     auth_invalid at «auth»: this auth says nothing; write \`public: true\`, or \`require: {}\` for any known principal.
@@ -306,9 +315,13 @@ test("names that TypeScript and file systems cannot tell apart", async () => {
 
 test("messages with two keys", async () => {
   using schema = new SchemaFolder(
-    demo("message M { message In { string a = 1 [(raceway.v1.field).key = true]; string b = 2 [(raceway.v1.field) = { key: true }]; } string c = 1 [(raceway.v1.field).key = true]; }\n"),
+    demo(
+      "message M { message In { string a = 1 [(raceway.v1.field).key = true]; string b = 2 [(raceway.v1.field) = { key: true }]; } string c = 1 [(raceway.v1.field).key = true]; }\n",
+    ),
   );
-  expect(await schema.findings()).toMatchInlineSnapshot(`"key_duplicate at «key: true»: demo.v1.M.In is marked with two keys: \`a\` and \`b\`; keep one of them."`);
+  expect(await schema.findings()).toMatchInlineSnapshot(
+    `"key_duplicate at «key: true»: demo.v1.M.In is marked with two keys: \`a\` and \`b\`; keep one of them."`,
+  );
 });
 
 test("every rule says what it is about", () => {

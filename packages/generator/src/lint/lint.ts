@@ -34,9 +34,19 @@ function lintDefaults(desc: DescFile | DescService, report: Report): void {
   const rules = desc.kind === "file" ? ext.file : ext.service;
   const policy = desc.kind === "file" ? ext.file_policy : ext.service_policy;
   const { defaults } = desc.kind === "file" ? getOption(desc, ext.file) : getOption(desc, ext.service);
-  if (defaults?.wire !== undefined) lintWire(defaults.wire, (parts, token) => optionPart(desc, rules, ["defaults", "wire", ...parts], token), report);
-  if (defaults?.transport !== undefined) lintTransports(defaults.transport, (parts, token) => optionPart(desc, rules, ["defaults", "transport", ...parts], token), report);
-  lintPolicy(desc.kind === "file" ? getOption(desc, ext.file_policy) : getOption(desc, ext.service_policy), (parts, token) => optionPart(desc, policy, parts, token), report);
+  if (defaults?.wire !== undefined)
+    lintWire(defaults.wire, (parts, token) => optionPart(desc, rules, ["defaults", "wire", ...parts], token), report);
+  if (defaults?.transport !== undefined)
+    lintTransports(
+      defaults.transport,
+      (parts, token) => optionPart(desc, rules, ["defaults", "transport", ...parts], token),
+      report,
+    );
+  lintPolicy(
+    desc.kind === "file" ? getOption(desc, ext.file_policy) : getOption(desc, ext.service_policy),
+    (parts, token) => optionPart(desc, policy, parts, token),
+    report,
+  );
 }
 
 /** Its address, if it has a good one. */
@@ -47,8 +57,14 @@ function lintMethod(method: DescMethod, report: Report): readonly Address[] {
   lintCall(method, channel, report);
   lintHistory(method, channel, report);
   lintConflation(method, channel, report);
-  if (channel.wire !== undefined) lintWire(channel.wire, (parts, token) => optionPart(method, ext.channel, ["wire", ...parts], token), report);
-  if (channel.transport !== undefined) lintTransports(channel.transport, (parts, token) => optionPart(method, ext.channel, ["transport", ...parts], token), report);
+  if (channel.wire !== undefined)
+    lintWire(channel.wire, (parts, token) => optionPart(method, ext.channel, ["wire", ...parts], token), report);
+  if (channel.transport !== undefined)
+    lintTransports(
+      channel.transport,
+      (parts, token) => optionPart(method, ext.channel, ["transport", ...parts], token),
+      report,
+    );
   lintRemainingTransports(method, report);
   const policy = getOption(method, ext.policy);
   lintPolicy(policy, (parts, token) => optionPart(method, ext.policy, parts, token), report);

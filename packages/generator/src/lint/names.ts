@@ -10,11 +10,21 @@ export function lintMethodNames(service: DescService, report: Report): void {
   const seen = new Map<string, DescMethod>();
   for (const method of service.methods) {
     if (method.localName === "__proto__") {
-      report.error("name_unusable", nameOf(method), "a property named __proto__ sets an object's prototype", "rename the rpc.");
+      report.error(
+        "name_unusable",
+        nameOf(method),
+        "a property named __proto__ sets an object's prototype",
+        "rename the rpc.",
+      );
     }
     const same = seen.get(method.localName);
     if (same !== undefined) {
-      report.error("name_collision", nameOf(method), `${method.name} and ${same.name} are both \`${method.localName}\` in TypeScript`, "rename one of them.");
+      report.error(
+        "name_collision",
+        nameOf(method),
+        `${method.name} and ${same.name} are both \`${method.localName}\` in TypeScript`,
+        "rename one of them.",
+      );
     }
     seen.set(method.localName, method);
   }
@@ -27,7 +37,12 @@ export function lintOutputNames(files: readonly DescFile[], report: Report): voi
     const folded = file.proto.name.toLowerCase();
     const same = seen.get(folded);
     if (same !== undefined) {
-      report.error("name_collision", { file, path: [] }, `${file.proto.name} and ${same.proto.name} would be generated into the same files where case does not count`, "rename one of them.");
+      report.error(
+        "name_collision",
+        { file, path: [] },
+        `${file.proto.name} and ${same.proto.name} would be generated into the same files where case does not count`,
+        "rename one of them.",
+      );
     }
     seen.set(folded, file);
   }
@@ -40,5 +55,10 @@ export function lintMessageKeys(file: DescFile, report: Report): void {
 function lintKeys(message: DescMessage, report: Report): void {
   const [first, second] = markedAsKey(message);
   if (second === undefined || first === undefined) return;
-  report.error("key_duplicate", optionPart(second, ext.field, ["key"]), `${message.typeName} is marked with two keys: \`${first.name}\` and \`${second.name}\``, "keep one of them.");
+  report.error(
+    "key_duplicate",
+    optionPart(second, ext.field, ["key"]),
+    `${message.typeName} is marked with two keys: \`${first.name}\` and \`${second.name}\``,
+    "keep one of them.",
+  );
 }

@@ -17,7 +17,13 @@ export function lintWire(wire: ext.WireRules, at: At, report: Report): void {
     ["windowMessages", "window_messages", wire.windowMessages],
     ["windowBytes", "window_bytes", wire.windowBytes],
   ] as const) {
-    if (value === 0) report.error("size_invalid", at([part], name), `${name}: 0 lets nothing through`, `write more than zero, or remove ${name}.`);
+    if (value === 0)
+      report.error(
+        "size_invalid",
+        at([part], name),
+        `${name}: 0 lets nothing through`,
+        `write more than zero, or remove ${name}.`,
+      );
   }
   if (wire.maxMessageBytes !== undefined && wire.maxMessageBytes > LARGE_BYTES) {
     report.warning(
@@ -33,7 +39,12 @@ export function lintTransports(rules: ext.TransportRules, at: At, report: Report
   for (const list of ["allow", "prefer", "deny"] as const) {
     for (const [position, name] of rules[list].entries()) {
       if (!NAME.test(name)) {
-        report.error("transport_invalid", at([list, position], JSON.stringify(name)), `"${name}" cannot be the name of a transport`, "write its name in kebab-case, as in the plugin's README.");
+        report.error(
+          "transport_invalid",
+          at([list, position], JSON.stringify(name)),
+          `"${name}" cannot be the name of a transport`,
+          "write its name in kebab-case, as in the plugin's README.",
+        );
       } else if (rules[list].indexOf(name) < position) {
         report.error("transport_invalid", at([list, position]), `"${name}" is in ${list} twice`, "remove one of them.");
       }
@@ -47,12 +58,22 @@ export function lintRemainingTransports(method: DescMethod, report: Report): voi
   const own = getOption(method, ext.channel).transport;
   const place = own === undefined ? nameOf(method) : optionPart(method, ext.channel, ["transport"]);
   if (allow?.every((name) => deny.includes(name))) {
-    report.error("transport_none", place, `${method.name} allows ${allow.join(", ")}, and denies all of them`, "allow another transport, or deny fewer.");
+    report.error(
+      "transport_none",
+      place,
+      `${method.name} allows ${allow.join(", ")}, and denies all of them`,
+      "allow another transport, or deny fewer.",
+    );
     return;
   }
   for (const name of prefer) {
     if (deny.includes(name) || allow?.includes(name) === false) {
-      report.error("transport_none", place, `${method.name} prefers ${name}, which it does not allow`, `remove ${name} from prefer, or allow it.`);
+      report.error(
+        "transport_none",
+        place,
+        `${method.name} prefers ${name}, which it does not allow`,
+        `remove ${name} from prefer, or allow it.`,
+      );
     }
   }
 }

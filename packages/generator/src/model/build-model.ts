@@ -4,7 +4,14 @@ import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import { compareText } from "../diagnostic.ts";
 import { pathOf } from "../place.ts";
-import { type ChannelModel, type FileModel, MODEL_VERSION, type MessageModel, type Model, type ServiceModel } from "./model.ts";
+import {
+  type ChannelModel,
+  type FileModel,
+  MODEL_VERSION,
+  type MessageModel,
+  type Model,
+  type ServiceModel,
+} from "./model.ts";
 import { type FileNames, namesOf } from "./names.ts";
 import { contractOf, fieldNamed, namesInAddress, policyOf } from "./options.ts";
 

@@ -6,7 +6,12 @@ import type { ChannelModel } from "./model.ts";
 async function channels(files: Readonly<Record<string, string>>): Promise<Readonly<Record<string, ChannelModel>>> {
   using schema = new SchemaFolder(files);
   const { model } = await schema.seen();
-  return Object.fromEntries(model.files.flatMap((file) => file.services).flatMap((service) => service.channels).map((channel) => [channel.name, channel]));
+  return Object.fromEntries(
+    model.files
+      .flatMap((file) => file.services)
+      .flatMap((service) => service.channels)
+      .map((channel) => [channel.name, channel]),
+  );
 }
 
 const messages = `message Key { string room = 1; optional string sub_room = 2; Color color = 3; }

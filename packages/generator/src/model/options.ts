@@ -1,7 +1,14 @@
 // A method's contract and policy as a schema's options say: method over service over file, field by field.
 import { type DescField, type DescMessage, type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
 import { type Duration, MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import { type ChannelContract, type ChannelKind, type ChannelPolicy, type ConflationContract, type HistoryContract, defaultKind } from "@raceway/core";
+import {
+  type ChannelContract,
+  type ChannelKind,
+  type ChannelPolicy,
+  type ConflationContract,
+  type HistoryContract,
+  defaultKind,
+} from "@raceway/core";
 import * as ext from "../gen/raceway/v1/options_pb.ts";
 
 /** A template's segments: literal text, or the field that the request has under that name. */
@@ -48,7 +55,10 @@ export function contractOf(method: DescMethod): ChannelContract {
     address: address === "" ? undefined : address,
     addressFields: filled(namesInAddress(address).map((name) => fieldNamed(method.input, name)?.localName ?? name)),
     history: kind.case === "topic" || kind.case === "state" ? historyOf(kind.value.history) : undefined,
-    conflation: kind.case === "topic" || kind.case === "signal" ? conflationOf(kind.value.conflation, conflated(method)) : undefined,
+    conflation:
+      kind.case === "topic" || kind.case === "signal"
+        ? conflationOf(kind.value.conflation, conflated(method))
+        : undefined,
     idempotency: idempotencyOf(method),
     timeoutMs: kind.case === "call" ? milliseconds(kind.value.timeout) : undefined,
     maxRetries: kind.case === "call" ? kind.value.maxRetries : undefined,
@@ -97,7 +107,10 @@ export function markedAsKey(message: DescMessage): readonly DescField[] {
 }
 
 /** What the method, its service and its file say, in that order. */
-function inherited<K extends "wire" | "transport">(method: DescMethod, part: K): readonly NonNullable<ext.Channel[K]>[] {
+function inherited<K extends "wire" | "transport">(
+  method: DescMethod,
+  part: K,
+): readonly NonNullable<ext.Channel[K]>[] {
   const chain = [
     channelOf(method)[part],
     getOption(method.parent, ext.service).defaults?.[part],

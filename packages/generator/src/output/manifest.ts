@@ -20,7 +20,8 @@ export function readManifest(text: string | undefined, shown: string): Manifest 
   try {
     const { files } = JSON.parse(text) as { files: Record<string, ManifestEntry> };
     const entries = Object.entries(files);
-    if (entries.some(([, entry]) => typeof entry.source !== "string" || typeof entry.hash !== "string")) throw new TypeError("an entry is incomplete");
+    if (entries.some(([, entry]) => typeof entry.source !== "string" || typeof entry.hash !== "string"))
+      throw new TypeError("an entry is incomplete");
     return new Map(entries);
   } catch (error) {
     throw new GenerateFailure("usage", `${shown} is damaged. Delete it, and generate again.`, { cause: error });
@@ -31,7 +32,10 @@ export function readManifest(text: string | undefined, shown: string): Manifest 
 export function manifestText(manifest: Manifest): string {
   const lines = [...manifest]
     .toSorted(([a], [b]) => compareText(a, b))
-    .map(([path, { source, hash }]) => `    ${JSON.stringify(path)}: { "source": ${JSON.stringify(source)}, "hash": "${hash}" }`);
+    .map(
+      ([path, { source, hash }]) =>
+        `    ${JSON.stringify(path)}: { "source": ${JSON.stringify(source)}, "hash": "${hash}" }`,
+    );
   return `{\n  "generator": "raceway",\n  "files": {\n${lines.join(",\n")}\n  }\n}\n`;
 }
 

@@ -48,5 +48,9 @@ function statsOf(path: string): Stats | "blocked" | undefined {
 function isPlainPath(path: string): boolean {
   // oxlint-disable-next-line no-control-regex -- control characters are what it is about
   if (path === "" || path.startsWith("/") || /[\\:*?"<>|\u0000-\u001f]/.test(path)) return false;
-  return path.split("/").every((name) => name !== "" && name !== "." && name !== ".." && !/^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(name));
+  return path
+    .split("/")
+    .every(
+      (name) => name !== "" && name !== "." && name !== ".." && !/^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(name),
+    );
 }

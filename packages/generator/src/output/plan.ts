@@ -1,11 +1,11 @@
 // What writing would do: each file compared with what is there. Nothing is changed here.
 import { existsSync } from "node:fs";
-import { join, relative, resolve, sep } from "node:path";
+import { relative, resolve, sep } from "node:path";
 import type { Diagnostic } from "../diagnostic.ts";
 import type { Rule } from "../rules.ts";
 import type { OutputFile } from "../target.ts";
 import { isOurs, withHeader } from "./header.ts";
-import { MANIFEST, type Manifest, type ManifestEntry, hashOf, manifestText, readManifest } from "./manifest.ts";
+import { MANIFEST, type ManifestEntry, hashOf, manifestText, readManifest } from "./manifest.ts";
 import type { OutputFolder } from "./output-folder.ts";
 
 export interface FileChange {
@@ -48,9 +48,21 @@ export function planOutput(
     const source = posix(relative(folder.path, locate(file.source) ?? file.source));
     sources.add(source);
     if (!folder.holds(file.path)) {
-      say("error", "output_outside", file.path, `${JSON.stringify(file.path)} is not a path inside of the output folder`, "rename the schema file, or remove the link that leads out.");
+      say(
+        "error",
+        "output_outside",
+        file.path,
+        `${JSON.stringify(file.path)} is not a path inside of the output folder`,
+        "rename the schema file, or remove the link that leads out.",
+      );
     } else if (same !== undefined) {
-      say("error", "name_collision", file.path, `${same} and ${file.path} are one file where case does not count`, "rename one of the schema files.");
+      say(
+        "error",
+        "name_collision",
+        file.path,
+        `${same} and ${file.path} are one file where case does not count`,
+        "rename one of the schema files.",
+      );
     } else {
       planFile(file, source);
     }
@@ -59,7 +71,12 @@ export function planOutput(
   const manifestAfter = manifestText(next);
   return {
     changes: changes.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
-    manifest: { path: MANIFEST, change: changeOf(manifestBefore, manifestAfter), before: manifestBefore ?? "", after: manifestAfter },
+    manifest: {
+      path: MANIFEST,
+      change: changeOf(manifestBefore, manifestAfter),
+      before: manifestBefore ?? "",
+      after: manifestAfter,
+    },
     diagnostics,
   };
 
@@ -68,11 +85,23 @@ export function planOutput(
     next.set(file.path, { source, hash: hashOf(after) });
     const existing = folder.read(file.path);
     if (existing?.kind === "other") {
-      say("error", "output_foreign", file.path, `${file.path} cannot be written: a folder, a link or another file is in its way`, "move it away, or choose another output folder.");
+      say(
+        "error",
+        "output_foreign",
+        file.path,
+        `${file.path} cannot be written: a folder, a link or another file is in its way`,
+        "move it away, or choose another output folder.",
+      );
       return;
     }
     if (existing !== undefined && !isOurs(existing.text)) {
-      say("error", "output_foreign", file.path, `${file.path} is there already, and was not generated`, "move it away, or choose another output folder.");
+      say(
+        "error",
+        "output_foreign",
+        file.path,
+        `${file.path} is there already, and was not generated`,
+        "move it away, or choose another output folder.",
+      );
       return;
     }
     changes.push({ path: file.path, change: changeOf(existing?.text, after), before: existing?.text ?? "", after });
@@ -86,7 +115,13 @@ export function planOutput(
     if (needed) {
       next.set(path, entry);
     } else if (existing.kind === "other" || !isOurs(existing.text) || hashOf(existing.text) !== entry.hash) {
-      say("warning", "output_edited", path, `${path} is no longer generated, but somebody changed it`, "delete it, or move what is yours elsewhere.");
+      say(
+        "warning",
+        "output_edited",
+        path,
+        `${path} is no longer generated, but somebody changed it`,
+        "delete it, or move what is yours elsewhere.",
+      );
     } else {
       changes.push({ path, change: "deleted", before: existing.text, after: "" });
     }

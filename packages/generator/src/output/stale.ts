@@ -32,7 +32,10 @@ function difference({ before, after }: FileChange): Pick<Diagnostic, "range" | "
   let at = 0;
   while (at < have.length && have[at] === want[at]) at++;
   const lines = [...part(have, at).map((line) => `- ${line}`), ...part(want, at).map((line) => `+ ${line}`)];
-  return { range: { line: at + 1, column: 1, endLine: at + 1, endColumn: (have[at] ?? "").length + 1 }, frame: lines.join("\n") };
+  return {
+    range: { line: at + 1, column: 1, endLine: at + 1, endColumn: (have[at] ?? "").length + 1 },
+    frame: lines.join("\n"),
+  };
 }
 
 function part(lines: readonly string[], from: number): readonly string[] {

@@ -20,7 +20,11 @@ export function esTarget(): Target {
         }),
       );
       if (response.error !== "") throw new GenerateFailure("tool", `protoc-gen-es failed: ${response.error}`);
-      return response.file.map(({ name, content }) => ({ path: name, source: name.replace(/_pb\.ts$/, ".proto"), text: content }));
+      return response.file.map(({ name, content }) => ({
+        path: name,
+        source: name.replace(/_pb\.ts$/, ".proto"),
+        text: content,
+      }));
     },
   };
 }

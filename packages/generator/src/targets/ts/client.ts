@@ -19,7 +19,11 @@ interface Call {
 
 export function clientFile(file: FileModel, extension: ImportExtension): string {
   const named = nameServices(file.services);
-  const own = [...named].flatMap(([service, names]) => [names.client, names.connect, ...service.channels.map((channel) => names.call(channel))]);
+  const own = [...named].flatMap(([service, names]) => [
+    names.client,
+    names.connect,
+    ...service.channels.map((channel) => names.call(channel)),
+  ]);
   const imports = new Imports(file.path, extension, own);
   const writer = codeWriter();
   for (const [service, names] of named) writeService(service, names);
@@ -34,23 +38,44 @@ export function clientFile(file: FileModel, extension: ImportExtension): string 
       writeSignature(writer, propertyName(clientMethod(channel)), parametersOf(call), call.returned, ";");
     });
     writeComment(writer, [`All channels of ${service.name} over one connection.`], service.deprecated);
-    writer.writeLine(`export function ${names.connect}(${calls.length === 0 ? "_connection" : "connection"}: ${transport}): ${names.client} {`);
+    writer.writeLine(
+      `export function ${names.connect}(${calls.length === 0 ? "_connection" : "connection"}: ${transport}): ${names.client} {`,
+    );
     writer.indent(() => {
       if (calls.length === 0) writer.writeLine("return {};");
-      else writer.write("return ").inlineBlock(() => {
-        for (const { channel, call } of calls) {
-          const passed = [...(call.sent === undefined ? [] : [call.sent.name]), "options"].join(", ");
-          writer.writeLine(`${propertyName(clientMethod(channel))}: (${passed}) => ${names.call(channel)}(connection, ${passed}),`);
-        }
-      }).write(";").newLine();
+      else
+        writer
+          .write("return ")
+          .inlineBlock(() => {
+            for (const { channel, call } of calls) {
+              const passed = [...(call.sent === undefined ? [] : [call.sent.name]), "options"].join(", ");
+              writer.writeLine(
+                `${propertyName(clientMethod(channel))}: (${passed}) => ${names.call(channel)}(connection, ${passed}),`,
+              );
+            }
+          })
+          .write(";")
+          .newLine();
     });
     writer.writeLine("}").blankLine();
     for (const { channel, call } of calls) {
       const descriptor = imports.generatedValue(file.path, "_pb", service.descriptor);
       const contract = imports.generatedValue(file.path, ".contract", names.channel(channel));
-      const passed = ["connection", `${descriptor}.method${propertyAccess(channel.localName)}`, contract, ...(call.sent === undefined ? [] : [call.sent.name]), "options"];
+      const passed = [
+        "connection",
+        `${descriptor}.method${propertyAccess(channel.localName)}`,
+        contract,
+        ...(call.sent === undefined ? [] : [call.sent.name]),
+        "options",
+      ];
       writeComment(writer, channel.comment, channel.deprecated);
-      writeSignature(writer, `export function ${names.call(channel)}`, [`connection: ${transport}`, ...parametersOf(call)], call.returned, " {");
+      writeSignature(
+        writer,
+        `export function ${names.call(channel)}`,
+        [`connection: ${transport}`, ...parametersOf(call)],
+        call.returned,
+        " {",
+      );
       writer.indent(() => writer.writeLine(`return ${imports.value(RUNTIME, call.run)}(${passed.join(", ")});`));
       writer.writeLine("}").blankLine();
     }
@@ -76,12 +101,22 @@ function callOf(channel: ChannelModel, imports: Imports): Call {
       return { run: "callFeed", sent: one, options: options(), returned: `AsyncIterable<${message()}>` };
     case "topic":
     case "state":
-      return { run: "subscribeTopic", sent: one, options: imports.type(RUNTIME, "TopicOptions"), returned: `${imports.type(RUNTIME, "Subscription")}<${message()}>` };
+      return {
+        run: "subscribeTopic",
+        sent: one,
+        options: imports.type(RUNTIME, "TopicOptions"),
+        returned: `${imports.type(RUNTIME, "Subscription")}<${message()}>`,
+      };
     case "queue":
     case "duplex":
       return { run: "callDuplex", sent: many, options: options(), returned: `AsyncIterable<${message()}>` };
     case "signal":
-      return { run: "openSignal", sent: undefined, options: options(), returned: `${imports.type(RUNTIME, "SignalSender")}<${init}>` };
+      return {
+        run: "openSignal",
+        sent: undefined,
+        options: options(),
+        returned: `${imports.type(RUNTIME, "SignalSender")}<${init}>`,
+      };
   }
 }
 

@@ -9,7 +9,10 @@ import { codeWriter, withImports, writeComment } from "./writer.ts";
 
 export function contractFile(file: FileModel, extension: ImportExtension): string {
   const named = nameServices(file.services);
-  const own = [...named].flatMap(([service, names]) => [names.contract, ...service.channels.map((channel) => names.channel(channel))]);
+  const own = [...named].flatMap(([service, names]) => [
+    names.contract,
+    ...service.channels.map((channel) => names.channel(channel)),
+  ]);
   const imports = new Imports(file.path, extension, own);
   const writer = codeWriter();
   for (const [service, names] of named) {
@@ -26,9 +29,15 @@ export function contractFile(file: FileModel, extension: ImportExtension): strin
     writer.indent(() => {
       writer.writeLine(`service: ${descriptor},`);
       if (service.channels.length === 0) writer.writeLine("channels: {},");
-      else writer.write("channels: ").inlineBlock(() => {
-        for (const channel of service.channels) writer.writeLine(`${propertyName(channel.localName)}: ${names.channel(channel)},`);
-      }).write(",").newLine();
+      else
+        writer
+          .write("channels: ")
+          .inlineBlock(() => {
+            for (const channel of service.channels)
+              writer.writeLine(`${propertyName(channel.localName)}: ${names.channel(channel)},`);
+          })
+          .write(",")
+          .newLine();
     });
     writer.writeLine("};");
     writer.blankLine();

@@ -1,3 +1,4 @@
+// Doc comments hold whatever a schema says.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { docComment } from "./doc-comment.ts";
@@ -16,7 +17,10 @@ test("what is deprecated says so, once", () => {
 });
 
 test("no text ends the comment before its end", () => {
-  const text = fc.array(fc.array(fc.constantFrom("*", "/", "\\", " ", "a", "**/", "*/")).map((parts) => parts.join("")), { minLength: 1, maxLength: 4 });
+  const text = fc.array(
+    fc.array(fc.constantFrom("*", "/", "\\", " ", "a", "**/", "*/")).map((parts) => parts.join("")),
+    { minLength: 1, maxLength: 4 },
+  );
   fc.assert(
     fc.property(text, fc.boolean(), (lines, deprecated) => {
       const comment = docComment(lines, deprecated).join("\n");

@@ -1,3 +1,4 @@
+// Imports: order, names that are taken, and paths between files.
 import { posix } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -9,7 +10,13 @@ test("packages before files, values before types, each sorted", () => {
   imports.messageType({ typeName: "x.M", file: "x.proto", type: "M", schema: "MSchema" });
   imports.type("@raceway/client", "CallOptions");
   imports.value("@raceway/client", "callUnary");
-  imports.messageSchema({ typeName: "google.protobuf.Empty", file: "google/protobuf/empty.proto", module: "@bufbuild/protobuf/wkt", type: "Empty", schema: "EmptySchema" });
+  imports.messageSchema({
+    typeName: "google.protobuf.Empty",
+    file: "google/protobuf/empty.proto",
+    module: "@bufbuild/protobuf/wkt",
+    type: "Empty",
+    schema: "EmptySchema",
+  });
   expect(imports.statements().join("\n")).toMatchInlineSnapshot(`
     "import type { EmptySchema } from "@bufbuild/protobuf/wkt";
     import { callUnary } from "@raceway/client";
@@ -38,12 +45,20 @@ test("what is needed as a value is not imported as a type", () => {
 
 test("long lists are broken, a name a line", () => {
   const imports = new Imports("a.proto", "js", []);
-  for (const name of ["Aaaaaaaaaaaaaaaaaaaaaaaaa", "Bbbbbbbbbbbbbbbbbbbbbbbbbb", "Cccccccccccccccccccccccccc", "Dddddddddddddddddddddddd"]) imports.type("m", name);
+  for (const name of [
+    "Aaaaaaaaaaaaaaaaaaaaaaaaa",
+    "Bbbbbbbbbbbbbbbbbbbbbbbbbb",
+    "Cccccccccccccccccccccccccc",
+    "Dddddddddddddddddddddddd",
+  ])
+    imports.type("m", name);
   expect(imports.statements()[0]!.split("\n")).toHaveLength(6);
 });
 
 test("paths between generated files lead where the file is", () => {
-  const path = fc.array(fc.constantFrom("a", "b", "c.d", "it's"), { minLength: 1, maxLength: 4 }).map((parts) => `${parts.join("/")}.proto`);
+  const path = fc
+    .array(fc.constantFrom("a", "b", "c.d", "it's"), { minLength: 1, maxLength: 4 })
+    .map((parts) => `${parts.join("/")}.proto`);
   fc.assert(
     fc.property(path, path, (from, to) => {
       const imports = new Imports(from, "none", []);

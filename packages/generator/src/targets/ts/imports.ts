@@ -4,7 +4,18 @@ import type { MessageModel } from "../../model/model.ts";
 import type { ImportExtension } from "../../target.ts";
 
 /** Globals that generated code relies on, and its parameters; what has such a name in a schema is imported under another. */
-const OWN = ["AsyncIterable", "NonNullable", "Promise", "Record", "connection", "context", "messages", "options", "request", "requests"];
+const OWN = [
+  "AsyncIterable",
+  "NonNullable",
+  "Promise",
+  "Record",
+  "connection",
+  "context",
+  "messages",
+  "options",
+  "request",
+  "requests",
+];
 
 interface Imported {
   readonly name: string;

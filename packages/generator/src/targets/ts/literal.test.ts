@@ -1,3 +1,4 @@
+// Values as TypeScript say the same value.
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -25,7 +26,10 @@ test("says the value, whatever it is and however it is broken into lines", () =>
       fc.double({ noNaN: true, noDefaultInfinity: true }).map((number) => number + 0),
       fc.boolean(),
       fc.array(tie("value"), { maxLength: 3 }),
-      fc.dictionary(fc.oneof(fc.string(), fc.constantFrom("new", "__proto__", "constructor")), tie("value"), { maxKeys: 3, noNullPrototype: true }),
+      fc.dictionary(fc.oneof(fc.string(), fc.constantFrom("new", "__proto__", "constructor")), tie("value"), {
+        maxKeys: 3,
+        noNullPrototype: true,
+      }),
     ),
   }));
   fc.assert(

@@ -1,3 +1,4 @@
+// Names of generated code: readable, and never the same twice.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ChannelModel, ServiceModel } from "../../model/model.ts";
@@ -77,19 +78,28 @@ test("whatever a schema calls its services and methods, no two names are the sam
 });
 
 test("capitals in front become small as one", () => {
-  const cases = { Room: "room", RoomBooking: "roomBooking", IAMPolicy: "iamPolicy", IAM: "iam", S3Bucket: "s3Bucket", room: "room", _: "_", TShirts: "tShirts" };
+  const cases = {
+    Room: "room",
+    RoomBooking: "roomBooking",
+    IAMPolicy: "iamPolicy",
+    IAM: "iam",
+    S3Bucket: "s3Bucket",
+    room: "room",
+    _: "_",
+    TShirts: "tShirts",
+  };
   for (const [given, expected] of Object.entries(cases)) expect(lowerCamel(given)).toBe(expected);
   expect(upperFirst("say")).toBe("Say");
 });
 
 test("properties that mean something else to JavaScript", () => {
-  expect([propertyName("say"), propertyName("new"), propertyName("delete"), propertyName("a-b"), propertyName("__proto__")]).toEqual([
-    "say",
-    '"new"',
-    "delete",
-    '"a-b"',
-    '["__proto__"]',
-  ]);
+  expect([
+    propertyName("say"),
+    propertyName("new"),
+    propertyName("delete"),
+    propertyName("a-b"),
+    propertyName("__proto__"),
+  ]).toEqual(["say", '"new"', "delete", '"a-b"', '["__proto__"]']);
   expect([propertyAccess("delete"), propertyAccess("a-b")]).toEqual([".delete", '["a-b"]']);
   expect(clientMethod(channel("then"))).toBe("then$");
 });

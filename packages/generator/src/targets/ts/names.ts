@@ -44,8 +44,13 @@ export function nameServices(services: readonly ServiceModel[]): ReadonlyMap<Ser
   return new Map(
     bases.map(({ service, lower, names }) => {
       const calls = new Map(service.channels.map((channel) => [channel, claim(lower + upperFirst(plain(channel)))]));
-      const channels = new Map(service.channels.map((channel) => [channel, claim(`${lower}${upperFirst(plain(channel))}Channel`)]));
-      return [service, { ...names, call: (channel) => calls.get(channel)!, channel: (channel) => channels.get(channel)! }];
+      const channels = new Map(
+        service.channels.map((channel) => [channel, claim(`${lower}${upperFirst(plain(channel))}Channel`)]),
+      );
+      return [
+        service,
+        { ...names, call: (channel) => calls.get(channel)!, channel: (channel) => channels.get(channel)! },
+      ];
     }),
   );
 

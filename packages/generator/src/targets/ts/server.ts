@@ -47,13 +47,17 @@ export function serverFile(file: FileModel, extension: ImportExtension): string 
 
   function writeHandler(channel: ChannelModel): void {
     const request = imports.messageType(channel.request);
-    const init = (): string => `${imports.type("@bufbuild/protobuf", "MessageInitShape")}<${imports.messageSchema(channel.response)}>`;
+    const init = (): string =>
+      `${imports.type("@bufbuild/protobuf", "MessageInitShape")}<${imports.messageSchema(channel.response)}>`;
     const context = `context: ${imports.type("@raceway/server", "CallContext")}`;
     const streamed = `requests: AsyncIterable<${request}>`;
     const { parameter, returned } = ((): { parameter: string; returned: string } => {
       switch (channel.contract.kind) {
         case "call":
-          return { parameter: channel.shape === "unary" ? `request: ${request}` : streamed, returned: `${init()} | Promise<${init()}>` };
+          return {
+            parameter: channel.shape === "unary" ? `request: ${request}` : streamed,
+            returned: `${init()} | Promise<${init()}>`,
+          };
         case "feed":
         case "topic":
         case "state":
@@ -77,7 +81,9 @@ export function serverFile(file: FileModel, extension: ImportExtension): string 
     const keyType = key.length === 0 ? "Record<string, never>" : `{ ${key.join("; ")} }`;
     const init = `${imports.type("@bufbuild/protobuf", "MessageInitShape")}<${imports.messageSchema(channel.response)}>`;
     writeComment(writer, channel.comment, channel.deprecated);
-    writer.writeLine(`readonly ${propertyName(channel.localName)}: ${imports.type("@raceway/server", "TopicPublisher")}<${keyType}, ${init}>;`);
+    writer.writeLine(
+      `readonly ${propertyName(channel.localName)}: ${imports.type("@raceway/server", "TopicPublisher")}<${keyType}, ${init}>;`,
+    );
   }
 }
 
@@ -87,7 +93,9 @@ function isPublished(channel: ChannelModel): boolean {
 }
 
 function policiesOf(service: ServiceModel): Literal {
-  const entries = service.channels.flatMap((channel) => (channel.policy === undefined ? [] : [[channel.localName, policyLiteral(channel.policy)] as const]));
+  const entries = service.channels.flatMap((channel) =>
+    channel.policy === undefined ? [] : [[channel.localName, policyLiteral(channel.policy)] as const],
+  );
   return Object.fromEntries(entries);
 }
 

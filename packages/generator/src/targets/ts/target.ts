@@ -11,7 +11,11 @@ export function tsTarget(): Target {
     *generate(model, { importExtension }): Generator<OutputFile> {
       for (const file of model.files) {
         if (file.services.length === 0) continue;
-        yield { path: outputPath(file.path, ".contract"), source: file.path, text: contractFile(file, importExtension) };
+        yield {
+          path: outputPath(file.path, ".contract"),
+          source: file.path,
+          text: contractFile(file, importExtension),
+        };
         yield { path: outputPath(file.path, ".client"), source: file.path, text: clientFile(file, importExtension) };
         yield { path: outputPath(file.path, ".server"), source: file.path, text: serverFile(file, importExtension) };
       }

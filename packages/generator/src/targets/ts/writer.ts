@@ -17,7 +17,13 @@ export function writeComment(writer: CodeBlockWriter, lines: readonly string[], 
 }
 
 /** "name(a: A, b: B): R" and what follows it: on one line if it fits, else a parameter a line. */
-export function writeSignature(writer: CodeBlockWriter, name: string, parameters: readonly string[], returned: string, after: string): void {
+export function writeSignature(
+  writer: CodeBlockWriter,
+  name: string,
+  parameters: readonly string[],
+  returned: string,
+  after: string,
+): void {
   const line = `${name}(${parameters.join(", ")}): ${returned}${after}`;
   if (writer.getIndentationLevel() * 2 + line.length <= WIDTH) {
     writer.writeLine(line);
