@@ -1,0 +1,55 @@
+// The client half of the gRPC transport, in Node: one call of Pipe over HTTP/2 for each link. Pages get client-web.ts in its place.
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { type ClientTransport, CONTRACT, type Endpoint, fail, type Host, type LinkOpened, resolveOptions } from "@raceway/core";
+import { openOver } from "./client-stream.ts";
+import { LinkService } from "./gen/raceway/v1/link_pb.ts";
+import { LinkEnd } from "./link-end.ts";
+import { type GrpcClientOptions, grpcClientTable } from "./options.ts";
+import { linkTraits, TRANSPORT } from "./protocol.ts";
+
+export type { GrpcClientOptions } from "./options.ts";
+
+export function grpc(given: GrpcClientOptions = {}): ClientTransport {
+  const options = resolveOptions(TRANSPORT, grpcClientTable, given);
+  const traits = linkTraits(options.maxBatchBytes);
+  const open = async (host: Host, endpoint: Endpoint, opened: LinkOpened, signal: AbortSignal): Promise<void> => {
+    if (signal.aborted) throw fail("transport_failed", { transport: TRANSPORT, detail: "the attempt was called off" });
+    // A connection of its own for each link: one that died silently must not be used for the next.
+    const sessionManager = new Http2SessionManager(endpoint.url);
+    const stop = new AbortController();
+    const cut = (): void => {
+      stop.abort();
+      sessionManager.abort();
+    };
+    const { hostname, protocol } = new URL(endpoint.url);
+    const link = new LinkEnd({
+      traits,
+      peer: { address: hostname, secure: protocol === "https:", header: () => undefined },
+      clock: host.clock,
+      log: host.log,
+      takesBytes: options.maxBatchBytes,
+      cut,
+    });
+    const common = { baseUrl: `${endpoint.url}${endpoint.path}/${TRANSPORT}`, sessionManager, useBinaryFormat: true, acceptCompression: [], readMaxBytes: options.maxBatchBytes + 1_024 };
+    const transport =
+      options.protocol === "grpc" ? createGrpcTransport(common) : options.protocol === "grpc-web" ? createGrpcWebTransport({ ...common, httpVersion: "2" }) : createConnectTransport({ ...common, httpVersion: "2" });
+    signal.addEventListener("abort", cut, { once: true });
+    try {
+      await openOver(createClient(LinkService, transport).pipe(link.queue.chunks({ end: true }), { signal: stop.signal }), link, opened, signal);
+    } catch (error) {
+      link.queue.drop();
+      cut();
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", cut);
+    }
+  };
+  return {
+    name: TRANSPORT,
+    contract: CONTRACT,
+    traits,
+    supports: (endpoint) => /^https?:/.test(endpoint.url),
+    start: (host) => ({ open: (endpoint, opened, signal) => open(host, endpoint, opened, signal) }),
+  };
+}

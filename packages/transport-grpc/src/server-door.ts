@@ -1,0 +1,90 @@
+// Lets Node's exchanges in to Connect's handlers: finds the handler by its path, checks the origin, and bounds slow bodies.
+import { Code, ConnectError, type ConnectRouter, createConnectRouter, createContextValues } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { type Clock, type HttpExchange, type Logger, peer } from "@raceway/core";
+import type { CrossOrigin } from "./server-cross-origin.ts";
+import { type CallStream, callStream } from "./server-service.ts";
+
+type NodeRequest = Parameters<typeof universalRequestFromNodeRequest>[0];
+type NodeResponse = Parameters<typeof universalResponseToNodeResponse>[1];
+
+export interface DoorSetup {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly crossOrigin: CrossOrigin;
+  readonly bodyMs: number;
+  /** Registers services, each with all of its options: a router's own do not hold for a service that has any. */
+  register(router: ConnectRouter): void;
+}
+
+/** HTTP/2's error code for a stream that is no longer wanted. */
+const CANCEL = 8;
+
+export class Door {
+  readonly #setup: DoorSetup;
+  readonly #handlers = new Map<string, UniversalHandler>();
+
+  constructor(setup: DoorSetup) {
+    this.#setup = setup;
+    const router = createConnectRouter();
+    setup.register(router);
+    for (const handler of router.handlers) this.#handlers.set(handler.requestPath, handler);
+  }
+
+  /** Answers the exchange if a service is registered at the path, "/package.Service/Method". */
+  answer(exchange: HttpExchange, path: string): boolean {
+    const handler = this.#handlers.get(path);
+    if (handler === undefined || exchange.node === undefined) return false;
+    const headers = this.#setup.crossOrigin.admit(exchange, [...handler.allowedMethods, "OPTIONS"]);
+    if (headers === undefined) return true;
+    const request = exchange.node.request as NodeRequest;
+    const response = exchange.node.response as NodeResponse;
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    if (handler.method.methodKind === "unary" || handler.method.methodKind === "server_streaming") this.#bound(request, response);
+    void this.#call(handler, exchange, request, response);
+    return true;
+  }
+
+  async #call(handler: UniversalHandler, exchange: HttpExchange, request: NodeRequest, response: NodeResponse): Promise<void> {
+    const context = createContextValues()
+      .set(peer, exchange.peer)
+      .set(callStream, streamOf(response));
+    try {
+      await universalResponseToNodeResponse(await handler(universalRequestFromNodeRequest(request, response, undefined, context)), response);
+    } catch (reason) {
+      // The client is gone, mostly. What a handler throws has become an answer before it comes here.
+      const error = ConnectError.from(reason);
+      if (error.code !== Code.Aborted && error.code !== Code.Canceled) this.#setup.log.debug("an exchange failed", { path: exchange.path, error });
+      cut(response);
+    }
+  }
+
+  /** One message is to come: who sends it byte by byte is not waited for. */
+  #bound(request: NodeRequest, response: NodeResponse): void {
+    if (request.complete) return;
+    const timer = this.#setup.clock.after(this.#setup.bodyMs, () => {
+      if (request.complete) return;
+      if (!response.headersSent) {
+        response.writeHead(408, { connection: "close", "content-type": "application/json" } as Record<string, string>);
+        response.end(`${JSON.stringify({ code: "deadline_exceeded", message: `The request body did not arrive within ${this.#setup.bodyMs} ms.` })}\n`, () => cut(response));
+      } else cut(response);
+    });
+    response.once("close", () => timer[Symbol.dispose]());
+  }
+}
+
+function streamOf(response: NodeResponse): CallStream {
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  return {
+    gone: gone.signal,
+    cut: () => cut(response),
+  };
+}
+
+function cut(response: NodeResponse): void {
+  if ("stream" in response) {
+    if (!response.stream.destroyed) response.stream.close(CANCEL);
+  } else response.destroy();
+}
