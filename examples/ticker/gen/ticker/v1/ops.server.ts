@@ -8,7 +8,6 @@ import type {
   CutRequest,
   CutResponseSchema,
   EventSchema,
-  EventsRequest,
   GetStatusRequest,
   RestartRequest,
   RestartResponseSchema,

@@ -389,4 +389,3 @@ export const OpsService: GenService<{
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ticker_v1_ops, 0);
-

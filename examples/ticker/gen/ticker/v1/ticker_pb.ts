@@ -154,4 +154,3 @@ export const BoardService: GenService<{
   },
 }> = /*@__PURE__*/
   serviceDesc(file_ticker_v1_ticker, 0);
-
