@@ -19,8 +19,13 @@ export function systemClock(): Clock {
   };
 }
 
-/** `setTimeout` waits 4 ms at least once it is nested (HTML, "timer initialisation steps"), a message to oneself does not. */
+/**
+ * `setTimeout` waits 4 ms at least once it is nested (HTML, "timer initialisation steps"), a message to oneself does not. Node has the real thing,
+ * and there an open port that listens would keep the process alive for ever (clock-system.test.ts).
+ */
 function loopEnd(): (run: () => void) => void {
+  const { setImmediate } = globalThis as { readonly setImmediate?: (run: () => void) => unknown };
+  if (setImmediate !== undefined) return (run) => void setImmediate(run);
   if (typeof MessageChannel === "undefined") return (run) => void setTimeout(run, 0);
   let waiting: (() => void)[] = [];
   const { port1, port2 } = new MessageChannel();
