@@ -20,11 +20,17 @@ describe("system clock", () => {
 
   test("does not keep a process alive in which nothing is due", async () => {
     const module = new URL("clock-system.ts", import.meta.url).href;
-    const code = `const { systemClock } = await import(${JSON.stringify(module)}); const clock = systemClock(); clock.loopEnd(() => console.log("end"));`;
+    const code = `
+      const { systemClock } = await import(${JSON.stringify(module)});
+      const clock = systemClock();
+      const began = clock.now();
+      clock.after(4_000, () => console.log("a timer that was called off"))[Symbol.dispose]();
+      clock.loopEnd(() => console.log("end"));
+      process.on("exit", () => console.log(clock.now() - began < 2_000 ? "soon" : "late"));`;
     const child = spawn(process.execPath, ["--input-type=module", "-e", code], { timeout: 20_000 });
     let said = "";
     child.stdout.on("data", (text) => (said += String(text)));
     const [status] = (await once(child, "close")) as [number | null];
-    expect({ status, said }).toEqual({ status: 0, said: "end\n" });
+    expect({ status, said }).toEqual({ status: 0, said: "end\nsoon\n" });
   });
 });

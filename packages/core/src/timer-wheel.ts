@@ -18,8 +18,8 @@ const SLOTS = 512;
 class Entry implements Timer {
   run: (() => void) | undefined;
   readonly due: number;
-  readonly #wheel: { count: number };
-  constructor(run: () => void, due: number, wheel: { count: number }) {
+  readonly #wheel: WheelState;
+  constructor(run: () => void, due: number, wheel: WheelState) {
     this.run = run;
     this.due = due;
     this.#wheel = wheel;
@@ -27,8 +27,14 @@ class Entry implements Timer {
   [Symbol.dispose](): void {
     if (this.run === undefined) return;
     this.run = undefined;
-    this.#wheel.count--;
+    if (--this.#wheel.count === 0) this.#wheel.stop();
   }
+}
+interface WheelState {
+  /** Timers that wait. */
+  count: number;
+  /** The last of them was called off: no native timer, so that in Node the process may end. */
+  readonly stop: () => void;
 }
 
 /**
@@ -37,7 +43,14 @@ class Entry implements Timer {
  */
 export function timerWheel(host: WheelHost, tickMs = 10): TimerWheel {
   const slots: Entry[][] = Array.from({ length: SLOTS }, () => []);
-  const state = { count: 0 };
+  const state: WheelState = {
+    count: 0,
+    stop() {
+      if (handle !== undefined) host.cancel(handle);
+      handle = undefined;
+      armedFor = Infinity;
+    },
+  };
   let tick = 0; // ticks passed since `origin`
   let origin = host.now();
   let handle: unknown;
@@ -100,9 +113,7 @@ export function timerWheel(host: WheelHost, tickMs = 10): TimerWheel {
         const now = host.now();
         tick = 0;
         origin = now;
-        if (handle !== undefined) host.cancel(handle);
-        handle = undefined;
-        armedFor = Infinity;
+        state.stop();
         for (const slot of slots) slot.length = 0;
       }
       const due = Math.max(tick + 1, Math.ceil((host.now() + ms - origin) / tickMs));
