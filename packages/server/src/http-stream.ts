@@ -75,6 +75,7 @@ export class NodeStream implements StreamOut {
   readonly #chunked: boolean;
   #full = false;
   #over = false;
+  #closed = false;
 
   readonly #connection: Duplex;
 
@@ -97,7 +98,7 @@ export class NodeStream implements StreamOut {
     }
     response.on("error", ignore);
     if (isGone(response, connection)) {
-      this.#over = true;
+      this.#over = this.#closed = true;
       process.nextTick(() => sink.closed());
       return;
     }
@@ -126,6 +127,7 @@ export class NodeStream implements StreamOut {
     this.#response.end();
   }
   destroy(): void {
+    if (this.#closed) return; // the connection may carry another exchange by now
     this.#over = true;
     if ("stream" in this.#response) this.#response.stream.close(8); // CANCEL
     else this.#connection.destroy();
@@ -137,7 +139,7 @@ export class NodeStream implements StreamOut {
     this.#sink.drain();
   };
   readonly #onClose = (): void => {
-    this.#over = true;
+    this.#over = this.#closed = true;
     this.#target.off("drain", this.#onDrain); // the socket may live on
     this.#response.off("close", this.#onClose);
     this.#connection.off("close", this.#onClose);

@@ -1,14 +1,14 @@
 // One link of the SSE transport on the client: a stream down, and numbered requests up, one at a time.
 import type { ConnectError } from "@connectrpc/connect";
 import {
-  BATCHES_TYPE, type Endpoint, fail, fetchFailure, type Host, isLinkName, type Link, type LinkOpened, type LinkReceiver, type LinkTraits, mayPass, type Peer,
+  BATCHES_TYPE, type Endpoint, fail, fetchFailure, type Host, isLinkName, type Link, linkName, type LinkOpened, type LinkReceiver, type LinkTraits, mayPass, type Peer,
   readReason, readRefusal, takeBatches, TEXT_BATCHES_TYPE, type Timer, type WaitingBatch, writeBatches, writeReason,
 } from "@raceway/core"; // prettier-ignore
 import type { Down, DownSink } from "./down.ts";
 import { downByFetch } from "./down-fetch.ts";
 import { downBySource, type EventSourceConstructor } from "./down-source.ts";
 import type { ResolvedSseClient } from "./options.ts";
-import { BINARY_STREAM, CLOSE_HEADER, CLOSE_MS, HIGH_WATER_BYTES, LINK_HEADER, MAX_HEADER, TEXT_STREAM, TRANSPORT, UP_HEADER } from "./protocol.ts";
+import { BINARY_STREAM, CLOSE_HEADER, CLOSE_MS, HIGH_WATER_BYTES, LINK_HEADER, MAX_HEADER, OPEN_HEADER, TEXT_STREAM, TRANSPORT, UP_HEADER } from "./protocol.ts";
 
 export interface ClientLinkHost {
   readonly host: Host;
@@ -209,7 +209,7 @@ export class ClientLink implements Link, DownSink {
     if (this.#Source !== undefined) {
       this.#down = downBySource(this.#Source, this.#url, credentials, this);
     } else {
-      const init = this.#request({ [MAX_HEADER]: String(maxBatchBytes), accept: this.#text ? TEXT_STREAM : BINARY_STREAM }, this.#take());
+      const init = this.#request({ [OPEN_HEADER]: linkName(this.#host.random), [MAX_HEADER]: String(maxBatchBytes), accept: this.#text ? TEXT_STREAM : BINARY_STREAM }, this.#take());
       this.#down = downByFetch(this.#fetch, this.#url, init, this.#text, maxBatchBytes, this);
     }
     if (this.#paused) this.#down.pause();

@@ -49,7 +49,9 @@ class DownByFetch implements Down {
   /** Never rejects. */
   async #run(begin: () => Promise<Response>, type: string): Promise<void> {
     try {
-      const response = await begin();
+      // Once more if it fails before an answer: a connection that was kept from before may have died unnoticed, and a request is how one finds out.
+      // The server refuses the second one if it knows of the first.
+      const response = await begin().catch((error: unknown) => (this.#stopped ? Promise.reject(error as Error) : begin()));
       if (response.status !== 200) return this.#fail(await readRefusal(response));
       const given = response.headers.get("content-type");
       if (given?.split(";")[0]?.trim() !== type || response.body === null) {

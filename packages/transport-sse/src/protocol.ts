@@ -18,6 +18,8 @@ export const LINK_HEADER = "raceway-link";
 export const UP_HEADER = "raceway-up";
 /** Requests up: the client closes the link. "": in good order, and behind what is in the body; else why, percent-encoded. */
 export const CLOSE_HEADER = "raceway-close";
+/** Opening: the client's own name of it, so that a repeated one opens one link only. */
+export const OPEN_HEADER = "raceway-open";
 /** Opening: largest batch that the client takes. */
 export const MAX_HEADER = "raceway-max";
 
@@ -32,5 +34,7 @@ export const CONTROL_BYTES = 65_536;
 export const HIGH_WATER_BYTES = 65_536;
 /** A close in good order waits so long for the other end to take what was sent before. */
 export const CLOSE_MS = 5_000;
+/** A repeated opening comes within this time, or not at all. */
+export const REPEAT_MS = 5_000;
 /** Bytes that open each stream, so that proxies which wait for some begin to pass it on. */
 export const PADDING_BYTES = 2_048;

@@ -1,11 +1,11 @@
 // The server half of the SSE transport: opens streams, and finds the link of each request up.
 import type { ConnectError } from "@connectrpc/connect";
 import {
-  BATCHES_TYPE, CONTRACT, CrossOrigin, fail, type HttpExchange, linkName, maxBodyBytes, reasonOf, refuseExchange, resolveLimits, resolveOptions,
+  BATCHES_TYPE, CONTRACT, CrossOrigin, fail, type HttpExchange, isLinkName, linkName, maxBodyBytes, reasonOf, refuseExchange, resolveLimits, resolveOptions,
   type ServerTransport, TEXT_BATCHES_TYPE, type Timer, type TransportHost, type TransportRoutes,
 } from "@raceway/core"; // prettier-ignore
 import { type ResolvedSseServer, type SseServerOptions, sseServerTable } from "./options.ts";
-import { BINARY_STREAM, CLOSE_HEADER, LINK_HEADER, MAX_HEADER, TEXT_STREAM, TRANSPORT, UP_HEADER } from "./protocol.ts";
+import { BINARY_STREAM, CLOSE_HEADER, LINK_HEADER, MAX_HEADER, OPEN_HEADER, REPEAT_MS, TEXT_STREAM, TRANSPORT, UP_HEADER } from "./protocol.ts";
 import { ServerLink } from "./server-link.ts";
 
 export type { SseServerOptions } from "./options.ts";
@@ -31,6 +31,8 @@ class SseServer implements TransportRoutes {
   readonly #options: ResolvedSseServer;
   readonly #cross: CrossOrigin;
   readonly #links = new Map<string, ServerLink>();
+  /** Clients' own names of openings, kept for a while longer than their links. */
+  readonly #openings = new Set<string>();
   readonly #groups: readonly Set<ServerLink>[] = Array.from({ length: GROUPS }, () => new Set<ServerLink>());
   #opened = 0;
   #turn = 0;
@@ -41,7 +43,7 @@ class SseServer implements TransportRoutes {
     this.#options = options;
     this.#cross = new CrossOrigin(host, {
       transport: TRANSPORT,
-      requestHeaders: [LINK_HEADER, UP_HEADER, CLOSE_HEADER, MAX_HEADER],
+      requestHeaders: [OPEN_HEADER, LINK_HEADER, UP_HEADER, CLOSE_HEADER, MAX_HEADER],
       answerHeaders: [],
       credentials: options.credentials,
     });
@@ -93,11 +95,18 @@ class SseServer implements TransportRoutes {
       const message = `${this.#links.size} streams are open, the limit is maxLinks ${this.#options.maxLinks}.`;
       return refuseExchange(exchange, "resource_exhausted", message, { ...headers, "retry-after": "1" }, 503);
     }
+    const opening = exchange.peer.header(OPEN_HEADER);
+    if (opening !== undefined) {
+      if (!isLinkName(opening)) return refuseExchange(exchange, "invalid_argument", `Header ${OPEN_HEADER} must be 32 hexadecimal digits.`, headers);
+      if (this.#openings.has(opening)) return refuseExchange(exchange, "invalid_argument", "This stream has been opened before. Open another under another name.", headers, 409);
+      this.#openings.add(opening);
+    }
     const name = linkName(this.#host.random);
     const group = this.#groups[this.#opened++ % GROUPS]!;
     const link = new ServerLink(this.#host, exchange.peer, { name, text, maxBatchBytes: maxOf(exchange) }, () => {
-      this.#links.delete(name);
+      if (!this.#links.delete(name)) return;
       group.delete(link);
+      if (opening !== undefined) this.#host.clock.after(REPEAT_MS, () => this.#openings.delete(opening));
     });
     this.#links.set(name, link);
     group.add(link);
