@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { vi } from "vitest";
 import {
   type GenerateOptions,
   type GenerateResult,
@@ -12,6 +13,9 @@ import {
   formatDiagnostics,
   generate,
 } from "../src/index.ts";
+
+// Each generation starts a compiler, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 export class SchemaFolder implements Disposable {
   readonly path: string = mkdtempSync(join(tmpdir(), "raceway-test-"));

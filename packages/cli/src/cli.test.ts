@@ -1,0 +1,227 @@
+// The command line as people and scripts meet it: text, exit codes, configuration.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { expect, test, vi } from "vitest";
+import { runCli } from "./cli.ts";
+
+// Generating starts a compiler, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
+
+const room =
+  'syntax = "proto3"; package chat.v1; service RoomService { rpc Say(M) returns (M); } message M { string text = 1; }';
+const bad = room.replace("string text", "Strin text");
+const subject = join(import.meta.dirname, "../../testkit/src/memory-subject.ts");
+
+class Folder implements Disposable {
+  readonly path: string = mkdtempSync(join(tmpdir(), "raceway-cli-"));
+
+  constructor(files: Readonly<Record<string, string>> = {}) {
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(this.path, name)), { recursive: true });
+      writeFileSync(join(this.path, name), text);
+    }
+  }
+
+  async run(
+    ...args: readonly string[]
+  ): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+    let out = "";
+    let err = "";
+    const code = await runCli(args, { cwd: this.path, out: (text) => (out += text), err: (text) => (err += text) });
+    return { code, out, err };
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+test("generates into a folder, and says what it did", async () => {
+  using folder = new Folder({ "proto/chat/v1/room.proto": room });
+  expect(await folder.run("generate", "proto", "--out", "gen")).toEqual({ code: 0, out: "", err: "gen: 4 added\n" });
+  expect(await folder.run("generate", "proto", "-o", "gen")).toEqual({ code: 0, out: "", err: "gen: 4 unchanged\n" });
+  expect(readdirSync(join(folder.path, "gen/chat/v1"))).toHaveLength(4);
+});
+
+test("a broken schema is a finding with its place, and nothing is written", async () => {
+  using folder = new Folder({ "proto/chat/v1/room.proto": bad });
+  const { code, out, err } = await folder.run("generate", "proto", "--out", "gen");
+  expect(code).toBe(1);
+  expect(err).toBe("gen: nothing was written\n");
+  expect(out).toMatchInlineSnapshot(`
+    "error name_unknown: Strin is not declared, here or in an imported file
+      proto/chat/v1/room.proto:1:97
+      > 1 | syntax = "proto3"; package chat.v1; service RoomService { rpc Say(M) returns (M); } message M { Strin text = 1; }
+          |                                                                                                 ^^^^^
+      mend: declare it, or import the file that does.
+    "
+  `);
+  expect(readdirSync(folder.path)).toEqual(["proto"]);
+});
+
+test("findings as JSON, one a line, and as annotations of GitHub", async () => {
+  using folder = new Folder({ "proto/chat/v1/room.proto": bad });
+  const json = await folder.run("generate", "proto", "--out", "gen", "--json");
+  expect(JSON.parse(json.out)).toMatchObject({
+    rule: "name_unknown",
+    file: "proto/chat/v1/room.proto",
+    range: { line: 1 },
+  });
+  const github = await folder.run("generate", "proto", "--out", "gen", "--error-format", "github-actions");
+  expect(github.out).toMatch(/^::error file=proto\/chat\/v1\/room\.proto,line=1,.*title=name_unknown::/);
+});
+
+test("--check exits with 1 until what is there is what the schemas give", async () => {
+  using folder = new Folder({ "proto/chat/v1/room.proto": room });
+  const args = ["generate", "proto", "--out", "gen"];
+  expect((await folder.run(...args, "--check")).code).toBe(1);
+  await folder.run(...args);
+  expect((await folder.run(...args, "--check")).code).toBe(0);
+});
+
+test("options are passed on", async () => {
+  using folder = new Folder({ "api/proto/chat/v1/room.proto": room });
+  const { err } = await folder.run(
+    "generate",
+    "api/proto/chat",
+    "-I",
+    "api",
+    "-o",
+    "gen",
+    "--target",
+    "es",
+    "--import-extension",
+    "none",
+  );
+  expect(err).toBe("gen: 1 added\n");
+  expect(readdirSync(join(folder.path, "gen/proto/chat/v1"))).toEqual(["room_pb.ts"]);
+});
+
+test("a configuration file says what is generated", async () => {
+  using folder = new Folder({
+    "proto/chat/v1/room.proto": room,
+    "raceway.config.ts":
+      'const out: string = "gen";\nexport default { generate: [{ inputs: ["proto"], out }, { inputs: ["proto"], out: "es", targets: ["es"] }] };\n',
+  });
+  expect(await folder.run("generate")).toEqual({ code: 0, out: "", err: "gen: 4 added\nes: 1 added\n" });
+});
+
+test.each([
+  ["export default {};", "raceway.config.ts has to export { generate: [{ inputs, out }] } as default."],
+  ["export default { generate: [{ out: 'x' }] };", "raceway.config.ts: generate[0] needs inputs and out."],
+  [
+    "export default { generate: [{ inputs: ['a'], out: 'x', outt: 'y' }] };",
+    "raceway.config.ts: generate[0] has no option outt; known are inputs, out, protoPath, importExtension, targets, keepOptions.",
+  ],
+  [
+    "export default { generate: [{ inputs: 'a', out: 'x' }] };",
+    'raceway.config.ts: generate[0].inputs is "a", which cannot be.',
+  ],
+])("a wrong configuration: %s", async (config, message) => {
+  using folder = new Folder({ "raceway.config.ts": config });
+  expect(await folder.run("generate")).toEqual({ code: 2, out: "", err: `raceway: ${message}\nSee raceway --help.\n` });
+});
+
+test("wrong use ends with 2, and says what to do", async () => {
+  using folder = new Folder({ "proto/chat/v1/room.proto": room });
+  const said: Record<string, string> = {};
+  for (const args of [
+    "",
+    "genrate",
+    "generate",
+    "generate proto",
+    "generate --out gen",
+    "generate nope --out gen",
+    "generate proto --chek",
+    "generate proto -o gen --import-extension cjs",
+    "plugin",
+    "plugin test nope",
+  ]) {
+    const { code, out, err } = await folder.run(...args.split(" ").filter((arg) => arg !== ""));
+    expect({ code, out }, args).toEqual({ code: 2, out: "" });
+    said[args] = err.replace("\nSee raceway --help.\n", "");
+  }
+  expect(said).toMatchInlineSnapshot(`
+    {
+      "": "raceway: Name a command.",
+      "generate": "raceway: Name schema files and --out, or write a raceway.config.ts that exports { generate: [{ inputs, out }] }.",
+      "generate --out gen": "raceway: Name schema files, or folders that have some.",
+      "generate nope --out gen": "raceway: There is no nope. Name .proto files, or folders that have some.",
+      "generate proto": "raceway: Name the folder to write to with --out.",
+      "generate proto --chek": "raceway: Unknown argument: chek",
+      "generate proto -o gen --import-extension cjs": "raceway: Invalid values:
+      Argument: import-extension, Given: "cjs", Choices: "js", "ts", "none"",
+      "genrate": "raceway: Did you mean generate?",
+      "plugin": "raceway: Name what to do: test.",
+      "plugin test nope": "raceway: There is no file or package nope. Build the plugin, or correct the path.",
+    }
+  `);
+  expect(readdirSync(folder.path)).toEqual(["proto"]);
+});
+
+test("a failure that is nobody's fault ends with 3", async () => {
+  using folder = new Folder({ "proto/chat/v1/room.proto": room });
+  const { code, err } = await folder.run("generate", "proto", "--out", "n".repeat(300));
+  expect({ code, err: err.slice(0, 9) }).toEqual({ code: 3, err: "raceway: " });
+});
+
+test("runs the cases of a transport's subject", async () => {
+  using folder = new Folder();
+  const { code, out, err } = await folder.run("plugin", "test", subject, "--export", "memorySubject");
+  expect(code).toBe(0);
+  expect(out).toContain("memory, binary batches\n  ✓ ");
+  expect(err).toMatch(/^\d+ passed, 0 failed, \d+ left out\n$/);
+}, 60_000);
+
+test("a plugin that breaks the contract is found out", async () => {
+  using folder = new Folder({
+    "subject.mjs": `import { memorySubject } from ${JSON.stringify(subject)};
+// Closes each link as soon as it is open.
+const good = memorySubject();
+export const subject = { ...good, name: "wrong", connect: (client, server, signal) => good.connect((link) => { const receiver = client(link); link.close(); return receiver; }, server, signal) };`,
+  });
+  const { code, out } = await folder.run("plugin", "test", "./subject.mjs", "--json");
+  expect(code).toBe(1);
+  const results = out
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { outcome: string; reason?: string; subject: string });
+  expect(results.some(({ outcome, reason }) => outcome === "failed" && reason !== "")).toBe(true);
+  expect(results.every((result) => result.subject === "wrong")).toBe(true);
+}, 120_000);
+
+test("a module without a subject", async () => {
+  using folder = new Folder({ "empty.mjs": "export const other = 1;" });
+  expect((await folder.run("plugin", "test", "./empty.mjs")).err).toContain(
+    "./empty.mjs exports no LinkSubject as subject; it exports other.",
+  );
+});
+
+test("the executable: help is quick, since it loads no command's code", () => {
+  const spy = `data:text/javascript,import { registerHooks } from "node:module"; registerHooks({ resolve(name, context, next) { if (name.startsWith("@")) console.error(name); return next(name, context); } });`;
+  const run = (...args: readonly string[]) =>
+    spawnSync(
+      process.execPath,
+      ["-C", "@raceway/source", "--import", spy, join(import.meta.dirname, "main.ts"), ...args],
+      { encoding: "utf8" },
+    );
+  const help = run("--help");
+  expect(help.status).toBe(0);
+  expect(help.stdout).toMatchInlineSnapshot(`
+    "raceway <command>
+
+    Commands:
+      raceway generate [inputs..]  Writes typed handlers and clients for channel schemas
+      raceway plugin               Tools for authors of plugins
+
+    Options:
+          --version  Show version number                                                       [boolean]
+      -h, --help     Show help                                                                 [boolean]
+    "
+  `);
+  expect(help.stderr).toBe("");
+  expect(run("--version").stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  expect(run("generate", "--out", "x").status).toBe(2);
+});
