@@ -27,5 +27,7 @@ export default async function pageServer(project: TestProject): Promise<() => Pr
     ),
   );
   project.provide("relayUrl", relay.url);
-  return () => relay[Symbol.asyncDispose]();
+  return async () => {
+    await relay[Symbol.asyncDispose]();
+  };
 }

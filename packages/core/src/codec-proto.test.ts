@@ -12,8 +12,8 @@ import { encodeFast } from "./proto-encoder.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const codec = protoCodec();
-const encode = (desc: DescMessage, message: object): Uint8Array => codec.of(desc).encode(message);
-const reference = (desc: DescMessage, message: object): Uint8Array => toBinary(desc, create(desc, message));
+const encode = (desc: DescMessage, message: object): Uint8Array => codec.of(desc).encode(message as Record<string, unknown>);
+const reference = (desc: DescMessage, message: object): Uint8Array => toBinary(desc, create(desc, message as Record<string, unknown>));
 
 describe.each([everyDesc, oldDesc, mildDesc, BatchSchema, FileDescriptorProtoSchema, AnySchema, TimestampSchema, TypeSchema, ValueSchema].map((desc) => [desc.typeName, desc] as const))(
   "the proto codec, with %s,",

@@ -185,7 +185,7 @@ class NodeHttpExchange implements HttpExchange {
     (response as ServerResponse).writeHead(status, this.#headersOf(status, headers, bytes));
     if (bytes === 0) response.end();
     else if (bytes > TEXT_REPLY_BYTES || "stream" in response) (response as ServerResponse).end(body);
-    else response.end(Buffer.from(body!.buffer, body!.byteOffset, bytes).latin1Slice(), "latin1");
+    else response.end(Buffer.from(body!.buffer, body!.byteOffset, bytes).toString("latin1"), "latin1");
   }
 
   stream(status: number, headers: Readonly<Record<string, string>>, sink: StreamSink): StreamOut {

@@ -1,11 +1,12 @@
 // The client half of the gRPC transport, in Node: one call of Pipe over HTTP/2 for each link. Pages get client-web.ts in its place.
 import { createClient } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport, createGrpcWebTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { type ClientTransport, CONTRACT, type Endpoint, fail, type Host, type LinkOpened, resolveOptions } from "@raceway/core";
 import { openOver } from "./client-stream.ts";
 import { LinkService } from "./gen/raceway/v1/link_pb.ts";
 import { LinkEnd } from "./link-end.ts";
 import { type GrpcClientOptions, grpcClientTable } from "./options.ts";
+import { Connection } from "./node-connection.ts";
 import { linkTraits, TRANSPORT } from "./protocol.ts";
 
 export type { GrpcClientOptions } from "./options.ts";
@@ -16,11 +17,11 @@ export function grpc(given: GrpcClientOptions = {}): ClientTransport {
   const open = async (host: Host, endpoint: Endpoint, opened: LinkOpened, signal: AbortSignal): Promise<void> => {
     if (signal.aborted) throw fail("transport_failed", { transport: TRANSPORT, detail: "the attempt was called off" });
     // A connection of its own for each link: one that died silently must not be used for the next.
-    const sessionManager = new Http2SessionManager(endpoint.url);
+    const sessionManager = new Connection(endpoint.url);
     const stop = new AbortController();
     const cut = (): void => {
       stop.abort();
-      sessionManager.abort();
+      sessionManager.cut();
     };
     const { hostname, protocol } = new URL(endpoint.url);
     const link = new LinkEnd({

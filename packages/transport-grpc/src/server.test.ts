@@ -1,8 +1,8 @@
-import { createServer, request as httpRequest } from "node:http";
+import { request as httpRequest } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { create, createFileRegistry, type DescService, toBinary } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema, MethodOptions_IdempotencyLevel, StringValueSchema, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
+import { FileDescriptorProtoSchema, MethodOptions_IdempotencyLevel, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient, makeAnyClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { fail, type Link, type LinkReceiver, type Logger, peer, reasonOf, type TransportHost } from "@raceway/core";
@@ -85,7 +85,7 @@ async function serve(setup: Setup = {}): Promise<{ url: string; port: number; li
     ...setup.host,
   };
   const routes = await grpc(setup.options).start(host);
-  const listening = await listenOn(httpRouter({ mounts: [{ path: host.path, routes }], fallbacks: [(exchange) => routes.native!(exchange)] }), { port: 0, host: "127.0.0.1", clock });
+  const listening = await listenOn(httpRouter([{ path: host.path, routes }]), { port: 0, host: "127.0.0.1", clock });
   return {
     url: listening.url,
     port: listening.port,
@@ -140,7 +140,7 @@ describe("the native doors", () => {
       if (method.methodKind === "unary") return async (value: string) => ((await transport.unary(method, undefined, undefined, undefined, { value })).message as unknown as { value: string }).value;
       return async (value: string) => {
         const { message } = await transport.stream(method, undefined, undefined, undefined, one({ value }));
-        return Array.fromAsync(message as unknown as AsyncIterable<{ value: string }>, (item) => item.value);
+        return all(message as unknown as AsyncIterable<{ value: string }>, (item) => item.value);
       };
     }) as { say(value: string): Promise<string>; count(value: string): Promise<string[]> };
     expect(await client.say("hello")).toBe("hello from 127.0.0.1");
@@ -179,7 +179,7 @@ describe("the native doors", () => {
     expect(hostile.headers.get("access-control-allow-headers")).not.toContain("a(b)");
     const good = await post(url, '"hi"', { origin: "https://good.example" });
     expect([good.status, good.headers.get("access-control-allow-origin"), good.headers.get("vary")]).toEqual([200, "https://good.example", "origin"]);
-    expect(good.headers.get("access-control-expose-headers")).toContain("grpc-status");
+    expect(good.headers.get("access-control-expose-headers")).toContain("Grpc-Status");
     expect(good.headers.get("access-control-allow-credentials")).toBeNull();
     for (const headers of [{ origin: "https://evil.example" }, { origin: "null" }, { "sec-fetch-site": "cross-site" }]) {
       for (const method of ["OPTIONS", "POST", "GET"]) {
@@ -219,7 +219,7 @@ describe("links", () => {
       expect([path, refused.status]).toEqual([path, 505]);
     }
     const chunks = createClient(LinkService, createGrpcTransport({ baseUrl: server.url })).pipe(one({ end: true }));
-    expect(await Array.fromAsync(chunks, ({ batch }) => batch.length)).toEqual([0]);
+    expect(await all(chunks, ({ batch }) => batch.length)).toEqual([0]);
     await expect.poll(() => server.links[0]?.log).toEqual(["closed well"]);
   });
 
@@ -258,7 +258,6 @@ describe("links", () => {
   test("end with an error when the client's connection ends, by a reset or by a FIN alone", async () => {
     await using server = await serve();
     for (const at of [0, 1]) {
-      const relay = createServer().listen(0, "127.0.0.1");
       const socket = connectTcp({ port: server.port, host: "127.0.0.1", allowHalfOpen: true });
       const session = connectHttp2(server.url, { createConnection: () => socket });
       session.on("error", () => {});
@@ -268,7 +267,6 @@ describe("links", () => {
       if (at === 0) socket.resetAndDestroy();
       else socket.end();
       await expect.poll(() => server.links[at]!.log).toEqual([expect.stringContaining("closed link_closed")]);
-      relay.close();
       socket.destroy();
     }
   });
@@ -279,7 +277,7 @@ describe("links", () => {
     const session = connectHttp2(server.url);
     const bodies: readonly (readonly [Uint8Array, Record<string, string>, string])[] = [
       [envelope(Uint8Array.of(0xff, 0xff, 0xff)), {}, "closed link_closed"],
-      [envelope(text("gzip"), 1), { "grpc-encoding": "gzip" }, ""], // refused before it becomes a link
+      [envelope(text("gzip"), 1), { "grpc-encoding": "gzip" }, "closed link_closed"],
       [Uint8Array.of(0, 0xff, 0xff, 0xff, 0xff), {}, "closed batch_too_large: Batch of 4294967295 bytes"],
       [envelope(text("flags"), 0x7f), {}, "closed link_closed"],
     ];
@@ -289,7 +287,6 @@ describe("links", () => {
       stream.resume();
       stream.write(body);
       await new Promise((resolve) => stream.once("close", resolve).once("end", resolve));
-      if (expected === "" && server.links.length === before) continue;
       await expect.poll(() => server.links[before]?.log).toEqual([expect.stringContaining(expected)]);
       expect(server.links[before]!.got).toEqual([]);
     }
@@ -412,4 +409,8 @@ async function* one<T>(item: T): AsyncGenerator<T> {
   yield item;
 }
 
-void StringValueSchema;
+async function all<T, U>(items: AsyncIterable<T>, map: (item: T) => U): Promise<U[]> {
+  const mapped: U[] = [];
+  for await (const item of items) mapped.push(map(item));
+  return mapped;
+}
