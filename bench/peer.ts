@@ -1,4 +1,4 @@
-import type { Arrivals } from "./arrivals.ts";
+import type { Arrivals } from "./arrivals.ts";.
 // What a peer brings to the benchmark: a server of the bench schema, and the load that calls it.
 import type { BenchEvent } from "./event.ts";
 

@@ -2,6 +2,7 @@
 //
 // One state machine: a session that is opened, raced for, resumed, switched and replaced. What a link is, the transport knows; what a call is, the
 // operation; this file knows when to open which link for which session.
+// It is long because its states share every field: cut apart, each half would need the other's.
 import type { DescMessage, DescMethod, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, type ConnectError, type ContextValues, type Interceptor, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import {

@@ -2,6 +2,7 @@
 //
 // Only the straight way is here. Whatever is unusual about a value (a number out of range, an array for bytes, a message of another type) makes
 // the encoder give up; the codec then asks protobuf itself, which encodes it or says what is wrong. So nothing is decided in two places.
+// It is long because it has one small function for each kind of field.
 import { type DescField, type DescMessage, ScalarType, create, toBinary } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { varintSize, writeVarint } from "./varint.ts";

@@ -5,6 +5,7 @@
 // next on it (`SessionLink.next`) and the number that goes next on it (`sent`), set at its handshake. Frames are taken from any open link: one below
 // `received` came already over another and is dropped; one above cannot be. Frames are sent on the current link, from the replay buffer. So resume,
 // switch and fall back are one mechanism: another link becomes current, and sending goes on from where *that* link stands.
+// It is long because numbering, acknowledgement, links and liveness change the same few counters.
 import type { ConnectError } from "@connectrpc/connect";
 import { readBatch } from "./batch.ts";
 import { Call, type CallReceiver } from "./calls.ts";

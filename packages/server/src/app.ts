@@ -1,4 +1,5 @@
 // `raceway()`: a server made of services, transports, middleware and a backplane.
+// It is long because start and end of all parts are told in one place, in their order.
 import type { SecureServerOptions } from "node:http2";
 import type { ConnectRouter } from "@connectrpc/connect";
 import {
