@@ -1,5 +1,5 @@
-import type { Arrivals } from "./arrivals.ts";.
 // What a peer brings to the benchmark: a server of the bench schema, and the load that calls it.
+import type { Arrivals } from "./arrivals.ts";
 import type { BenchEvent } from "./event.ts";
 
 /** In the server's process. */

@@ -37,7 +37,11 @@ for (const { name, desc, init } of cases) {
     "raceway, a message": () => void (sink += proto.encode(message).length),
     "raceway, an initializer": () => void (sink += proto.encode(init as never).length),
     "toBinary of a message": () => void (sink += toBinary(desc as typeof WelcomeSchema, message).length),
-    "toBinary of an initializer": () => void (sink += toBinary(desc as typeof WelcomeSchema, create(desc as typeof WelcomeSchema, init as typeof small)).length),
+    "toBinary of an initializer": () =>
+      void (sink += toBinary(
+        desc as typeof WelcomeSchema,
+        create(desc as typeof WelcomeSchema, init as typeof small),
+      ).length),
   });
   compare(`${name}: decode proto`, 1, {
     raceway: () => void (sink += Object.keys(proto.decode(binary)).length),

@@ -30,6 +30,8 @@ export function compare(name: string, units: number, ways: Readonly<Record<strin
   const first = quartile(figures.get(entries[0]![0])!);
   for (const [way, list] of figures) {
     const ns = quartile(list);
-    console.log(`${name.padEnd(28)} ${way.padEnd(34)} ${ns.toFixed(0).padStart(7)} ns ${(ns / first).toFixed(1).padStart(7)} ×`);
+    console.log(
+      `${name.padEnd(28)} ${way.padEnd(34)} ${ns.toFixed(0).padStart(7)} ns ${(ns / first).toFixed(1).padStart(7)} ×`,
+    );
   }
 }

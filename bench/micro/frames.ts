@@ -1,7 +1,14 @@
 // What a frame costs: Raceway's hand-written form beside protobuf-es, encoding and decoding, 110 bytes of payload.
 // Run: node -C @raceway/source bench/micro/frames.ts
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type Frame, FrameWriter, encodePublication, partsToJson, readFrames, readJsonFrames } from "@raceway/core/internal";
+import {
+  type Frame,
+  FrameWriter,
+  encodePublication,
+  partsToJson,
+  readFrames,
+  readJsonFrames,
+} from "@raceway/core/internal";
 import { BatchSchema } from "../../packages/core/src/gen/wire_pb.ts";
 import { compare } from "./compare.ts";
 
@@ -17,20 +24,44 @@ interface Kind {
   readonly write: (index: number) => void;
 }
 const kinds: readonly Kind[] = [
-  { name: "data", frame: (index) => ({ case: "data", value: { call: index, payload } }), write: (index) => writer.data(index, payload) },
-  { name: "end", frame: (index) => ({ case: "end", value: { call: index, payload } }), write: (index) => writer.end(index, undefined, undefined, undefined, payload) },
+  {
+    name: "data",
+    frame: (index) => ({ case: "data", value: { call: index, payload } }),
+    write: (index) => writer.data(index, payload),
+  },
+  {
+    name: "end",
+    frame: (index) => ({ case: "end", value: { call: index, payload } }),
+    write: (index) => writer.end(index, undefined, undefined, undefined, payload),
+  },
   {
     name: "open",
-    frame: (index) => ({ case: "open", value: { call: index, method: "/bench.v1.EchoService/Echo", timeoutMs: 10_000, end: true, payload } }),
-    write: (index) => writer.open(index, "/bench.v1.EchoService/Echo", undefined, 10_000, undefined, undefined, true, payload),
+    frame: (index) => ({
+      case: "open",
+      value: { call: index, method: "/bench.v1.EchoService/Echo", timeoutMs: 10_000, end: true, payload },
+    }),
+    write: (index) =>
+      writer.open(index, "/bench.v1.EchoService/Echo", undefined, 10_000, undefined, undefined, true, payload),
   },
-  { name: "publication", frame: (index) => ({ case: "publication", value: { handle: 5, offset: BigInt(index + 70_000), payload } }), write: (index) => void (sink += encodePublication(5, index + 70_000, payload).length) },
-  { name: "credit", frame: (index) => ({ case: "credit", value: { call: index, messages: 64, bytes: 7_040 } }), write: (index) => writer.credit(index, 64, 7_040) },
+  {
+    name: "publication",
+    frame: (index) => ({ case: "publication", value: { handle: 5, offset: BigInt(index + 70_000), payload } }),
+    write: (index) => void (sink += encodePublication(5, index + 70_000, payload).length),
+  },
+  {
+    name: "credit",
+    frame: (index) => ({ case: "credit", value: { call: index, messages: 64, bytes: 7_040 } }),
+    write: (index) => writer.credit(index, 64, 7_040),
+  },
 ];
 
 for (const { name, frame, write } of kinds) {
-  const message = create(BatchSchema, { frame: Array.from({ length: FRAMES }, (_, index) => ({ kind: frame(index) as never })) });
-  const one = Array.from({ length: FRAMES }, (_, index) => create(BatchSchema, { frame: [{ kind: frame(index) as never }] }));
+  const message = create(BatchSchema, {
+    frame: Array.from({ length: FRAMES }, (_, index) => ({ kind: frame(index) as never })),
+  });
+  const one = Array.from({ length: FRAMES }, (_, index) =>
+    create(BatchSchema, { frame: [{ kind: frame(index) as never }] }),
+  );
   const bytes = toBinary(BatchSchema, message);
   const ours = (): void => {
     for (let index = 0; index < FRAMES; index++) write(index);
@@ -50,7 +81,9 @@ for (const { name, frame, write } of kinds) {
   });
 }
 
-const json = new TextEncoder().encode(JSON.stringify({ room: "tea", text: "hello, hello, hello, hello, hello", by: "someone", at: 1_732_000_000 }));
+const json = new TextEncoder().encode(
+  JSON.stringify({ room: "tea", text: "hello, hello, hello, hello, hello", by: "someone", at: 1_732_000_000 }),
+);
 for (let index = 0; index < FRAMES; index++) writer.data(index, json);
 const parts = writer.take();
 const text = partsToJson(parts, true)[0]!;

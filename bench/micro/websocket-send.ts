@@ -5,12 +5,10 @@
 // round is the figure to trust. The readers are in a process of their own; what is measured is this one's CPU time.
 import { type ChildProcess, fork } from "node:child_process";
 import { type AddressInfo, createServer, connect, type Socket } from "node:net";
-
 import type { Link } from "@raceway/core";
 import { hostTransport } from "@raceway/server/node";
 import { websocket } from "@raceway/transport-websocket/server";
 import { type WebSocket, WebSocketServer } from "ws";
-
 import { median } from "../statistics.ts";
 
 const ROUNDS = 15;

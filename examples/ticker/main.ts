@@ -21,13 +21,20 @@ interface Arguments {
 }
 
 function readArguments(): Arguments {
-  const { values } = parseArgs({ options: { port: { type: "string" }, once: { type: "boolean", default: false }, help: { type: "boolean", short: "h" } } });
+  const { values } = parseArgs({
+    options: {
+      port: { type: "string" },
+      once: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h" },
+    },
+  });
   if (values.help === true) {
     console.log(USAGE);
     process.exit(0);
   }
   const port = values.port === undefined ? undefined : Number(values.port);
-  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) throw new Error(`--port ${values.port} is no port.`);
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
+    throw new Error(`--port ${values.port} is no port.`);
   return { port, once: values.once };
 }
 

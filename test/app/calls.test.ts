@@ -6,8 +6,8 @@ import { raceway } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
 import { describe, expect, it } from "vitest";
 import { labClient } from "../gen/lab/v1/lab.client.ts";
-import { LabService } from "../gen/lab/v1/lab_pb.ts";
 import { labService } from "../gen/lab/v1/lab.server.ts";
+import { LabService } from "../gen/lab/v1/lab_pb.ts";
 import { from, handlers, lab, take } from "./lab.ts";
 
 const forms = [
@@ -29,15 +29,21 @@ describe.each(forms)("with codec $codec in $frames frames", ({ codec, frames }) 
 
   it("streams down, up and both ways", async () => {
     await using it = await lab({ client: form });
-    expect((await take(it.client.count({ from: 1, to: 1_000 }), 1_000)).map(({ value }) => value)).toEqual(Array.from({ length: 1_000 }, (_, at) => at + 1));
+    expect((await take(it.client.count({ from: 1, to: 1_000 }), 1_000)).map(({ value }) => value)).toEqual(
+      Array.from({ length: 1_000 }, (_, at) => at + 1),
+    );
     expect(await it.client.sum(from([{ value: 1 }, { value: 2 }, { value: 39 }]))).toMatchObject({ sum: 42, count: 3 });
-    expect((await take(it.client.chat(from([{ text: "a" }, { text: "b" }])), 2)).map(({ text }) => text)).toEqual(["a!", "b!"]);
+    expect((await take(it.client.chat(from([{ text: "a" }, { text: "b" }])), 2)).map(({ text }) => text)).toEqual([
+      "a!",
+      "b!",
+    ]);
   });
 
   it("delivers a topic to all its subscribers in order", async () => {
     await using it = await lab({ client: form });
     const readers = Array.from({ length: 3 }, () => take(it.client.ticks({ board: "a" }, { from: "start" }), 50));
-    for (let sequence = 1; sequence <= 50; sequence++) void it.topics.ticks.publish({ board: "a" }, { symbol: "X", price: sequence / 4, sequence });
+    for (let sequence = 1; sequence <= 50; sequence++)
+      void it.topics.ticks.publish({ board: "a" }, { symbol: "X", price: sequence / 4, sequence });
     for (const reader of readers) {
       const ticks = await reader;
       expect(ticks.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 50 }, (_, at) => at + 1));
@@ -66,7 +72,14 @@ it("carries headers, trailers and error details", async () => {
     },
   });
   const seen: string[] = [];
-  await it.client.echo({ text: "x" }, { headers: { asked: "yes" }, onHeader: (headers) => seen.push(headers.get("seen")!), onTrailer: (trailers) => seen.push(trailers.get("after")!) });
+  await it.client.echo(
+    { text: "x" },
+    {
+      headers: { asked: "yes" },
+      onHeader: (headers) => seen.push(headers.get("seen")!),
+      onTrailer: (trailers) => seen.push(trailers.get("after")!),
+    },
+  );
   expect(seen).toEqual(["yes", "all"]);
 });
 
@@ -92,7 +105,9 @@ it("cancels a call: the handler's signal fires, the caller gets canceled", async
 
 it("ends a call at its deadline, on both sides", async () => {
   await using it = await lab();
-  const failed = expect(it.client.echo({ text: "late", delayMs: 5_000 }, { timeoutMs: 1_000 })).rejects.toMatchObject({ code: Code.DeadlineExceeded });
+  const failed = expect(it.client.echo({ text: "late", delayMs: 5_000 }, { timeoutMs: 1_000 })).rejects.toMatchObject({
+    code: Code.DeadlineExceeded,
+  });
   await it.clock.advance(1_100);
   await failed;
   expect(it.calls).toEqual(["echo late", "over late"]);
@@ -100,7 +115,12 @@ it("ends a call at its deadline, on both sides", async () => {
 
 it("shows nothing of an error that is not a ConnectError", async () => {
   const logged: string[] = [];
-  const log = { debug() {}, info() {}, warn() {}, error: (_: string, fields?: Readonly<Record<string, unknown>>) => void logged.push(String(fields?.["error"])) };
+  const log = {
+    debug() {},
+    info() {},
+    warn() {},
+    error: (_: string, fields?: Readonly<Record<string, unknown>>) => void logged.push(String(fields?.["error"])),
+  };
   const memory = memoryTransport();
   await using app = raceway({ transports: [memory.server], log });
   const failing = () => {
@@ -111,7 +131,10 @@ it("shows nothing of an error that is not a ConnectError", async () => {
   await using connection = connect("http://lab", { transports: [memory.client] });
   const client = labClient(connection);
   for (const call of [client.echo({}), take(client.count({}), 1)]) {
-    const error = await call.then(() => undefined, (cause: ConnectError) => cause);
+    const error = await call.then(
+      () => undefined,
+      (cause: ConnectError) => cause,
+    );
     expect(error?.code).toBe(Code.Internal);
     expect(error?.message).not.toContain("swordfish");
   }
@@ -138,7 +161,11 @@ it("bounds what a fast handler sends to a slow reader", async () => {
     },
   });
   await app.listen({ port: 0, host: "127.0.0.1" });
-  await using connection = connect("http://lab", { transports: [memory.client], clock, limits: { windowMessages: 16 } });
+  await using connection = connect("http://lab", {
+    transports: [memory.client],
+    clock,
+    limits: { windowMessages: 16 },
+  });
   const reader = labClient(connection).count({})[Symbol.asyncIterator]();
   expect((await reader.next()).value?.value).toBe(1);
   await clock.settle();
@@ -154,7 +181,9 @@ it("refuses a call that no handler serves", async () => {
   await using it = await lab();
   const { echo } = LabService.method;
   const stranger = { ...echo, name: "Nothing", parent: echo.parent } as typeof echo;
-  const error: unknown = await it.connection.unary(stranger, undefined, undefined, undefined, {}).catch((cause: unknown) => cause);
+  const error: unknown = await it.connection
+    .unary(stranger, undefined, undefined, undefined, {})
+    .catch((cause: unknown) => cause);
   expect(error).toBeInstanceOf(ConnectError);
   expect((error as ConnectError).code).toBe(Code.Unimplemented);
   expect(reasonOf(error)).toBe("channel_unknown");

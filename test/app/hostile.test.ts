@@ -28,7 +28,9 @@ function goaway(peer: RawPeer): { reason: string | undefined; code: Code | undef
   return { reason: reasonOf(error), code: error?.code };
 }
 function endOf(peer: RawPeer, call: number): { reason: string | undefined; code: Code | undefined } {
-  const frame = peer.frames.find((each) => each.kind === "end" && each.call === call) as Extract<Frame, { kind: "end" }> | undefined;
+  const frame = peer.frames.find((each) => each.kind === "end" && each.call === call) as
+    | Extract<Frame, { kind: "end" }>
+    | undefined;
   const error = frame?.status === undefined ? undefined : errorOf(frame.status);
   return { reason: reasonOf(error), code: error?.code };
 }
@@ -85,9 +87,32 @@ it("a Hello that is too large, of another version, or with no known codec", asyn
 
 it.each<[string, Frame]>([
   ["a second Hello", hello()],
-  ["a Welcome from a client", { kind: "welcome", version: 1, codec: "proto", session: none, secret: none, received: 0, resumed: false, window: undefined, heartbeatMs: 0, silenceMs: 0, resumeMs: 0, maxMessageBytes: 0, transports: [], maxBatchBytes: 0, maxAgeMs: 0, node: "" }],
+  [
+    "a Welcome from a client",
+    {
+      kind: "welcome",
+      version: 1,
+      codec: "proto",
+      session: none,
+      secret: none,
+      received: 0,
+      resumed: false,
+      window: undefined,
+      heartbeatMs: 0,
+      silenceMs: 0,
+      resumeMs: 0,
+      maxMessageBytes: 0,
+      transports: [],
+      maxBatchBytes: 0,
+      maxAgeMs: 0,
+      node: "",
+    },
+  ],
   ["data for a call that was never opened", { kind: "data", call: 7, payload: none, header: undefined }],
-  ["an end of a call that was never opened", { kind: "end", call: 7, status: undefined, header: [], trailer: [], payload: undefined }],
+  [
+    "an end of a call that was never opened",
+    { kind: "end", call: 7, status: undefined, header: [], trailer: [], payload: undefined },
+  ],
   ["an Open with a call id that was used", open(0, "/lab.v1.LabService/Echo")],
 ])("%s after the handshake", async (_, frame) => {
   const peer = await greeted();
@@ -176,7 +201,8 @@ it("an unknown method, an oversized message, a payload that is no message: the c
 
 it("more calls at once, and more subscriptions, than are allowed", async () => {
   const peer = await greeted();
-  for (let call = 1; call <= 130; call++) peer.say(open(call, "/lab.v1.LabService/Chat", { end: false, payload: undefined }));
+  for (let call = 1; call <= 130; call++)
+    peer.say(open(call, "/lab.v1.LabService/Chat", { end: false, payload: undefined }));
   await it1.clock.settle();
   expect(endOf(peer, 128).reason).toBeUndefined();
   expect(endOf(peer, 129)).toEqual({ reason: "too_many_calls", code: Code.ResourceExhausted });
@@ -263,7 +289,17 @@ it("a resume under another principal", async () => {
   const named: Principal[] = [{ id: "ann" }, { id: "bob" }];
   await using it2 = await lab({
     server: {
-      use: [{ name: "who", contract: 1, provides: [principal], start: () => ({ session: (opening) => void opening.context.set(principal, named.find(({ id }) => id === opening.credential) ?? { id: "" }) }) }],
+      use: [
+        {
+          name: "who",
+          contract: 1,
+          provides: [principal],
+          start: () => ({
+            session: (opening) =>
+              void opening.context.set(principal, named.find(({ id }) => id === opening.credential) ?? { id: "" }),
+          }),
+        },
+      ],
     },
   });
   const ann = await rawPeer(it2.memory, it2.clock);

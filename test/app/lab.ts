@@ -59,7 +59,13 @@ export function handlers(calls: string[], clock: VirtualClock): LabHandlers {
   };
 }
 
-export async function lab(options: { server?: Partial<RacewayOptions>; client?: Partial<ConnectOptions>; memory?: Parameters<typeof memoryTransport>[0] } = {}): Promise<Lab> {
+export async function lab(
+  options: {
+    server?: Partial<RacewayOptions>;
+    client?: Partial<ConnectOptions>;
+    memory?: Parameters<typeof memoryTransport>[0];
+  } = {},
+): Promise<Lab> {
   const clock = virtualClock();
   const memory = memoryTransport(options.memory);
   const calls: string[] = [];

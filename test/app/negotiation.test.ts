@@ -22,7 +22,11 @@ function moody(inner: ClientTransport, mood: { now: Mood }): ClientTransport & {
           transport.opened++;
           if (mood.now === "refuses") throw fail("transport_failed", { transport: inner.name, detail: "blocked" });
           if (mood.now === "swallows") {
-            return await new Promise((_, reject) => signal.addEventListener("abort", () => reject(fail("transport_failed", { transport: inner.name, detail: "called off" }))));
+            return await new Promise((_, reject) =>
+              signal.addEventListener("abort", () =>
+                reject(fail("transport_failed", { transport: inner.name, detail: "called off" })),
+              ),
+            );
           }
           return await started.open(endpoint, opened, signal);
         },
@@ -45,11 +49,27 @@ async function setup(moods: { best: Mood; second: Mood }, options: { probeMs?: n
   const startedAt = clock.now();
   const bestClient = moody(best.client, bestMood);
   const secondClient = moody(second.client, secondMood);
-  const connection = connect("http://lab", { transports: [bestClient, secondClient], clock, probeMs: options.probeMs ?? 0 });
+  const connection = connect("http://lab", {
+    transports: [bestClient, secondClient],
+    clock,
+    probeMs: options.probeMs ?? 0,
+  });
   const states: ConnectionSnapshot[] = [];
   connection.state.subscribe((state) => states.push(state));
   return {
-    clock, best, second, bestMood, secondMood, bestClient, secondClient, app, topics, connection, states, calls, startedAt,
+    clock,
+    best,
+    second,
+    bestMood,
+    secondMood,
+    bestClient,
+    secondClient,
+    app,
+    topics,
+    connection,
+    states,
+    calls,
+    startedAt,
     client: labClient(connection),
     async [Symbol.asyncDispose](): Promise<void> {
       await connection.close();
@@ -138,7 +158,9 @@ it("stays where it is when a switch fails, and loses nothing", async () => {
   expect(await sum).toMatchObject({ sum: 55 });
   expect(it.calls).toContain("failed");
   expect(it.connection.state.current).toMatchObject({ status: "open", transport: "best" });
-  await expect(it.connection.switchTo("pigeon")).rejects.toMatchObject({ message: expect.stringContaining("configured: best, second") as string });
+  await expect(it.connection.switchTo("pigeon")).rejects.toMatchObject({
+    message: expect.stringContaining("configured: best, second") as string,
+  });
 });
 
 it("puts a transport that opens and dies at once behind the others", async () => {
@@ -154,8 +176,12 @@ it("puts a transport that opens and dies at once behind the others", async () =>
 it("a client without a chance says so to its calls, and tries again with the next call", async () => {
   const clock = virtualClock();
   await using connection = connect("http://lab", { transports: [], clock });
-  await expect(labClient(connection).echo({})).rejects.toMatchObject({ message: expect.stringContaining("none of the transports supports it") as string });
-  await expect(labClient(connection).echo({})).rejects.toMatchObject({ message: expect.stringContaining("none of the transports supports it") as string });
+  await expect(labClient(connection).echo({})).rejects.toMatchObject({
+    message: expect.stringContaining("none of the transports supports it") as string,
+  });
+  await expect(labClient(connection).echo({})).rejects.toMatchObject({
+    message: expect.stringContaining("none of the transports supports it") as string,
+  });
   expect(connection.state.current.status).toBe("offline");
 });
 
@@ -165,7 +191,9 @@ it("a closed connection ends its calls and takes no more", async () => {
   await it.clock.settle();
   await it.connection.close();
   expect(await call).toBe("connection_closed");
-  await expect(it.client.echo({})).rejects.toMatchObject({ message: expect.stringContaining("closed by its owner") as string });
+  await expect(it.client.echo({})).rejects.toMatchObject({
+    message: expect.stringContaining("closed by its owner") as string,
+  });
   await it.clock.settle();
   expect(it.app.sessions).toBe(0);
   expect(it.connection.state.current.status).toBe("closed");
@@ -174,7 +202,11 @@ it("a closed connection ends its calls and takes no more", async () => {
 it("refuses more than the outbox holds, while there is no link", async () => {
   const clock = virtualClock();
   const nowhere = memoryTransport();
-  await using connection = connect("http://lab", { transports: [nowhere.client], clock, limits: { outboxMessages: 3 } });
+  await using connection = connect("http://lab", {
+    transports: [nowhere.client],
+    clock,
+    limits: { outboxMessages: 3 },
+  });
   const client = labClient(connection);
   const calls = Array.from({ length: 5 }, () => client.echo({}).catch((error: unknown) => reasonOf(error)));
   expect(await calls[3]).toBe("outbox_full");
@@ -187,11 +219,20 @@ it("publishes the negotiation document, with an ETag", async () => {
   await using it = await setup({ best: "works", second: "works" });
   const first = await it.app.fetch(new Request("http://lab/.well-known/raceway"));
   expect(first.status).toBe(200);
-  const document = (await first.json()) as { versions: number[]; transports: { name: string }[]; channels: Record<string, { kind: string; hash: string }> };
+  const document = (await first.json()) as {
+    versions: number[];
+    transports: { name: string }[];
+    channels: Record<string, { kind: string; hash: string }>;
+  };
   expect(document.versions).toEqual([1]);
   expect(document.transports.map(({ name }) => name)).toEqual(["best", "second"]);
-  expect(document.channels["/lab.v1.LabService/Ticks"]).toMatchObject({ kind: "topic", hash: expect.stringMatching(/^[0-9a-f]{16}$/) as string });
-  const again = await it.app.fetch(new Request("http://lab/.well-known/raceway", { headers: { "if-none-match": first.headers.get("etag")! } }));
+  expect(document.channels["/lab.v1.LabService/Ticks"]).toMatchObject({
+    kind: "topic",
+    hash: expect.stringMatching(/^[0-9a-f]{16}$/) as string,
+  });
+  const again = await it.app.fetch(
+    new Request("http://lab/.well-known/raceway", { headers: { "if-none-match": first.headers.get("etag")! } }),
+  );
   expect(again.status).toBe(304);
   expect(await take(it.client.chat(from([{ text: "still" }])), 1)).toMatchObject([{ text: "still!" }]);
 });

@@ -15,8 +15,20 @@ export interface RawPeer {
 }
 
 export async function rawPeer(memory: MemoryTransport, clock: VirtualClock): Promise<RawPeer> {
-  const store = { get: async () => undefined, put: async () => true, delete: async () => {}, take: async () => ({ ok: true, retryAfterMs: 0 }) };
-  const started = memory.client.start({ side: "client", clock, random: systemRandom, log: silentLogger, store, draining: new AbortController().signal });
+  const store = {
+    get: async () => undefined,
+    put: async () => true,
+    delete: async () => {},
+    take: async () => ({ ok: true, retryAfterMs: 0 }),
+  };
+  const started = memory.client.start({
+    side: "client",
+    clock,
+    random: systemRandom,
+    log: silentLogger,
+    store,
+    draining: new AbortController().signal,
+  });
   const frames: Frame[] = [];
   let link: Link | undefined;
   let closed = false;
@@ -65,7 +77,18 @@ export function hello(more: Partial<HelloFrame> = {}): HelloFrame {
 }
 
 export function open(call: number, method: string, more: Partial<Extract<Frame, { kind: "open" }>> = {}): Frame {
-  return { kind: "open", call, method, header: [], timeoutMs: 0, idempotencyKey: "", after: undefined, end: true, payload: none, ...more };
+  return {
+    kind: "open",
+    call,
+    method,
+    header: [],
+    timeoutMs: 0,
+    idempotencyKey: "",
+    after: undefined,
+    end: true,
+    payload: none,
+    ...more,
+  };
 }
 
 export function welcomeOf(peer: RawPeer): WelcomeFrame {

@@ -1,6 +1,6 @@
+import { Code, type ConnectError } from "@connectrpc/connect";
 // What happens when links die, are switched, or the server restarts: nothing lost, nothing twice.
 import { connect } from "@raceway/client";
-import { Code, type ConnectError } from "@connectrpc/connect";
 import { jsonCodec, memoryTransport, protoCodec, reasonOf } from "@raceway/core";
 import { MemoryStorage, memory, raceway } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
@@ -66,7 +66,8 @@ describe.each(upTo(Number(process.env["RACEWAY_SEEDS"] ?? 30)))("with faults fro
     };
     const echoes = async (): Promise<string[]> => {
       const replies: string[] = [];
-      for (const value of upTo(60)) replies.push((await client.echo({ text: String(value), delayMs: Math.floor(chance() * 30) })).text);
+      for (const value of upTo(60))
+        replies.push((await client.echo({ text: String(value), delayMs: Math.floor(chance() * 30) })).text);
       return replies;
     };
     const publish = async (): Promise<void> => {
@@ -75,7 +76,14 @@ describe.each(upTo(Number(process.env["RACEWAY_SEEDS"] ?? 30)))("with faults fro
         if (sequence % 8 === 0) await pause();
       }
     };
-    const all = Promise.all([client.sum(values()), slowly(client.count({ from: 1, to: 300 }), 300), slowly(client.chat(lines()), 100), slowly(client.ticks({ board: "x" }, { from: "start" }), 300), echoes(), publish()]);
+    const all = Promise.all([
+      client.sum(values()),
+      slowly(client.count({ from: 1, to: 300 }), 300),
+      slowly(client.chat(lines()), 100),
+      slowly(client.ticks({ board: "x" }, { from: "start" }), 300),
+      echoes(),
+      publish(),
+    ]);
     let done = false;
     const finished = all.then(() => (done = true));
     let faults = 0;
@@ -214,11 +222,16 @@ it("reads on from a position, in another connection", async () => {
   const { position } = subscription;
   expect(position).toMatchObject({ offset: 4 });
   const other = labClient(it.connect());
-  expect((await take(other.ticks({ board: "x" }, { from: position! }), 6)).map(({ sequence }) => sequence)).toEqual([5, 6, 7, 8, 9, 10]);
+  expect((await take(other.ticks({ board: "x" }, { from: position! }), 6)).map(({ sequence }) => sequence)).toEqual([
+    5, 6, 7, 8, 9, 10,
+  ]);
 });
 
 it("ends a session that waited too long for a link, and frees what it held", async () => {
-  await using it = await lab({ server: { limits: { resumeMs: 1_000 } }, client: { backoff: { firstMs: 100_000, capMs: 100_000 } } });
+  await using it = await lab({
+    server: { limits: { resumeMs: 1_000 } },
+    client: { backoff: { firstMs: 100_000, capMs: 100_000 } },
+  });
   const failed = it.client.echo({ text: "x", delayMs: 500_000 }).then(
     () => undefined,
     (error: unknown) => error,

@@ -4,5 +4,8 @@ import { definePlugin, type Plugin } from "@raceway/core";
 export const CLIENT_HEADER = "x-ticker-client";
 
 export function clientName(name: string): Plugin {
-  return definePlugin({ name: "client-name", start: () => ({ introduce: ({ headers }) => headers.set(CLIENT_HEADER, name) }) });
+  return definePlugin({
+    name: "client-name",
+    start: () => ({ introduce: ({ headers }) => headers.set(CLIENT_HEADER, name) }),
+  });
 }

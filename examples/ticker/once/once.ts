@@ -39,16 +39,27 @@ export async function once(print: (line: string) => void): Promise<boolean> {
     sent = quote.sequence;
   };
   let failed: unknown;
-  const publishing = replay({ days: readTradingDays(), perSecond: PER_SECOND, publish, signal: stop.signal }).catch((error: unknown) => (failed = error));
+  const publishing = replay({ days: readTradingDays(), perSecond: PER_SECOND, publish, signal: stop.signal }).catch(
+    (error: unknown) => (failed = error),
+  );
   let done: Done | undefined;
   try {
-    const said = (what: string): void => print(`${((performance.now() - began) / 1_000).toFixed(2).padStart(6)} s  ${what}`);
+    const said = (what: string): void =>
+      print(`${((performance.now() - began) / 1_000).toFixed(2).padStart(6)} s  ${what}`);
     done = await perform({ controls, board, subscribers, events, done: said });
-    await until(`${LEAST_QUOTES} quotes`, () => sent >= LEAST_QUOTES, () => `${sent} were sent.`);
+    await until(
+      `${LEAST_QUOTES} quotes`,
+      () => sent >= LEAST_QUOTES,
+      () => `${sent} were sent.`,
+    );
     stop.abort();
     await publishing;
     for (const subscriber of subscribers) {
-      await until(`${subscriber.prefers} to receive the last quote`, () => subscriber.tally.last >= sent, () => String(subscriber));
+      await until(
+        `${subscriber.prefers} to receive the last quote`,
+        () => subscriber.tally.last >= sent,
+        () => String(subscriber),
+      );
     }
   } catch (error) {
     failed ??= error;
@@ -80,8 +91,12 @@ function report({ print, subscribers, sent, done, failed, seconds }: Outcome): b
   const sum = (column: 2 | 3 | 4): number => rows.reduce((total, row) => total + row[column], 0);
   const [received, lost, duplicated] = [sum(2), sum(3), sum(4)];
   const happened =
-    done === undefined ? "" : `; ${done.cuts} cuts, ${done.blocks} blocks, ${done.fallbacks} fallbacks, ${done.returns} returns, ${done.switches} switches, ${done.restarts} restart`;
-  print(`${count.format(sent)} sent, ${count.format(received)} received by four, ${lost} lost, ${duplicated} duplicated${happened}; ${seconds.toFixed(1)} s`);
+    done === undefined
+      ? ""
+      : `; ${done.cuts} cuts, ${done.blocks} blocks, ${done.fallbacks} fallbacks, ${done.returns} returns, ${done.switches} switches, ${done.restarts} restart`;
+  print(
+    `${count.format(sent)} sent, ${count.format(received)} received by four, ${lost} lost, ${duplicated} duplicated${happened}; ${seconds.toFixed(1)} s`,
+  );
   for (const subscriber of subscribers) failed ??= subscriber.failed;
   if (failed !== undefined) print(`FAILED: ${failed instanceof Error ? failed.message : String(failed)}`);
   return failed === undefined && done !== undefined && lost === 0 && duplicated === 0;

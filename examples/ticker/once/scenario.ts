@@ -52,11 +52,17 @@ async function cut(stage: Stage, subscriber: Subscriber, done: Done): Promise<vo
   const from = events.length;
   const { resumed } = subscriber;
   if (controls.cut(prefers) !== 1) throw new Error(`There is no one link of ${prefers} to cut.`);
-  await until(`${prefers} to go on after its link was cut`, () => subscriber.resumed > resumed && subscriber.transport !== undefined, () => String(subscriber));
+  await until(
+    `${prefers} to go on after its link was cut`,
+    () => subscriber.resumed > resumed && subscriber.transport !== undefined,
+    () => String(subscriber),
+  );
   await flowing([subscriber]);
   const seen = events.slice(from).filter((event) => "client" in event && event.client === prefers);
   if (!seen.some(({ kind }) => kind === "resumed") || seen.some(({ kind }) => kind === "opened")) {
-    throw new Error(`The session of ${prefers} should have been resumed; the server saw ${seen.map(({ kind }) => kind).join(", ")}.`);
+    throw new Error(
+      `The session of ${prefers} should have been resumed; the server saw ${seen.map(({ kind }) => kind).join(", ")}.`,
+    );
   }
   done.cuts++;
   stage.done(`cut ${prefers}: the session resumed over ${subscriber.trail.at(-1)}`);
@@ -70,7 +76,8 @@ async function switchOver(stage: Stage, subscriber: Subscriber, done: Done): Pro
   const { resumed } = subscriber;
   await connection.switchTo(other);
   // It may look for its own transport at once, and find it.
-  if (!subscriber.trail.slice(-2).includes(other)) throw new Error(`${prefers} did not switch to ${other}, but went ${subscriber.trail.join(", ")}.`);
+  if (!subscriber.trail.slice(-2).includes(other))
+    throw new Error(`${prefers} did not switch to ${other}, but went ${subscriber.trail.join(", ")}.`);
   await flowing([subscriber]);
   if (subscriber.transport !== prefers) await connection.switchTo(prefers);
   await settled(subscriber, (transport) => transport === prefers);
@@ -86,14 +93,20 @@ async function block(stage: Stage, transport: TransportName, manner: "refuse" | 
   const { resumed } = subscriber;
   const began = performance.now();
   stage.controls.block(transport, manner);
-  await until(`${transport} to fall back`, () => subscriber.resumed > resumed, () => String(subscriber));
+  await until(
+    `${transport} to fall back`,
+    () => subscriber.resumed > resumed,
+    () => String(subscriber),
+  );
   await settled(subscriber, (now) => now !== undefined && now !== transport);
   const fallback = subscriber.transport!;
   const tookMs = Math.round(performance.now() - began);
   await flowing([subscriber]);
   done.blocks++;
   done.fallbacks++;
-  stage.done(`${manner === "refuse" ? "refused" : "swallowed"} ${transport}: fell back to ${fallback} after ${tookMs} ms`);
+  stage.done(
+    `${manner === "refuse" ? "refused" : "swallowed"} ${transport}: fell back to ${fallback} after ${tookMs} ms`,
+  );
   stage.controls.unblock(transport);
   await settled(subscriber, (now) => now === transport);
   await flowing([subscriber]);
@@ -107,9 +120,14 @@ async function restart(stage: Stage, done: Done): Promise<void> {
   const from = events.length;
   const before = new Map(subscribers.map((subscriber) => [subscriber, subscriber.resumed]));
   const downMs = Math.round(await board.restart());
-  const opened = ({ prefers }: Subscriber): boolean => events.slice(from).some((event) => event.kind === "opened" && event.client === prefers);
+  const opened = ({ prefers }: Subscriber): boolean =>
+    events.slice(from).some((event) => event.kind === "opened" && event.client === prefers);
   for (const subscriber of subscribers) {
-    await until(`${subscriber.prefers} to come back after the restart`, () => subscriber.resumed > before.get(subscriber)! && opened(subscriber), () => String(subscriber));
+    await until(
+      `${subscriber.prefers} to come back after the restart`,
+      () => subscriber.resumed > before.get(subscriber)! && opened(subscriber),
+      () => String(subscriber),
+    );
   }
   await flowing(subscribers);
   done.restarts++;
@@ -130,6 +148,10 @@ async function settled(subscriber: Subscriber, fits: (transport: string | undefi
 async function flowing(subscribers: readonly Subscriber[]): Promise<void> {
   for (const subscriber of subscribers) {
     const { received } = subscriber.tally;
-    await until(`${subscriber.prefers} to receive more`, () => subscriber.tally.received > received, () => String(subscriber));
+    await until(
+      `${subscriber.prefers} to receive more`,
+      () => subscriber.tally.received > received,
+      () => String(subscriber),
+    );
   }
 }

@@ -9,7 +9,8 @@ const PATIENCE_MS = 8_000;
 export async function until(what: string, condition: () => boolean, seen: () => string = () => ""): Promise<void> {
   const began = performance.now();
   while (!condition()) {
-    if (performance.now() - began > PATIENCE_MS) throw new Error(`Waited ${PATIENCE_MS / 1_000} s in vain for ${what}. ${seen()}`.trim());
+    if (performance.now() - began > PATIENCE_MS)
+      throw new Error(`Waited ${PATIENCE_MS / 1_000} s in vain for ${what}. ${seen()}`.trim());
     await delay(LOOK_MS);
   }
 }

@@ -17,7 +17,9 @@ const count = new Intl.NumberFormat("en");
 const log = new SessionLog(document.querySelector<HTMLElement>("#log")!);
 const ops = opsClient(connect(location.origin, { path: OPS_PATH, transports: [websocket()] }));
 /** So that the buttons of this page break the connections of this page. */
-const page = Array.from(crypto.getRandomValues(new Uint8Array(4)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+const page = Array.from(crypto.getRandomValues(new Uint8Array(4)), (byte) => byte.toString(16).padStart(2, "0")).join(
+  "",
+);
 const dirty = new Set<Panel>();
 const panels: Panel[] = [];
 
@@ -64,7 +66,9 @@ restart.addEventListener("click", () => {
   ops
     .restart({})
     .then(({ downMs }) => log.add({ who: "Server", what: `is back after ${downMs} ms` }))
-    .catch((error: unknown) => log.add({ who: "Server", what: "was not restarted", detail: String(error), tone: "bad" }))
+    .catch((error: unknown) =>
+      log.add({ who: "Server", what: "was not restarted", detail: String(error), tone: "bad" }),
+    )
     .finally(() => (restart.disabled = false));
 });
 
@@ -99,4 +103,6 @@ async function follow(): Promise<void> {
     if (event.kind === EventKind.BLOCKED || event.kind === EventKind.UNBLOCKED) showStatus(await ops.getStatus({}));
   }
 }
-follow().catch((error: unknown) => log.add({ who: "Server", what: "cannot be reached by the buttons", detail: String(error), tone: "bad" }));
+follow().catch((error: unknown) =>
+  log.add({ who: "Server", what: "cannot be reached by the buttons", detail: String(error), tone: "bad" }),
+);

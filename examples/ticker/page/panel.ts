@@ -3,9 +3,9 @@ import { connect, type Connection, type ConnectionSnapshot, type TopicOptions } 
 import { clientName } from "../client/client-name.ts";
 import { Tally } from "../client/tally.ts";
 import { preferring, type TransportName, transportNames } from "../client/transports.ts";
-import { boardClient } from "../gen/ticker/v1/ticker.client.ts";
-import { BlockManner } from "../gen/ticker/v1/ops_pb.ts";
 import type { OpsClient } from "../gen/ticker/v1/ops.client.ts";
+import { BlockManner } from "../gen/ticker/v1/ops_pb.ts";
+import { boardClient } from "../gen/ticker/v1/ticker.client.ts";
 import { longNameOf, nameOf } from "./names.ts";
 import { Plot, SHOWN } from "./plot.ts";
 import { element, type LogEntry, type SessionLog } from "./session-log.ts";
@@ -57,7 +57,8 @@ export class Panel {
     this.prefers = init.prefers;
     this.root = (init.template.content.cloneNode(true) as DocumentFragment).querySelector("article")!;
     this.root.dataset["panel"] = this.prefers;
-    for (const field of this.root.querySelectorAll<HTMLElement>("[data-field]")) this.#fields.set(field.dataset["field"]!, field);
+    for (const field of this.root.querySelectorAll<HTMLElement>("[data-field]"))
+      this.#fields.set(field.dataset["field"]!, field);
     this.#label();
     this.#buttons();
     document.querySelector("#panels")!.append(this.root);
@@ -80,7 +81,8 @@ export class Panel {
     const isBlocked = own !== BlockManner.UNSPECIFIED;
     for (const action of ["block", "swallow"]) this.#button(action).hidden = isBlocked;
     this.#button("unblock").hidden = !isBlocked;
-    for (const [name, button] of this.#carriers) button.classList.toggle("blocked", (manners.get(name) ?? 0) !== BlockManner.UNSPECIFIED);
+    for (const [name, button] of this.#carriers)
+      button.classList.toggle("blocked", (manners.get(name) ?? 0) !== BlockManner.UNSPECIFIED);
   }
 
   draw(): void {
@@ -90,7 +92,12 @@ export class Panel {
     this.#set("missing", count.format(missing)).classList.toggle("wrong", missing > 0);
     this.#set("duplicates", count.format(duplicates)).classList.toggle("wrong", duplicates > 0);
     this.#set("links", count.format(this.#links));
-    this.#set("roundTrip", transport === undefined || roundTripMs === undefined ? "–" : `${roundTripMs < 100 ? roundTripMs.toFixed(1) : Math.round(roundTripMs)} ms`);
+    this.#set(
+      "roundTrip",
+      transport === undefined || roundTripMs === undefined
+        ? "–"
+        : `${roundTripMs < 100 ? roundTripMs.toFixed(1) : Math.round(roundTripMs)} ms`,
+    );
     if (this.#newest !== undefined) {
       this.#set("close", price.format(this.#newest.close));
       this.#set("date", day.format(new Date(this.#newest.date)));
@@ -124,7 +131,11 @@ export class Panel {
         }
         const quotes = board.quotes(
           { board: BOARD },
-          { from, onReset: ({ first }) => this.#say({ what: `part of the history is gone; reading goes on at ${first}`, tone: "bad" }) },
+          {
+            from,
+            onReset: ({ first }) =>
+              this.#say({ what: `part of the history is gone; reading goes on at ${first}`, tone: "bad" }),
+          },
         );
         for await (const { sequence, close, date } of quotes) {
           from = quotes.position ?? from;
@@ -197,7 +208,9 @@ export class Panel {
     title.textContent = name;
     title.id = `title-${this.prefers}`;
     this.root.setAttribute("aria-labelledby", title.id);
-    this.root.querySelector(".plot")!.setAttribute("aria-label", `Quotes that came to the connection which prefers ${name}, coloured by transport`);
+    this.root
+      .querySelector(".plot")!
+      .setAttribute("aria-label", `Quotes that came to the connection which prefers ${name}, coloured by transport`);
     this.root.querySelector(".break")!.setAttribute("aria-label", "Break it");
     this.root.querySelector(".carrier")!.setAttribute("aria-label", "Switch to another transport");
   }
@@ -232,7 +245,9 @@ export class Panel {
   #on(action: string, run: () => Promise<void>): void {
     const button = this.#button(action);
     button.addEventListener("click", () => {
-      run().catch((error: unknown) => this.#say({ what: `${button.textContent} did not work`, detail: messageOf(error), tone: "bad" }));
+      run().catch((error: unknown) =>
+        this.#say({ what: `${button.textContent} did not work`, detail: messageOf(error), tone: "bad" }),
+      );
     });
   }
   #button(action: string): HTMLButtonElement {

@@ -27,7 +27,15 @@ const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 function colours(): Readonly<Record<TransportName | "line" | "quiet" | "surface", string>> {
   const style = getComputedStyle(document.documentElement);
   const of = (name: string): string => style.getPropertyValue(`--${name}`).trim();
-  return { poll: of("poll"), sse: of("sse"), websocket: of("websocket"), grpc: of("grpc"), line: of("line"), quiet: of("quiet"), surface: of("surface") };
+  return {
+    poll: of("poll"),
+    sse: of("sse"),
+    websocket: of("websocket"),
+    grpc: of("grpc"),
+    line: of("line"),
+    quiet: of("quiet"),
+    surface: of("surface"),
+  };
 }
 
 export class Plot {
@@ -68,7 +76,9 @@ export class Plot {
   #data(): uPlot.AlignedData {
     const points = this.#points;
     const lines = transportNames.map((name) =>
-      points.map(({ transport, close }, at) => (transport === name || points[at + 1]?.transport === name ? close : null)),
+      points.map(({ transport, close }, at) =>
+        transport === name || points[at + 1]?.transport === name ? close : null,
+      ),
     );
     return [points.map(({ sequence }) => sequence), ...lines];
   }
@@ -89,7 +99,14 @@ export class Plot {
         y: { range: (_, min, max) => padded(min, max) },
       },
       axes: [
-        { ...axis, size: 22, gap: 6, grid: { show: false }, splits: () => this.#quarters(), values: (_, splits) => splits.map((at) => this.#monthAt(at)) },
+        {
+          ...axis,
+          size: 22,
+          gap: 6,
+          grid: { show: false },
+          splits: () => this.#quarters(),
+          values: (_, splits) => splits.map((at) => this.#monthAt(at)),
+        },
         {
           ...axis,
           side: 1,
@@ -102,14 +119,12 @@ export class Plot {
       ],
       series: [
         {},
-        ...transportNames.map(
-          (name): uPlot.Series => ({
-            stroke: () => this.#colours[name],
-            fill: () => `color-mix(in srgb, ${this.#colours[name]} 9%, transparent)`,
-            width: 1.75,
-            points: { show: false },
-          }),
-        ),
+        ...transportNames.map((name): uPlot.Series => ({
+          stroke: () => this.#colours[name],
+          fill: () => `color-mix(in srgb, ${this.#colours[name]} 9%, transparent)`,
+          width: 1.75,
+          points: { show: false },
+        })),
       ],
       hooks: { draw: [(uplot) => this.#drawMarks(uplot), (uplot) => this.#drawNewest(uplot)] },
     };

@@ -74,9 +74,18 @@ export class BoardServer implements AsyncDisposable {
   }
 
   async #start(): Promise<Running> {
-    const app = raceway({ transports: this.#transports, use: [this.#names], backplane: memory({ storage: this.#storage }) });
+    const app = raceway({
+      transports: this.#transports,
+      use: [this.#names],
+      backplane: memory({ storage: this.#storage }),
+    });
     const board = app.serve(boardService, {
-      getBoard: () => ({ title: "S&P 500, daily close", source: SOURCE, quotesPerSecond: this.#init.quotesPerSecond, ...this.#newest }),
+      getBoard: () => ({
+        title: "S&P 500, daily close",
+        source: SOURCE,
+        quotesPerSecond: this.#init.quotesPerSecond,
+        ...this.#newest,
+      }),
     });
     await this.#init.open(app);
     return { app, board };

@@ -3,7 +3,17 @@
 // It uses the plugin interface and nothing else, as a tool of one's own would: a transport that is given to it goes on to `raceway()` as before.
 import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { definePlugin, type HttpExchange, type Link, type LinkOpened, type LinkReceiver, type Peer, type Plugin, type ServerTransport, type TransportRoutes } from "@raceway/core";
+import {
+  definePlugin,
+  type HttpExchange,
+  type Link,
+  type LinkOpened,
+  type LinkReceiver,
+  type Peer,
+  type Plugin,
+  type ServerTransport,
+  type TransportRoutes,
+} from "@raceway/core";
 import { CLIENT_HEADER } from "../client/client-name.ts";
 
 /** "refuse": says no at once. "swallow": says nothing at all, as some proxies do. */
@@ -67,7 +77,14 @@ export class Controls {
           controlled.upgrade = (upgrade) => {
             const socket = upgrade.node.socket as Duplex;
             this.#connected(socket);
-            if (this.#blocks(name, () => upgrade.refuse(403, `${name} is blocked.`), (gone) => socket.once("close", gone))) return;
+            if (
+              this.#blocks(
+                name,
+                () => upgrade.refuse(403, `${name} is blocked.`),
+                (gone) => socket.once("close", gone),
+              )
+            )
+              return;
             upgrading = socket;
             try {
               routes.upgrade?.(upgrade);
@@ -133,7 +150,8 @@ export class Controls {
     const { transport, peer } = link;
     let gone = (): void => {};
     const refuse = (): void => link.close(new ConnectError(`${transport} is blocked.`, Code.Unavailable));
-    if (this.#blocks(transport, refuse, (listener) => (gone = listener))) return { batch() {}, drain() {}, closed: () => gone() };
+    if (this.#blocks(transport, refuse, (listener) => (gone = listener)))
+      return { batch() {}, drain() {}, closed: () => gone() };
     this.#links.set(peer, { link, socket, client: undefined });
     const receiver = take(link);
     return {
@@ -180,6 +198,8 @@ export class Controls {
 
 /** What the exchange came by, as Node knows it. */
 function connectionOf(exchange: HttpExchange): Connection | undefined {
-  const request = exchange.node?.request as { readonly socket?: Connection; readonly stream?: { readonly session?: Connection } } | undefined;
+  const request = exchange.node?.request as
+    | { readonly socket?: Connection; readonly stream?: { readonly session?: Connection } }
+    | undefined;
   return request?.stream?.session ?? request?.socket;
 }

@@ -1,12 +1,12 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 // The server of the buttons: apart from the board's, so that it can be reached while that one is blocked or gone.
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Raceway, raceway } from "@raceway/server";
 import { websocket } from "@raceway/transport-websocket/server";
-import { type TransportName, transportNames } from "../client/transports.ts";
-import { BlockManner, EventKind, type EventSchema, type StatusSchema } from "../gen/ticker/v1/ops_pb.ts";
-import { opsService } from "../gen/ticker/v1/ops.server.ts";
 import { OPS_PATH } from "../client/ops-path.ts";
+import { type TransportName, transportNames } from "../client/transports.ts";
+import { opsService } from "../gen/ticker/v1/ops.server.ts";
+import { BlockManner, EventKind, type EventSchema, type StatusSchema } from "../gen/ticker/v1/ops_pb.ts";
 import type { BoardServer } from "./board-server.ts";
 import type { Controls } from "./controls.ts";
 
@@ -49,13 +49,13 @@ export function opsServer({ controls, board, failed }: OpsServerInit): Raceway {
       return status();
     },
     async restart() {
-      restarting ??= board
-        .restart((what) => publish({ kind: kinds[what] }))
-        .finally(() => (restarting = undefined));
+      restarting ??= board.restart((what) => publish({ kind: kinds[what] })).finally(() => (restarting = undefined));
       return { downMs: Math.round(await restarting) };
     },
   });
-  controls.subscribe((event) => publish({ kind: kinds[event.kind], transport: event.transport, client: "client" in event ? event.client : "" }));
+  controls.subscribe((event) =>
+    publish({ kind: kinds[event.kind], transport: event.transport, client: "client" in event ? event.client : "" }),
+  );
   return app;
 }
 
@@ -66,6 +66,10 @@ function mannerOf(blocked: "refuse" | "swallow" | undefined): BlockManner {
 
 function known(transport: string): TransportName {
   const name = transportNames.find((each) => each === transport);
-  if (name === undefined) throw new ConnectError(`There is no transport ${transport}. There are ${transportNames.join(", ")}.`, Code.InvalidArgument);
+  if (name === undefined)
+    throw new ConnectError(
+      `There is no transport ${transport}. There are ${transportNames.join(", ")}.`,
+      Code.InvalidArgument,
+    );
   return name;
 }

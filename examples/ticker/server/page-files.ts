@@ -10,7 +10,8 @@ interface PageFile {
 }
 
 const PAGE = new URL("../page/", import.meta.url);
-const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'";
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'";
 
 /** Bundles, and returns who answers requests for the page. */
 export async function pageFiles(): Promise<RequestListener> {
@@ -18,15 +19,23 @@ export async function pageFiles(): Promise<RequestListener> {
     "/": file("text/html", new URL("index.html", PAGE)),
     "/page.css": {
       type: "text/css",
-      body: Buffer.concat([readFileSync(new URL("uPlot.min.css", import.meta.resolve("uplot"))), readFileSync(new URL("page.css", PAGE))]),
+      body: Buffer.concat([
+        readFileSync(new URL("uPlot.min.css", import.meta.resolve("uplot"))),
+        readFileSync(new URL("page.css", PAGE)),
+      ]),
     },
     "/page.js": { type: "text/javascript", body: Buffer.from(await bundle(new URL("main.ts", PAGE))) },
-    "/inter.woff2": file("font/woff2", new URL(import.meta.resolve("@fontsource-variable/inter/files/inter-latin-wght-normal.woff2"))),
+    "/inter.woff2": file(
+      "font/woff2",
+      new URL(import.meta.resolve("@fontsource-variable/inter/files/inter-latin-wght-normal.woff2")),
+    ),
   };
   return (request, response) => {
     const found = Object.hasOwn(files, request.url ?? "") ? files[request.url!] : undefined;
     if (found === undefined || (request.method !== "GET" && request.method !== "HEAD")) {
-      response.writeHead(found === undefined ? 404 : 405, { "content-type": "text/plain" }).end("There is only the page at /.\n");
+      response
+        .writeHead(found === undefined ? 404 : 405, { "content-type": "text/plain" })
+        .end("There is only the page at /.\n");
       return;
     }
     const { type, body } = found;

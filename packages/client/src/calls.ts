@@ -1,6 +1,13 @@
 // What generated clients call: one function per shape, over any Connect transport.
 import type {
-  DescMessage, DescMethodBiDiStreaming, DescMethodClientStreaming, DescMethodServerStreaming, DescMethodStreaming, DescMethodUnary, MessageInitShape, MessageShape,
+  DescMessage,
+  DescMethodBiDiStreaming,
+  DescMethodClientStreaming,
+  DescMethodServerStreaming,
+  DescMethodStreaming,
+  DescMethodUnary,
+  MessageInitShape,
+  MessageShape,
 } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, type StreamResponse, type Transport } from "@connectrpc/connect";
 import type { ChannelContract } from "@raceway/core";
@@ -26,7 +33,14 @@ export async function callUnary<I extends DescMessage, O extends DescMessage>(
   options: CallOptions = {},
 ): Promise<MessageShape<O>> {
   rememberContract(method, contract);
-  const response = await transport.unary(method, options.signal, options.timeoutMs ?? contract.timeoutMs, options.headers, request, options.contextValues);
+  const response = await transport.unary(
+    method,
+    options.signal,
+    options.timeoutMs ?? contract.timeoutMs,
+    options.headers,
+    request,
+    options.contextValues,
+  );
   options.onHeader?.(response.header);
   options.onTrailer?.(response.trailer);
   return response.message;
@@ -58,7 +72,8 @@ export async function callUpload<I extends DescMessage, O extends DescMessage>(
     count++;
   }
   if (reply === undefined) throw new ConnectError("The server ended the call without a reply.", Code.Unimplemented);
-  if (count > 1) throw new ConnectError(`The server sent ${count} replies to a call that takes one.`, Code.Unimplemented);
+  if (count > 1)
+    throw new ConnectError(`The server sent ${count} replies to a call that takes one.`, Code.Unimplemented);
   return reply;
 }
 
@@ -82,7 +97,14 @@ export function open<I extends DescMessage, O extends DescMessage>(
   options: CallOptions,
 ): Promise<StreamResponse<I, O>> {
   rememberContract(method, contract);
-  return transport.stream(method, options.signal, options.timeoutMs ?? contract.timeoutMs, options.headers, messages, options.contextValues);
+  return transport.stream(
+    method,
+    options.signal,
+    options.timeoutMs ?? contract.timeoutMs,
+    options.headers,
+    messages,
+    options.contextValues,
+  );
 }
 
 /** The messages of a response that is asked for when they are read. Without `onTrailer` there is no stage between reader and queue. */

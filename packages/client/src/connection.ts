@@ -3,15 +3,56 @@
 // One state machine: a session that is opened, raced for, resumed, switched and replaced. What a link is, the transport knows; what a call is, the
 // operation; this file knows when to open which link for which session.
 // It is long because its states share every field: cut apart, each half would need the other's.
-import type { DescMessage, DescMethod, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
-import { Code, type ConnectError, type ContextValues, type Interceptor, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
+import type {
+  DescMessage,
+  DescMethod,
+  DescMethodStreaming,
+  DescMethodUnary,
+  MessageInitShape,
+} from "@bufbuild/protobuf";
 import {
-  type ClientTransport, type Clock, type Codec, type Endpoint, type Host, type LimitOptions, type Limits, type Logger, type PluginList, type Random, type Stations, type Store, type Timer,
-  fail, protoCodec, reasonOf, resolveLimits, silentLogger, systemClock, systemRandom,
+  Code,
+  type ConnectError,
+  type ContextValues,
+  type Interceptor,
+  type StreamResponse,
+  type Transport,
+  type UnaryResponse,
+} from "@connectrpc/connect";
+import {
+  type ClientTransport,
+  type Clock,
+  type Codec,
+  type Endpoint,
+  type Host,
+  type LimitOptions,
+  type Limits,
+  type Logger,
+  type PluginList,
+  type Random,
+  type Stations,
+  type Store,
+  type Timer,
+  fail,
+  protoCodec,
+  reasonOf,
+  resolveLimits,
+  silentLogger,
+  systemClock,
+  systemRandom,
 } from "@raceway/core";
 import {
-  FlushQueue, type GoawayFrame, type HelloFrame, Session, type SessionLink, type SessionOwner, type WelcomeFrame,
-  composeInterceptors, errorOf, headerFields, orderPlugins,
+  FlushQueue,
+  type GoawayFrame,
+  type HelloFrame,
+  Session,
+  type SessionLink,
+  type SessionOwner,
+  type WelcomeFrame,
+  composeInterceptors,
+  errorOf,
+  headerFields,
+  orderPlugins,
 } from "@raceway/core/internal";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import { contractOf } from "./contracts.ts";
@@ -71,7 +112,13 @@ const FLAP_MS = 5_000;
 const FLAP_PENALTY_MS = 60_000;
 const RTT_EVERY_MS = 15_000;
 /** Refusals that the next attempt would meet again. */
-const FINAL_CODES: ReadonlySet<Code> = new Set([Code.Unauthenticated, Code.PermissionDenied, Code.InvalidArgument, Code.FailedPrecondition, Code.Unimplemented]);
+const FINAL_CODES: ReadonlySet<Code> = new Set([
+  Code.Unauthenticated,
+  Code.PermissionDenied,
+  Code.InvalidArgument,
+  Code.FailedPrecondition,
+  Code.Unimplemented,
+]);
 
 class RacewayConnection implements Connection, SessionOwner, OperationHost {
   readonly state: ConnectionState = new ConnectionState();
@@ -126,14 +173,24 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     this.#codec = options.codec ?? protoCodec(this.#limits);
     this.#backoff = new Backoff(this.#random, { ...BACKOFF, ...options.backoff });
     this.#probeMs = options.probeMs ?? 30_000;
-    const host: Host = { side: "client", clock: this.clock, random: this.#random, log: this.#log, store: noStore, draining: this.#draining.signal };
+    const host: Host = {
+      side: "client",
+      clock: this.clock,
+      random: this.#random,
+      log: this.#log,
+      store: noStore,
+      draining: this.#draining.signal,
+    };
     this.#candidates = options.transports
       .filter((transport) => transport.supports(this.#endpoint))
       .map((transport) => ({ name: transport.name, binary: transport.traits.binary, started: transport.start(host) }));
     const plugins = orderPlugins(options.use ?? []);
     this.#plugins = plugins.length === 0 ? undefined : Promise.all(plugins.map((plugin) => plugin.start(host)));
     if (this.#plugins === undefined) this.#stations = [];
-    else this.#plugins.then((stations) => (this.#stations = stations)).catch((error: unknown) => this.#refused(error as ConnectError));
+    else
+      this.#plugins
+        .then((stations) => (this.#stations = stations))
+        .catch((error: unknown) => this.#refused(error as ConnectError));
     this.#session = this.#newSession();
     this.#listen();
     this.#go("connecting");
@@ -150,9 +207,25 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     contextValues?: ContextValues,
   ): Promise<UnaryResponse<I, O>> {
     const chain = this.#chainOf(method);
-    if (chain === undefined) return startUnary(this, { method, signal, timeoutMs, header: headerFields(header), contextValues }, input);
-    return intercepted.unary(chain, method, { signal, timeoutMs, header, contextValues, url: this.#endpoint.url }, input, (request) =>
-      startUnary(this, { method, signal: request.signal, timeoutMs, header: headerFields(request.header), contextValues: request.contextValues }, request.message),
+    if (chain === undefined)
+      return startUnary(this, { method, signal, timeoutMs, header: headerFields(header), contextValues }, input);
+    return intercepted.unary(
+      chain,
+      method,
+      { signal, timeoutMs, header, contextValues, url: this.#endpoint.url },
+      input,
+      (request) =>
+        startUnary(
+          this,
+          {
+            method,
+            signal: request.signal,
+            timeoutMs,
+            header: headerFields(request.header),
+            contextValues: request.contextValues,
+          },
+          request.message,
+        ),
     );
   }
 
@@ -166,9 +239,31 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
   ): Promise<StreamResponse<I, O>> {
     const chain = this.#chainOf(method);
     const queueLimit = this.#limits.topicQueueMessages;
-    if (chain === undefined) return startStream(this, { method, signal, timeoutMs, header: headerFields(header), contextValues }, input, queueLimit);
-    return intercepted.stream(chain, method, { signal, timeoutMs, header, contextValues, url: this.#endpoint.url }, input, (request) =>
-      startStream(this, { method, signal: request.signal, timeoutMs, header: headerFields(request.header), contextValues: request.contextValues }, request.message, queueLimit),
+    if (chain === undefined)
+      return startStream(
+        this,
+        { method, signal, timeoutMs, header: headerFields(header), contextValues },
+        input,
+        queueLimit,
+      );
+    return intercepted.stream(
+      chain,
+      method,
+      { signal, timeoutMs, header, contextValues, url: this.#endpoint.url },
+      input,
+      (request) =>
+        startStream(
+          this,
+          {
+            method,
+            signal: request.signal,
+            timeoutMs,
+            header: headerFields(request.header),
+            contextValues: request.contextValues,
+          },
+          request.message,
+          queueLimit,
+        ),
     );
   }
 
@@ -185,7 +280,14 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     let chain = this.#chains.get(method);
     if (chain === undefined) {
       const path = `/${method.parent.typeName}/${method.name}`;
-      chain = composeInterceptors(this.#stations ?? [], { path, service: method.parent, desc: method, contract: contractOf(method), policy: undefined }) ?? null;
+      chain =
+        composeInterceptors(this.#stations ?? [], {
+          path,
+          service: method.parent,
+          desc: method,
+          contract: contractOf(method),
+          policy: undefined,
+        }) ?? null;
       this.#chains.set(method, chain);
     }
     return chain ?? undefined;
@@ -204,7 +306,8 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
       }
       const count = session.replay.end - session.replay.acked + session.writer.count;
       const { outboxMessages, outboxBytes } = this.#limits;
-      if (count >= outboxMessages || session.replay.bytes + session.writer.bytes >= outboxBytes) throw fail("outbox_full", { count, limit: outboxMessages });
+      if (count >= outboxMessages || session.replay.bytes + session.writer.bytes >= outboxBytes)
+        throw fail("outbox_full", { count, limit: outboxMessages });
     }
     return session;
   }
@@ -221,7 +324,13 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
   // ---- sessions and links
 
   #newSession(): Session {
-    const session = new Session({ side: "client", limits: this.#limits, clock: this.clock, queue: this.#queue, owner: this });
+    const session = new Session({
+      side: "client",
+      limits: this.#limits,
+      clock: this.clock,
+      queue: this.#queue,
+      owner: this,
+    });
     session.jsonPayload = !this.#codec.binary;
     session.setPeerWindow({ messages: 0, bytes: 0 }); // streams wait for the Welcome; unary calls need no credit
     return session;
@@ -255,7 +364,8 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
       staggerMs: this.#options.staggerMs ?? 250,
       clock: this.clock,
       signal,
-      failed: (candidate, error) => this.#log.info("transport failed", { transport: candidate.name, error: error.message }),
+      failed: (candidate, error) =>
+        this.#log.info("transport failed", { transport: candidate.name, error: error.message }),
       attempt: (candidate, stop) => this.#attempt(candidate, hello, stop),
     });
     this.#favourite = winner.name;
@@ -301,14 +411,18 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
   #welcomed(link: SessionLink, welcome: WelcomeFrame, hello: HelloFrame): boolean {
     const session = this.#session;
     const wasNew = hello.session.length === 0;
-    if (wasNew ? this.#identity !== undefined : !welcome.resumed || !same(welcome.session, this.#identity?.session)) return false;
+    if (wasNew ? this.#identity !== undefined : !welcome.resumed || !same(welcome.session, this.#identity?.session))
+      return false;
     if (wasNew) {
       this.#identity = { session: welcome.session, secret: welcome.secret };
       if (welcome.window !== undefined) session.setPeerWindow(welcome.window);
       session.maxMessageBytes = Math.min(this.#limits.messageBytesOut, welcome.maxMessageBytes);
     } else if (!session.resumableFrom(welcome.received)) {
       this.#replaceSession(fail("resume_impossible"));
-      throw fail("count_invalid", { count: welcome.received, have: `${session.replay.kept} to ${session.transmitted} can be resumed` });
+      throw fail("count_invalid", {
+        count: welcome.received,
+        have: `${session.replay.kept} to ${session.transmitted} can be resumed`,
+      });
     }
     const old = [...session.links];
     session.attach(link, welcome.received, hello.received);
@@ -329,15 +443,22 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     this.#age?.[Symbol.dispose]();
     if (welcome.maxAgeMs > 0) {
       // Some time before the end, and not all clients of a server at once.
-      this.#age = this.clock.after(welcome.maxAgeMs * (0.8 + 0.1 * this.#random.next()), () => void this.switchTo(transport).catch(() => {}));
+      this.#age = this.clock.after(
+        welcome.maxAgeMs * (0.8 + 0.1 * this.#random.next()),
+        () => void this.switchTo(transport).catch(() => {}),
+      );
     }
   }
 
   /** What failed goes last for a while; what won last goes first; else as configured. */
   #ranked(): Candidate[] {
     const now = this.clock.now();
-    const rank = ({ name }: Candidate): number => ((this.#penalties.get(name) ?? 0) > now ? 2 : name === this.#favourite ? 0 : 1);
-    return this.#candidates.map((candidate, at) => ({ candidate, at, rank: rank(candidate) })).sort((a, b) => a.rank - b.rank || a.at - b.at).map(({ candidate }) => candidate);
+    const rank = ({ name }: Candidate): number =>
+      (this.#penalties.get(name) ?? 0) > now ? 2 : name === this.#favourite ? 0 : 1;
+    return this.#candidates
+      .map((candidate, at) => ({ candidate, at, rank: rank(candidate) }))
+      .sort((a, b) => a.rank - b.rank || a.at - b.at)
+      .map(({ candidate }) => candidate);
   }
 
   #lostRace(cause: unknown): void {
@@ -355,11 +476,18 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
       if (FINAL_CODES.has(refusal.error.code)) return this.#refused(refusal.error);
     }
     const { url } = this.#endpoint;
-    const detail = lost.errors.map(([name, error]) => `${name}: ${error.rawMessage}`).join("; ") || "none of the transports supports it";
+    const detail =
+      lost.errors.map(([name, error]) => `${name}: ${error.rawMessage}`).join("; ") ||
+      "none of the transports supports it";
     const error = refusal?.error ?? fail("no_transport", { url, detail });
     if (this.#candidates.length === 0) return this.#refused(error);
     const waitMs = this.#backoff.next(refusal?.retryAfterMs ?? 0);
-    this.state.set({ status: "offline", transport: undefined, reason: error, nextAttemptAt: this.clock.wallNow() + waitMs });
+    this.state.set({
+      status: "offline",
+      transport: undefined,
+      reason: error,
+      nextAttemptAt: this.clock.wallNow() + waitMs,
+    });
     this.#retry = this.clock.after(waitMs, () => this.#go(this.#identity === undefined ? "connecting" : "resuming"));
   }
 
@@ -385,12 +513,16 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
   async switchTo(name: string): Promise<void> {
     if (this.#closed !== undefined) throw this.#closed;
     const candidate = this.#candidates.find((each) => each.name === name);
-    if (candidate === undefined) throw fail("transport_unknown", { transport: name, have: this.#candidates.map((each) => each.name).join(", ") });
+    if (candidate === undefined)
+      throw fail("transport_unknown", { transport: name, have: this.#candidates.map((each) => each.name).join(", ") });
     if (this.#identity === undefined || this.#session.current === undefined) {
       // Nothing to switch from: it is only a wish for the race.
       this.#favourite = name;
       this.#penalties.delete(name);
-      throw fail("transport_failed", { transport: name, detail: "there is no open link to switch from; it will be tried first" });
+      throw fail("transport_failed", {
+        transport: name,
+        detail: "there is no open link to switch from; it will be tried first",
+      });
     }
     const transport = this.state.current.transport;
     this.state.set({ status: "switching" });
@@ -407,7 +539,13 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
   #scheduleProbe(transport: string): void {
     this.#probe?.[Symbol.dispose]();
     this.#probe = undefined;
-    const better = this.#candidates.slice(0, Math.max(0, this.#candidates.findIndex(({ name }) => name === transport)));
+    const better = this.#candidates.slice(
+      0,
+      Math.max(
+        0,
+        this.#candidates.findIndex(({ name }) => name === transport),
+      ),
+    );
     const first = this.#options.probeMs ?? 30_000;
     if (better.length === 0 || first === 0) {
       this.#probeMs = first;
@@ -415,7 +553,9 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     }
     this.#probe = this.clock.after(this.#probeMs, () => {
       this.#probeMs = Math.min(this.#probeMs * 2, first * 20);
-      this.#tryBetter(better).catch((error: unknown) => this.#log.debug("no better transport", { error: String(error) }));
+      this.#tryBetter(better).catch((error: unknown) =>
+        this.#log.debug("no better transport", { error: String(error) }),
+      );
     });
   }
 
@@ -450,8 +590,10 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
   linkLost(error: ConnectError | undefined): void {
     this.#stopTimers();
     const { transport } = this.state.current;
-    if (transport !== undefined && this.clock.now() - this.#linkSince < FLAP_MS) this.#penalties.set(transport, this.clock.now() + FLAP_PENALTY_MS);
-    for (const { reject } of this.#pings.values()) reject(error ?? fail("link_closed", { transport: transport ?? "", detail: "closed" }));
+    if (transport !== undefined && this.clock.now() - this.#linkSince < FLAP_MS)
+      this.#penalties.set(transport, this.clock.now() + FLAP_PENALTY_MS);
+    for (const { reject } of this.#pings.values())
+      reject(error ?? fail("link_closed", { transport: transport ?? "", detail: "closed" }));
     this.#pings.clear();
     if (this.#closed !== undefined) return;
     this.state.set({ status: "resuming", transport: undefined, reason: error });
@@ -479,7 +621,12 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     this.#replaceSession(fail("session_lost", { detail: error.rawMessage }));
     if (this.#closed !== undefined || this.#racing !== undefined) return;
     const waitMs = this.#backoff.next();
-    this.state.set({ status: "resuming", transport: undefined, reason: error, nextAttemptAt: this.clock.wallNow() + waitMs });
+    this.state.set({
+      status: "resuming",
+      transport: undefined,
+      reason: error,
+      nextAttemptAt: this.clock.wallNow() + waitMs,
+    });
     this.#retry?.[Symbol.dispose]();
     this.#retry = this.clock.after(waitMs, () => this.#go("resuming"));
   }
@@ -487,7 +634,8 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
   // ---- round trips
 
   ping(): Promise<number> {
-    if (this.#session.current === undefined) return Promise.reject(this.#closed ?? fail("link_closed", { transport: "", detail: "there is no link now" }));
+    if (this.#session.current === undefined)
+      return Promise.reject(this.#closed ?? fail("link_closed", { transport: "", detail: "there is no link now" }));
     const id = ++this.#pingId;
     return new Promise((resolve, reject) => {
       this.#pings.set(id, { at: this.clock.now(), resolve, reject });

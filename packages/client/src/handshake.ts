@@ -1,7 +1,16 @@
 // The client's side of a handshake: one transport opened, Hello said, and Welcome or the reason against it received.
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Clock, type Endpoint, type Limits, type StartedClientTransport, type Timer, fail } from "@raceway/core";
-import { type GoawayFrame, type HelloFrame, SessionLink, type WelcomeFrame, encodeFrame, errorOf, partsToJson, readBatch } from "@raceway/core/internal";
+import {
+  type GoawayFrame,
+  type HelloFrame,
+  SessionLink,
+  type WelcomeFrame,
+  encodeFrame,
+  errorOf,
+  partsToJson,
+  readBatch,
+} from "@raceway/core/internal";
 
 /** A transport as the connection has it. */
 export interface Candidate {
@@ -55,7 +64,8 @@ export function shakeHands(init: HandshakeInit): Promise<void> {
       // Not always an Error: a Refusal carries what else the server said.
       reject(error as Error);
     };
-    const abort = (): void => settle(fail("transport_failed", { transport: candidate.name, detail: "another transport was faster" }));
+    const abort = (): void =>
+      settle(fail("transport_failed", { transport: candidate.name, detail: "another transport was faster" }));
     if (signal.aborted) return abort();
     signal.addEventListener("abort", abort);
     timer = clock.after(limits.helloMs, () => settle(fail("hello_timeout", { ms: limits.helloMs })));
@@ -67,12 +77,14 @@ export function shakeHands(init: HandshakeInit): Promise<void> {
           readBatch(bytes, limits, (frame) => {
             if (over) throw fail("frame_unexpected", { frame: frame.kind, state: "in the batch of the Welcome" });
             if (frame.kind === "goaway") settle(new Refusal(frame));
-            else if (frame.kind !== "welcome") throw fail("frame_unexpected", { frame: frame.kind, state: "before Welcome" });
+            else if (frame.kind !== "welcome")
+              throw fail("frame_unexpected", { frame: frame.kind, state: "before Welcome" });
             else if (frame.version !== 1) throw fail("version_unsupported", { version: frame.version });
             else if (init.welcomed(from, frame)) settle();
             else {
               // Another was first. A session that was made for us only is not left behind.
-              if (!frame.resumed) say(from, { kind: "goaway", status: undefined, retryAfterMs: 0, endpoints: [], final: true });
+              if (!frame.resumed)
+                say(from, { kind: "goaway", status: undefined, retryAfterMs: 0, endpoints: [], final: true });
               abort();
             }
           });

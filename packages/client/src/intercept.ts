@@ -1,6 +1,14 @@
 // Calls through the client's middleware: Connect's own runners, with one composed interceptor.
 import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
-import { type ContextValues, type Interceptor, type StreamRequest, type StreamResponse, type UnaryRequest, type UnaryResponse, createContextValues } from "@connectrpc/connect";
+import {
+  type ContextValues,
+  type Interceptor,
+  type StreamRequest,
+  type StreamResponse,
+  type UnaryRequest,
+  type UnaryResponse,
+  createContextValues,
+} from "@connectrpc/connect";
 import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
 
 interface Asked {
@@ -11,7 +19,10 @@ interface Asked {
   readonly url: string;
 }
 
-function common(method: DescMethodUnary | DescMethodStreaming, asked: Asked): Omit<UnaryRequest, "stream" | "message" | "method" | "signal"> {
+function common(
+  method: DescMethodUnary | DescMethodStreaming,
+  asked: Asked,
+): Omit<UnaryRequest, "stream" | "message" | "method" | "signal"> {
   return {
     service: method.parent,
     requestMethod: "POST",
@@ -21,7 +32,10 @@ function common(method: DescMethodUnary | DescMethodStreaming, asked: Asked): Om
   };
 }
 function limits(asked: Asked): { signal?: AbortSignal; timeoutMs?: number } {
-  return { ...(asked.signal !== undefined && { signal: asked.signal }), ...(asked.timeoutMs !== undefined && { timeoutMs: asked.timeoutMs }) };
+  return {
+    ...(asked.signal !== undefined && { signal: asked.signal }),
+    ...(asked.timeoutMs !== undefined && { timeoutMs: asked.timeoutMs }),
+  };
 }
 async function unary<I extends DescMessage, O extends DescMessage>(
   chain: Promise<Interceptor | undefined>,

@@ -1,8 +1,16 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 // A call in flight on the client, which outlives the session that carries it where that is safe.
 import type { ConnectError, ContextValues } from "@connectrpc/connect";
-import type { DescMethod } from "@bufbuild/protobuf";
 import { type Clock, type Timer, fail } from "@raceway/core";
-import { type Call, type CallReceiver, type EndFrame, type HeaderField, type Session, errorOf, headersOf } from "@raceway/core/internal";
+import {
+  type Call,
+  type CallReceiver,
+  type EndFrame,
+  type HeaderField,
+  type Session,
+  errorOf,
+  headersOf,
+} from "@raceway/core/internal";
 
 /** What operations need of their connection. */
 export interface OperationHost {

@@ -30,7 +30,12 @@ class Sender<I extends DescMessage, O extends DescMessage> implements SignalSend
   #running: Promise<void> | undefined;
   #failed: ConnectError | undefined;
 
-  constructor(transport: Transport, method: DescMethodClientStreaming<I, O>, contract: ChannelContract, options: CallOptions) {
+  constructor(
+    transport: Transport,
+    method: DescMethodClientStreaming<I, O>,
+    contract: ChannelContract,
+    options: CallOptions,
+  ) {
     this.#key = contract.conflation?.key;
     this.#start = async () => {
       const response = await open(transport, method, contract, this.#messages(), options);

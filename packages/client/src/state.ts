@@ -25,7 +25,13 @@ export interface ConnectionSnapshot {
 
 /** The latest snapshot and those who want the next; a snapshot is never changed, so it can be compared by identity (`useSyncExternalStore`). */
 export class ConnectionState {
-  #current: ConnectionSnapshot = { status: "connecting", transport: undefined, roundTripMs: undefined, reason: undefined, nextAttemptAt: undefined };
+  #current: ConnectionSnapshot = {
+    status: "connecting",
+    transport: undefined,
+    roundTripMs: undefined,
+    reason: undefined,
+    nextAttemptAt: undefined,
+  };
   readonly #listeners = new Set<(snapshot: ConnectionSnapshot) => void>();
 
   get current(): ConnectionSnapshot {

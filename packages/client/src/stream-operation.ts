@@ -2,7 +2,14 @@
 import type { DescMessage, DescMethodStreaming } from "@bufbuild/protobuf";
 import { type ConnectError, ConnectError as Failure, type StreamResponse } from "@connectrpc/connect";
 import { type Position, fail } from "@raceway/core";
-import { type EndFrame, type HeaderField, MessageQueue, type PublicationFrame, TOPIC_RESET, type TopicFrame } from "@raceway/core/internal";
+import {
+  type EndFrame,
+  type HeaderField,
+  MessageQueue,
+  type PublicationFrame,
+  TOPIC_RESET,
+  type TopicFrame,
+} from "@raceway/core/internal";
 import { type CallInit, Operation, type OperationHost, endError } from "./operation.ts";
 import { type TopicReading, topicReading } from "./topic-options.ts";
 
@@ -14,7 +21,13 @@ export function startStream<I extends DescMessage, O extends DescMessage>(
   queueLimit: number,
 ): Promise<StreamResponse<I, O>> {
   return new Promise((resolve, reject) => {
-    const operation = new StreamOperation(host, init, queueLimit, resolve as (response: StreamResponse) => void, reject);
+    const operation = new StreamOperation(
+      host,
+      init,
+      queueLimit,
+      resolve as (response: StreamResponse) => void,
+      reject,
+    );
     operation.start(input);
   });
 }
@@ -44,7 +57,13 @@ class StreamOperation extends Operation {
   /** The reader was too slow: events are left out until he has caught up. */
   #behind = false;
 
-  constructor(host: OperationHost, init: CallInit, queueLimit: number, resolve: (response: StreamResponse) => void, reject: (error: unknown) => void) {
+  constructor(
+    host: OperationHost,
+    init: CallInit,
+    queueLimit: number,
+    resolve: (response: StreamResponse) => void,
+    reject: (error: unknown) => void,
+  ) {
     super(host, init);
     this.#resolve = resolve;
     this.#reject = reject;
@@ -204,11 +223,17 @@ class StreamOperation extends Operation {
     }
     this.#asked = false;
     if (frame.state === TOPIC_RESET) {
-      const gap = { after: { epoch: this.#epoch, offset: this.#offset }, first: position.offset + 1, epoch: position.epoch };
+      const gap = {
+        after: { epoch: this.#epoch, offset: this.#offset },
+        first: position.offset + 1,
+        epoch: position.epoch,
+      };
       const onReset = this.#reading?.onReset;
       if (onReset === undefined) {
         this.#answer(undefined);
-        this.abort(fail("history_gone", { address: this.path, epoch: position.epoch, first: gap.first, after: this.#offset }));
+        this.abort(
+          fail("history_gone", { address: this.path, epoch: position.epoch, first: gap.first, after: this.#offset }),
+        );
         return;
       }
       this.#place(position);

@@ -26,9 +26,16 @@ export function subscribeTopic<I extends DescMessage, O extends DescMessage>(
   options: TopicOptions = {},
 ): Subscription<MessageShape<O>> {
   const from = options.from ?? "now";
-  const reading: TopicReading = { from, onReset: options.onReset, position: typeof from === "object" ? from : undefined };
+  const reading: TopicReading = {
+    from,
+    onReset: options.onReset,
+    position: typeof from === "object" ? from : undefined,
+  };
   const contextValues = (options.contextValues ?? createContextValues()).set(topicReading, reading);
-  const messages = received(() => open(transport, method, contract, single(request), { ...options, contextValues }), options);
+  const messages = received(
+    () => open(transport, method, contract, single(request), { ...options, contextValues }),
+    options,
+  );
   return {
     get position() {
       return reading.position;

@@ -21,4 +21,7 @@ export interface TopicReading {
   position: Position | undefined;
 }
 
-export const topicReading: ContextKey<TopicReading | undefined> = createContextKey<TopicReading | undefined>(undefined, { description: "topic reading" });
+export const topicReading: ContextKey<TopicReading | undefined> = createContextKey<TopicReading | undefined>(
+  undefined,
+  { description: "topic reading" },
+);

@@ -26,7 +26,12 @@ class UnaryOperation<I extends DescMessage, O extends DescMessage> extends Opera
   #reply: Uint8Array | undefined;
   #header: readonly HeaderField[] | undefined;
 
-  constructor(host: OperationHost, init: CallInit, resolve: (response: UnaryResponse<I, O>) => void, reject: (error: unknown) => void) {
+  constructor(
+    host: OperationHost,
+    init: CallInit,
+    resolve: (response: UnaryResponse<I, O>) => void,
+    reject: (error: unknown) => void,
+  ) {
     super(host, init);
     this.#resolve = resolve;
     this.#reject = reject;
@@ -54,7 +59,10 @@ class UnaryOperation<I extends DescMessage, O extends DescMessage> extends Opera
 
   protected get repeatable(): boolean {
     const { idempotency } = this.init.method;
-    return idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENT || idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+    return (
+      idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENT ||
+      idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS
+    );
   }
 
   data(payload: Uint8Array, header: readonly HeaderField[] | undefined): void {
@@ -71,7 +79,14 @@ class UnaryOperation<I extends DescMessage, O extends DescMessage> extends Opera
     if (payload === undefined) return this.#reject(fail("reply_missing", { path: this.path }));
     try {
       const message = this.host.decoderOf(this.init.method)(payload) as MessageShape<O>;
-      this.#resolve(new Reply<I, O>(this.init.method as DescMethodUnary<I, O>, message, this.#header ?? frame.header, frame.trailer));
+      this.#resolve(
+        new Reply<I, O>(
+          this.init.method as DescMethodUnary<I, O>,
+          message,
+          this.#header ?? frame.header,
+          frame.trailer,
+        ),
+      );
     } catch (failure) {
       this.#reject(failure);
     }
@@ -91,7 +106,12 @@ class Reply<I extends DescMessage, O extends DescMessage> implements UnaryRespon
   #header: readonly HeaderField[] | Headers;
   #trailer: readonly HeaderField[] | Headers;
 
-  constructor(method: DescMethodUnary<I, O>, message: MessageShape<O>, header: readonly HeaderField[], trailer: readonly HeaderField[]) {
+  constructor(
+    method: DescMethodUnary<I, O>,
+    message: MessageShape<O>,
+    header: readonly HeaderField[],
+    trailer: readonly HeaderField[],
+  ) {
     this.method = method;
     this.message = message;
     this.#header = header;

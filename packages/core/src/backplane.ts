@@ -48,7 +48,11 @@ export interface Log {
    * Entries after a position, oldest first: at most `maxEntries`, and after the first no more than `maxBytes`.
    * `reset` when the epoch is another or the next entry was trimmed.
    */
-  read(key: string, after: Position | "start", most: { readonly maxEntries: number; readonly maxBytes: number }): Promise<Page>;
+  read(
+    key: string,
+    after: Position | "start",
+    most: { readonly maxEntries: number; readonly maxBytes: number },
+  ): Promise<Page>;
   /** The present end: epoch and offset of the newest entry, 0 if there is none. Makes an epoch if there is none yet. */
   head(key: string): Promise<Position>;
   /** Calls `appended` for each append from anywhere, in order; `lost` means "read again from your position". One follower per key and node. */
@@ -73,10 +77,18 @@ export interface Bus {
 export interface Store {
   get(key: string): Promise<Uint8Array | undefined>;
   /** False: `ifAbsent` was asked for and the key is there. */
-  put(key: string, value: Uint8Array, options: { readonly ttlMs: number; readonly ifAbsent?: boolean }): Promise<boolean>;
+  put(
+    key: string,
+    value: Uint8Array,
+    options: { readonly ttlMs: number; readonly ifAbsent?: boolean },
+  ): Promise<boolean>;
   delete(key: string): Promise<void>;
   /** Takes from a token bucket, in one atomic step. */
-  take(key: string, cost: number, bucket: { readonly perSecond: number; readonly burst: number }): Promise<{ readonly ok: boolean; readonly retryAfterMs: number }>;
+  take(
+    key: string,
+    cost: number,
+    bucket: { readonly perSecond: number; readonly burst: number },
+  ): Promise<{ readonly ok: boolean; readonly retryAfterMs: number }>;
 }
 
 /** A store by itself, for a backplane that has none of its own or is to have another. */

@@ -1,7 +1,7 @@
+import { readJsonFrames } from "./frame-json.ts";
+import { readFrames } from "./frame-reader.ts";
 // Batches: what a link carries in one piece, binary or text, whole or in parts.
 import type { Frame } from "./frame.ts";
-import { readFrames } from "./frame-reader.ts";
-import { readJsonFrames } from "./frame-json.ts";
 import { malformed } from "./varint.ts";
 
 export { countedFrames, joinParts, skipCounted } from "./frame-walk.ts";
@@ -19,7 +19,11 @@ export function isTextBatch(batch: Uint8Array): boolean {
 }
 
 /** Reads a batch in either form; the first byte tells. Throws `frame_malformed`; frames before the fault have been handed over by then. */
-export function readBatch(batch: Uint8Array, limits: { readonly jsonDepth: number }, each: (frame: Frame) => void): void {
+export function readBatch(
+  batch: Uint8Array,
+  limits: { readonly jsonDepth: number },
+  each: (frame: Frame) => void,
+): void {
   if (batch.length === 0) return;
   if (batch[0] === 0x0a) readFrames(batch, each);
   else if (isTextBatch(batch)) readJsonFrames(batch, limits, each);

@@ -92,7 +92,12 @@ export class Call {
   }
 
   /** Server: the call is over, with a last message or with an error. */
-  finish(status: WireStatus | undefined, header?: readonly HeaderField[], trailer?: readonly HeaderField[], payload?: Uint8Array): void {
+  finish(
+    status: WireStatus | undefined,
+    header?: readonly HeaderField[],
+    trailer?: readonly HeaderField[],
+    payload?: Uint8Array,
+  ): void {
     if (this.over) return;
     if (payload !== undefined) this.session.checkMessage(payload);
     this.session.forget(this);
@@ -135,7 +140,8 @@ export class Call {
   credited(messages: number, bytes: number): void {
     this.#creditMessages += messages;
     this.#creditBytes += bytes;
-    if (this.#creditMessages > MAX_CREDIT || this.#creditBytes > MAX_CREDIT) throw fail("credit_overflow", { call: this.id });
+    if (this.#creditMessages > MAX_CREDIT || this.#creditBytes > MAX_CREDIT)
+      throw fail("credit_overflow", { call: this.id });
     if (this.waiting) this.wake();
   }
 

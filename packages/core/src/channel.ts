@@ -32,7 +32,11 @@ export interface ChannelContract {
   readonly maxRetries?: number;
   readonly maxMessageBytes?: number;
   readonly window?: { readonly messages?: number; readonly bytes?: number };
-  readonly transports?: { readonly allow?: readonly string[]; readonly prefer?: readonly string[]; readonly deny?: readonly string[] };
+  readonly transports?: {
+    readonly allow?: readonly string[];
+    readonly prefer?: readonly string[];
+    readonly deny?: readonly string[];
+  };
 }
 
 /** What only servers know of a channel; a constant in the generated `*.server.ts`, never in a client. */
@@ -74,7 +78,9 @@ export interface ServiceDefinition<H extends object = object, P extends object =
 }
 
 /** Contract of a method without options: the shape alone. */
-export function defaultKind(methodKind: "unary" | "server_streaming" | "client_streaming" | "bidi_streaming"): ChannelKind {
+export function defaultKind(
+  methodKind: "unary" | "server_streaming" | "client_streaming" | "bidi_streaming",
+): ChannelKind {
   switch (methodKind) {
     case "unary":
     case "client_streaming":

@@ -23,7 +23,10 @@ export function jsonCodec(limits: { readonly jsonDepth?: number } = {}): Codec {
             try {
               return encoder.encode(toJsonString(desc, create(desc, message)));
             } catch (error) {
-              throw new ConnectError(`Message does not fit ${desc.typeName}: ${(error as Error).message}`, Code.InvalidArgument);
+              throw new ConnectError(
+                `Message does not fit ${desc.typeName}: ${(error as Error).message}`,
+                Code.InvalidArgument,
+              );
             }
           },
           decode: (bytes): MessageShape<D> => {

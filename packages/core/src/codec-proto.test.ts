@@ -1,6 +1,13 @@
 import { type DescMessage, create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { AnySchema, FileDescriptorProtoSchema, TimestampSchema, TypeSchema, ValueSchema, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  AnySchema,
+  FileDescriptorProtoSchema,
+  TimestampSchema,
+  TypeSchema,
+  ValueSchema,
+  timestampFromDate,
+} from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -12,39 +19,59 @@ import { encodeFast } from "./proto-encoder.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const codec = protoCodec();
-const encode = (desc: DescMessage, message: object): Uint8Array => codec.of(desc).encode(message as Record<string, unknown>);
-const reference = (desc: DescMessage, message: object): Uint8Array => toBinary(desc, create(desc, message as Record<string, unknown>));
+const encode = (desc: DescMessage, message: object): Uint8Array =>
+  codec.of(desc).encode(message as Record<string, unknown>);
+const reference = (desc: DescMessage, message: object): Uint8Array =>
+  toBinary(desc, create(desc, message as Record<string, unknown>));
 
-describe.each([everyDesc, oldDesc, mildDesc, BatchSchema, FileDescriptorProtoSchema, AnySchema, TimestampSchema, TypeSchema, ValueSchema].map((desc) => [desc.typeName, desc] as const))(
-  "the proto codec, with %s,",
-  (_, desc) => {
-    it("writes the bytes of toBinary, from initializers and from messages", () => {
-      fc.assert(
-        fc.property(messageArbitrary(desc), (init) => {
-          const expected = hex(reference(desc, init));
-          expect(hex(encode(desc, init))).toBe(expected);
-          expect(hex(encode(desc, create(desc, init)))).toBe(expected);
-          // By itself, and not by asking protobuf for the whole; which it does for groups beside required fields.
-          if (desc !== oldDesc) expect(hex(encodeFast(desc, init)!)).toBe(expected);
-        }),
-        { numRuns: 200 },
-      );
-    });
+describe.each(
+  [
+    everyDesc,
+    oldDesc,
+    mildDesc,
+    BatchSchema,
+    FileDescriptorProtoSchema,
+    AnySchema,
+    TimestampSchema,
+    TypeSchema,
+    ValueSchema,
+  ].map((desc) => [desc.typeName, desc] as const),
+)("the proto codec, with %s,", (_, desc) => {
+  it("writes the bytes of toBinary, from initializers and from messages", () => {
+    fc.assert(
+      fc.property(messageArbitrary(desc), (init) => {
+        const expected = hex(reference(desc, init));
+        expect(hex(encode(desc, init))).toBe(expected);
+        expect(hex(encode(desc, create(desc, init)))).toBe(expected);
+        // By itself, and not by asking protobuf for the whole; which it does for groups beside required fields.
+        if (desc !== oldDesc) expect(hex(encodeFast(desc, init)!)).toBe(expected);
+      }),
+      { numRuns: 200 },
+    );
+  });
 
-    it("reads what it wrote", () => {
-      fc.assert(
-        fc.property(messageArbitrary(desc), (init) => {
-          const bytes = encode(desc, init);
-          expect(hex(encode(desc, codec.of(desc).decode(bytes)))).toBe(hex(toBinary(desc, fromBinary(desc, bytes))));
-        }),
-      );
-    });
-  },
-);
+  it("reads what it wrote", () => {
+    fc.assert(
+      fc.property(messageArbitrary(desc), (init) => {
+        const bytes = encode(desc, init);
+        expect(hex(encode(desc, codec.of(desc).decode(bytes)))).toBe(hex(toBinary(desc, fromBinary(desc, bytes))));
+      }),
+    );
+  });
+});
 
 describe("the proto codec", () => {
   it("writes common messages by itself", () => {
-    const welcome = { version: 1, codec: "proto", session: new Uint8Array(16), received: 5n, resumed: true, window: { messages: 1 }, transports: ["sse", "größer"], node: "x".repeat(200) };
+    const welcome = {
+      version: 1,
+      codec: "proto",
+      session: new Uint8Array(16),
+      received: 5n,
+      resumed: true,
+      window: { messages: 1 },
+      transports: ["sse", "größer"],
+      node: "x".repeat(200),
+    };
     expect(encodeFast(WelcomeSchema, welcome)).toEqual(reference(WelcomeSchema, welcome));
     expect(encodeFast(TimestampSchema, timestampFromDate(new Date(5_000)))).toEqual(new Uint8Array([8, 5]));
     expect(encodeFast(everyDesc, { mString: { a: "b" }, sOfStringvalue: "w", cOfEvery: undefined })).toBeDefined();
@@ -60,10 +87,19 @@ describe("the proto codec", () => {
   });
 
   it("keeps unknown fields of messages, as protobuf does", () => {
-    const bytes = new BinaryWriter().tag(1, WireType.Varint).uint32(7).tag(50, WireType.LengthDelimited).string("later").tag(20_000, WireType.Varint).uint32(300).finish();
+    const bytes = new BinaryWriter()
+      .tag(1, WireType.Varint)
+      .uint32(7)
+      .tag(50, WireType.LengthDelimited)
+      .string("later")
+      .tag(20_000, WireType.Varint)
+      .uint32(300)
+      .finish();
     const message = codec.of(OpenSchema).decode(bytes);
     expect(encode(OpenSchema, message)).toEqual(bytes);
-    expect(encode(BatchSchema, { frame: [{ kind: { case: "open", value: message } }] })).toEqual(reference(BatchSchema, { frame: [{ kind: { case: "open", value: message } }] }));
+    expect(encode(BatchSchema, { frame: [{ kind: { case: "open", value: message } }] })).toEqual(
+      reference(BatchSchema, { frame: [{ kind: { case: "open", value: message } }] }),
+    );
   });
 
   it("prepares a type once", () => {
@@ -72,7 +108,15 @@ describe("the proto codec", () => {
   });
 
   it("takes what is unusual and still fits, as protobuf does", () => {
-    for (const init of [{ sBytes: [1, 2] }, { sInt32: "5" }, { sInt64: 5 }, { sString: 5 }, { sUint64: "77" }, { sInt32: null, rString: null, sOfEvery: undefined }, { choice: { case: "nobody", value: 1 } }]) {
+    for (const init of [
+      { sBytes: [1, 2] },
+      { sInt32: "5" },
+      { sInt64: 5 },
+      { sString: 5 },
+      { sUint64: "77" },
+      { sInt32: null, rString: null, sOfEvery: undefined },
+      { choice: { case: "nobody", value: 1 } },
+    ]) {
       expect(hex(encode(everyDesc, init))).toBe(hex(reference(everyDesc, init)));
     }
     // A message of another type serves as an initializer.
@@ -146,13 +190,19 @@ describe("hostile bytes", () => {
 
   it("never make anything but an error of ours", () => {
     fc.assert(
-      fc.property(fc.oneof(fc.uint8Array({ maxLength: 100 }), fc.tuple(messageArbitrary(everyDesc), fc.nat(), fc.nat(255)).map(([init, at, value]) => {
-        const bytes = reference(everyDesc, init).slice();
-        if (bytes.length > 0) bytes[at % bytes.length] = value;
-        return bytes;
-      })), (bytes) => {
-        fault(everyDesc, bytes);
-      }),
+      fc.property(
+        fc.oneof(
+          fc.uint8Array({ maxLength: 100 }),
+          fc.tuple(messageArbitrary(everyDesc), fc.nat(), fc.nat(255)).map(([init, at, value]) => {
+            const bytes = reference(everyDesc, init).slice();
+            if (bytes.length > 0) bytes[at % bytes.length] = value;
+            return bytes;
+          }),
+        ),
+        (bytes) => {
+          fault(everyDesc, bytes);
+        },
+      ),
       { numRuns: 500 },
     );
   });

@@ -22,7 +22,10 @@ export function protoCodec(limits: { readonly protobufDepth?: number } = {}): Co
             try {
               return encodeFast(desc, message) ?? toBinary(desc, create(desc, message));
             } catch (error) {
-              throw new ConnectError(`Message does not fit ${desc.typeName}: ${(error as Error).message}`, Code.InvalidArgument);
+              throw new ConnectError(
+                `Message does not fit ${desc.typeName}: ${(error as Error).message}`,
+                Code.InvalidArgument,
+              );
             }
           },
           decode: (bytes): MessageShape<D> => {

@@ -26,10 +26,20 @@ export class CrossOrigin {
     this.#host = host;
     const nobody = { address: "", secure: false, header: () => undefined };
     if (options.credentials && host.allowsOrigin("https://any-origin.invalid", nobody)) {
-      throw fail("option_invalid", { part: options.transport, option: "credentials", value: "true", expected: "false, or a list of allowed origins instead of all" });
+      throw fail("option_invalid", {
+        part: options.transport,
+        option: "credentials",
+        value: "true",
+        expected: "false, or a list of allowed origins instead of all",
+      });
     }
     const allowed: Record<string, string> = options.credentials ? { "access-control-allow-credentials": "true" } : {};
-    this.#readable = { ...allowed, ...(options.answerHeaders.length === 0 ? {} : { "access-control-expose-headers": options.answerHeaders.join(", ") }) };
+    this.#readable = {
+      ...allowed,
+      ...(options.answerHeaders.length === 0
+        ? {}
+        : { "access-control-expose-headers": options.answerHeaders.join(", ") }),
+    };
     this.#preflight = {
       ...allowed,
       "access-control-allow-methods": "GET, POST",
@@ -57,7 +67,12 @@ export class CrossOrigin {
   }
 
   #refuse(exchange: HttpExchange, who: string): undefined {
-    refuseExchange(exchange, "permission_denied", `Pages ${who} may not talk to this server. Add the origin to allowedOrigins.`, VARY);
+    refuseExchange(
+      exchange,
+      "permission_denied",
+      `Pages ${who} may not talk to this server. Add the origin to allowedOrigins.`,
+      VARY,
+    );
   }
 }
 

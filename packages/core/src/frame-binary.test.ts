@@ -16,12 +16,22 @@ const decode = (bytes: Uint8Array): Frame[] => {
   readFrames(bytes, (frame) => read.push(frame));
   return read;
 };
-const reference = (list: readonly Frame[]): Uint8Array => toBinary(BatchSchema, create(BatchSchema, { frame: list.map(wireFrame) }));
+const reference = (list: readonly Frame[]): Uint8Array =>
+  toBinary(BatchSchema, create(BatchSchema, { frame: list.map(wireFrame) }));
 /** Lets a writer take frames by the method made for them. */
 const write = (writer: FrameWriter, frame: Frame): void => {
   switch (frame.kind) {
     case "open":
-      return writer.open(frame.call, frame.method, frame.header, frame.timeoutMs, frame.idempotencyKey, frame.after, frame.end, frame.payload);
+      return writer.open(
+        frame.call,
+        frame.method,
+        frame.header,
+        frame.timeoutMs,
+        frame.idempotencyKey,
+        frame.after,
+        frame.end,
+        frame.payload,
+      );
     case "data":
       return writer.data(frame.call, frame.payload, frame.header);
     case "end":
@@ -79,7 +89,8 @@ describe.each(kinds)("%s", (kind) => {
     fc.assert(
       fc.property(frames(fc.uint8Array({ maxLength: 20 }))[kind], (frame) => {
         const bytes = encodeFrame(frame);
-        for (let length = 1; length < bytes.length; length += length < 200 ? 1 : 97) expect(fault(bytes.subarray(0, length))).toMatch(/^byte \d+: /);
+        for (let length = 1; length < bytes.length; length += length < 200 ? 1 : 97)
+          expect(fault(bytes.subarray(0, length))).toMatch(/^byte \d+: /);
       }),
       { numRuns: 10 },
     );
@@ -102,15 +113,30 @@ describe("a batch", () => {
   });
 
   it("begins with 0x0A or with a brace", () => {
-    expect(() => readBatch(hex("0b"), { jsonDepth: 1 }, () => undefined)).toThrow("byte 0: a batch begins with 0x0A or with {");
+    expect(() => readBatch(hex("0b"), { jsonDepth: 1 }, () => undefined)).toThrow(
+      "byte 0: a batch begins with 0x0A or with {",
+    );
   });
 
   it("passes over what it does not know, as protobuf does", () => {
-    const unknown = hex("98 06 01  a1 06 00 00 00 00 00 00 00 00  aa 06 02 01 02  b3 06 9a 06 01 00 b4 06  bd 06 00 00 00 00");
+    const unknown = hex(
+      "98 06 01  a1 06 00 00 00 00 00 00 00 00  aa 06 02 01 02  b3 06 9a 06 01 00 b4 06  bd 06 00 00 00 00",
+    );
     const ping = { kind: "ping", id: 5 } as const;
     const body = joinParts([unknown, hex("08 05"), unknown]);
     const kind = joinParts([unknown, hex("5a"), new Uint8Array([body.length]), body, unknown]);
-    expect(decode(joinParts([unknown, hex("0a"), hex((0x80 | (kind.length & 127)).toString(16)), new Uint8Array([kind.length >> 7]), kind, unknown]))).toEqual([ping]);
+    expect(
+      decode(
+        joinParts([
+          unknown,
+          hex("0a"),
+          hex((0x80 | (kind.length & 127)).toString(16)),
+          new Uint8Array([kind.length >> 7]),
+          kind,
+          unknown,
+        ]),
+      ),
+    ).toEqual([ping]);
   });
 
   it("passes over a frame of a kind that it does not know, and over one without kind", () => {
@@ -118,7 +144,7 @@ describe("a batch", () => {
   });
 
   it("merges a message that occurs twice in a frame, as protobuf does", () => {
-        const twice = hex("0a 0d 1a 0b 32 03 0a 01 61 32 04 10 81 81 00");
+    const twice = hex("0a 0d 1a 0b 32 03 0a 01 61 32 04 10 81 81 00");
     expect(decode(twice)).toMatchObject([{ kind: "open", after: { epoch: "a", offset: 129 } }]);
     expect(fromBinary(BatchSchema, twice).frame[0]?.kind.value).toMatchObject({ after: { epoch: "a", offset: 129n } });
   });
@@ -144,7 +170,11 @@ describe("a batch", () => {
 
 describe("what is malformed", () => {
   it.each([
-    ["a number of eleven bytes", "0a 0e 42 0c 08 80 80 80 80 80 80 80 80 80 80 01", "byte 5: varint longer than ten bytes"],
+    [
+      "a number of eleven bytes",
+      "0a 0e 42 0c 08 80 80 80 80 80 80 80 80 80 80 01",
+      "byte 5: varint longer than ten bytes",
+    ],
     ["a number above 64 bits", "0a 0d 42 0b 08 80 80 80 80 80 80 80 80 80 02", "byte 5: varint above 64 bits"],
     ["a number above 2^53-1", "0a 0b 42 09 08 80 80 80 80 80 80 80 10", "byte 5: integer above 2^53-1"],
     ["a call above 2^32-1", "0a 08 32 06 08 80 80 80 80 10", "byte 5: integer above 2^32-1"],
@@ -163,7 +193,11 @@ describe("what is malformed", () => {
     ["wire type 6", "0a 02 fe 01", "byte 4: wire type 6"],
     ["an end without group", "0a 02 fc 01", "byte 4: wire type 4"],
     ["a group that another field ends", "0a 04 fb 01 84 02", "byte 4: a group ends with another field's number"],
-    ["an unknown number of eleven bytes", "0a 0d f8 01 80 80 80 80 80 80 80 80 80 80 01", "byte 4: varint longer than ten bytes"],
+    [
+      "an unknown number of eleven bytes",
+      "0a 0d f8 01 80 80 80 80 80 80 80 80 80 80 01",
+      "byte 4: varint longer than ten bytes",
+    ],
     ["an unknown number that is cut off", "0a 03 f8 01 80", "byte 4: varint is cut off"],
     ["an unknown fixed field that is cut off", "0a 03 f9 01 00", "byte 4: a field is cut off"],
     ["two kinds in a frame", "0a 08 5a 02 08 05 62 02 08 05", "byte 6: a frame with two kinds"],
@@ -172,7 +206,9 @@ describe("what is malformed", () => {
   });
 
   it("groups in groups without end", () => {
-    expect(fault(joinParts([hex("0a c8 01"), new Uint8Array(200).fill(0x7b)]))).toBe("byte 36: groups are nested too deeply");
+    expect(fault(joinParts([hex("0a c8 01"), new Uint8Array(200).fill(0x7b)]))).toBe(
+      "byte 36: groups are nested too deeply",
+    );
   });
 
   it("a million empty entries", () => {
@@ -192,11 +228,13 @@ describe("what is malformed", () => {
   });
 
   it("never makes anything but an error of its own, whatever the bytes", () => {
-    const wild = fc.tuple(batch, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 }), fc.uint8Array({ maxLength: 30 })).map(([list, changes, tail]) => {
-      const bytes = joinParts([...list.map(encodeFrame), tail]);
-      for (const [at, value] of changes) if (bytes.length > 0) bytes[at % bytes.length] = value;
-      return bytes;
-    });
+    const wild = fc
+      .tuple(batch, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 }), fc.uint8Array({ maxLength: 30 }))
+      .map(([list, changes, tail]) => {
+        const bytes = joinParts([...list.map(encodeFrame), tail]);
+        for (const [at, value] of changes) if (bytes.length > 0) bytes[at % bytes.length] = value;
+        return bytes;
+      });
     fc.assert(
       fc.property(fc.oneof(wild, fc.uint8Array({ maxLength: 200 })), (bytes) => {
         try {
@@ -293,11 +331,19 @@ describe("the writer", () => {
   });
 
   it("writes the nearest number that a field can hold", () => {
-    const bytes = encodeFrame({ kind: "goaway", status: undefined, retryAfterMs: Infinity, endpoints: [], final: false });
+    const bytes = encodeFrame({
+      kind: "goaway",
+      status: undefined,
+      retryAfterMs: Infinity,
+      endpoints: [],
+      final: false,
+    });
     expect(decode(bytes)).toMatchObject([{ retryAfterMs: 0xffff_ffff }]);
     const writer = new FrameWriter();
     for (const timeoutMs of [0.9, 127.5, 1e300, NaN, -5]) writer.open(1, "/m", [], timeoutMs);
-    expect(decode(joinParts(writer.take())).map((frame) => (frame as Frame & { kind: "open" }).timeoutMs)).toEqual([0, 127, 0xffff_ffff, 0, 0]);
+    expect(decode(joinParts(writer.take())).map((frame) => (frame as Frame & { kind: "open" }).timeoutMs)).toEqual([
+      0, 127, 0xffff_ffff, 0, 0,
+    ]);
   });
 });
 

@@ -1,7 +1,7 @@
 // Frames written in binary, byte for byte as protobuf does, by hand: a multiple of the speed, and no payload copied that need not be.
 import { type Draft, type Field, type Shape, shapes } from "./frame-fields.ts";
-import { FRAME_NUMBER, type Frame, type HeaderField, type WirePosition, type WireStatus } from "./frame.ts";
 import { FRAME_TAG } from "./frame-walk.ts";
+import { FRAME_NUMBER, type Frame, type HeaderField, type WirePosition, type WireStatus } from "./frame.ts";
 import { varintSize, writeVarint } from "./varint.ts";
 
 /** Bytes from which on a payload becomes a part of its own: copying 1 KiB costs as much as one more part in a write. */
@@ -74,7 +74,8 @@ function putShape(shape: Shape, value: Readonly<Draft>): void {
   for (const field of shape) {
     const given = value[field.name];
     if (given === undefined) continue;
-    if (field.presence === "list" || field.presence === "some") for (const entry of given as readonly unknown[]) putField(field, entry, true);
+    if (field.presence === "list" || field.presence === "some")
+      for (const entry of given as readonly unknown[]) putField(field, entry, true);
     else putField(field, given, field.presence === "optional");
   }
 }
@@ -233,10 +234,23 @@ export class FrameWriter {
     this.#message(FRAME_NUMBER.data, call, 2, payload, size === 0 ? 0 : 1 + varintSize(size) + size);
   }
 
-  end(call: number, status?: WireStatus, header: readonly HeaderField[] = none, trailer: readonly HeaderField[] = none, payload?: Uint8Array): void {
-    if (status !== undefined || header.length > 0 || trailer.length > 0) return this.frame({ kind: "end", call, status, header, trailer, payload });
+  end(
+    call: number,
+    status?: WireStatus,
+    header: readonly HeaderField[] = none,
+    trailer: readonly HeaderField[] = none,
+    payload?: Uint8Array,
+  ): void {
+    if (status !== undefined || header.length > 0 || trailer.length > 0)
+      return this.frame({ kind: "end", call, status, header, trailer, payload });
     this.#count++;
-    this.#message(FRAME_NUMBER.end, call, 5, payload, payload === undefined ? 0 : 1 + varintSize(payload.length) + payload.length);
+    this.#message(
+      FRAME_NUMBER.end,
+      call,
+      5,
+      payload,
+      payload === undefined ? 0 : 1 + varintSize(payload.length) + payload.length,
+    );
   }
 
   cancel(call: number): void {

@@ -96,10 +96,13 @@ export const shapes: Readonly<Record<FrameKind, Shape>> = {
 };
 
 /** Kinds by their number in `Frame.kind`; there is none at 0. */
-export const kinds: readonly (FrameKind | undefined)[] = Object.entries(FRAME_NUMBER).reduce<FrameKind[]>((all, [kind, number]) => {
-  all[number] = kind as FrameKind;
-  return all;
-}, []);
+export const kinds: readonly (FrameKind | undefined)[] = Object.entries(FRAME_NUMBER).reduce<FrameKind[]>(
+  (all, [kind, number]) => {
+    all[number] = kind as FrameKind;
+    return all;
+  },
+  [],
+);
 
 /** A frame, or a message in one, while it is being read. */
 export type Draft = Record<string, unknown>;
@@ -107,7 +110,14 @@ export type Draft = Record<string, unknown>;
 /** Most entries of a repeated field that are taken: the highest `limits.headerCount`. Bounds what a batch of empty entries can grow to. */
 export const MAX_ENTRIES = 10_000;
 
-const zeros: Readonly<Record<Scalar, unknown>> = { uint32: 0, uint64: 0, bool: false, string: "", bytes: new Uint8Array(0), state: 0 };
+const zeros: Readonly<Record<Scalar, unknown>> = {
+  uint32: 0,
+  uint64: 0,
+  bool: false,
+  string: "",
+  bytes: new Uint8Array(0),
+  state: 0,
+};
 const empty: readonly unknown[] = Object.freeze([]);
 const blanks = new Map<Shape | FrameKind, Draft>();
 

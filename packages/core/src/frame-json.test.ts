@@ -96,7 +96,9 @@ describe("a batch in text", () => {
       fc.property(batch, (list) => {
         const writer = new FrameWriter();
         for (const frame of list) writer.frame(frame);
-        expect(decoder.decode(joinParts(partsToJson(writer.take(), false)))).toBe(list.map((frame) => frameToJson(frame, false)).join(""));
+        expect(decoder.decode(joinParts(partsToJson(writer.take(), false)))).toBe(
+          list.map((frame) => frameToJson(frame, false)).join(""),
+        );
       }),
     );
   });
@@ -107,32 +109,58 @@ describe("a batch in text", () => {
     writer.data(1, encoder.encode("1"));
     writer.part(shared);
     const parts = partsToJson(writer.take(), true);
-    expect(parts.map((part) => decoder.decode(part))).toEqual(['{"data":{"call":1,"json":1}}\n', '{"publication":{"handle":1,"offset":"2","json":{"a":1}}}\n']);
+    expect(parts.map((part) => decoder.decode(part))).toEqual([
+      '{"data":{"call":1,"json":1}}\n',
+      '{"publication":{"handle":1,"offset":"2","json":{"a":1}}}\n',
+    ]);
     expect(partsToJson([shared], true)[0]).toBe(parts[1]);
-    expect(decoder.decode(partsToJson([shared], false)[0])).toBe('{"publication":{"handle":1,"offset":"2","payload":"eyJhIjoxfQ=="}}\n');
+    expect(decoder.decode(partsToJson([shared], false)[0])).toBe(
+      '{"publication":{"handle":1,"offset":"2","payload":"eyJhIjoxfQ=="}}\n',
+    );
   });
 
   it("keeps a payload's text as it was sent", () => {
-    const text = '{"data":{"call":1,"json": {"n":12345678901234567890,"e":1.0e3,"z":-0,"u":"\\u00e9\\"}]","a":1,"a":2} ,"header":[{"key":"json","value":"}"}]}}';
+    const text =
+      '{"data":{"call":1,"json": {"n":12345678901234567890,"e":1.0e3,"z":-0,"u":"\\u00e9\\"}]","a":1,"a":2} ,"header":[{"key":"json","value":"}"}]}}';
     const [frame] = read(text) as DataFrame[];
-    expect(decoder.decode(frame!.payload).trim()).toBe('{"n":12345678901234567890,"e":1.0e3,"z":-0,"u":"\\u00e9\\"}]","a":1,"a":2}');
+    expect(decoder.decode(frame!.payload).trim()).toBe(
+      '{"n":12345678901234567890,"e":1.0e3,"z":-0,"u":"\\u00e9\\"}]","a":1,"a":2}',
+    );
     expect(frame!.header).toEqual([{ key: "json", value: "}" }]);
   });
 
   it("takes a payload whose place cannot be told from the text alone", () => {
-    expect((read('{"data":{"\\u006ason":{"a":[1]}}}') as DataFrame[]).map(({ payload }) => decoder.decode(payload))).toEqual(['{"a":[1]}']);
-    expect((read('{"data":{"json":1,"json":2}}') as DataFrame[]).map(({ payload }) => decoder.decode(payload))).toEqual(["2"]);
-    expect((read('{"unknown":{"json":1},"data":{"json":2}}') as DataFrame[]).map(({ payload }) => decoder.decode(payload))).toEqual(["2"]);
+    expect(
+      (read('{"data":{"\\u006ason":{"a":[1]}}}') as DataFrame[]).map(({ payload }) => decoder.decode(payload)),
+    ).toEqual(['{"a":[1]}']);
+    expect((read('{"data":{"json":1,"json":2}}') as DataFrame[]).map(({ payload }) => decoder.decode(payload))).toEqual(
+      ["2"],
+    );
+    expect(
+      (read('{"unknown":{"json":1},"data":{"json":2}}') as DataFrame[]).map(({ payload }) => decoder.decode(payload)),
+    ).toEqual(["2"]);
   });
 
   it("takes null as a payload, and an empty payload as none", () => {
     expect((read('{"data":{"json":null}}') as DataFrame[])[0]!.payload).toEqual(encoder.encode("null"));
-    expect(frameToJson({ kind: "data", call: 0, payload: new Uint8Array(0), header: undefined }, true)).toBe('{"data":{}}\n');
-    expect(read(frameToJson({ kind: "end", call: 1, status: undefined, header: [], trailer: [], payload: new Uint8Array(0) }, true))).toMatchObject([{ payload: new Uint8Array(0) }]);
+    expect(frameToJson({ kind: "data", call: 0, payload: new Uint8Array(0), header: undefined }, true)).toBe(
+      '{"data":{}}\n',
+    );
+    expect(
+      read(
+        frameToJson(
+          { kind: "end", call: 1, status: undefined, header: [], trailer: [], payload: new Uint8Array(0) },
+          true,
+        ),
+      ),
+    ).toMatchObject([{ payload: new Uint8Array(0) }]);
   });
 
   it("never has a line break in it, whatever the codec wrote", () => {
-    const line = frameToJson({ kind: "data", call: 1, payload: encoder.encode('{\r\n"a":\n1}'), header: undefined }, true);
+    const line = frameToJson(
+      { kind: "data", call: 1, payload: encoder.encode('{\r\n"a":\n1}'), header: undefined },
+      true,
+    );
     expect(line).toBe('{"data":{"call":1,"json":{  "a": 1}}}\n');
   });
 
@@ -159,7 +187,11 @@ describe("a batch in text", () => {
 
   it.each([
     ["a depth above the limit", '{"data":{"json":[[[[]]]]}}', "byte 19: JSON is deeper than 3 in a payload"],
-    ["a depth above the limit, in what is unknown", `{"quack":${"[".repeat(100_000)}`, "byte 13: JSON is deeper than 3 in a payload"],
+    [
+      "a depth above the limit, in what is unknown",
+      `{"quack":${"[".repeat(100_000)}`,
+      "byte 13: JSON is deeper than 3 in a payload",
+    ],
     ["text that is cut off", '{"ping":{"id":1}', "byte 0: not JSON"],
     ["two values in a line", '{"ping":{"id":1}} {}', "byte 0: not JSON"],
     ["a value that is no object", '{"ping":{}}\n[]', "byte 12: not a JSON object"],
@@ -167,17 +199,37 @@ describe("a batch in text", () => {
     ["two kinds in a line", '{"ping":{},"pong":{}}', "byte 0: a frame with two kinds"],
     ["a number below 0", '{"ping":{"id":-1}}', "byte 0: ping.id is not a whole number up to 4294967295"],
     ["a number with a fraction", '{"ping":{"id":1.5}}', "byte 0: ping.id is not a whole number up to 4294967295"],
-    ["a number above the range", '{"ping":{"id":4294967296}}', "byte 0: ping.id is not a whole number up to 4294967295"],
-    ["a huge number", '{"ack":{"received":1e400}}', "byte 0: ack.received is not a whole number up to 9007199254740991"],
-    ["a number in hexadecimal", '{"ack":{"received":"0x10"}}', "byte 0: ack.received is not a whole number up to 9007199254740991"],
-    ["a number above 2^53-1", '{"ack":{"received":"9007199254740992"}}', "byte 0: ack.received is not a whole number up to 9007199254740991"],
+    [
+      "a number above the range",
+      '{"ping":{"id":4294967296}}',
+      "byte 0: ping.id is not a whole number up to 4294967295",
+    ],
+    [
+      "a huge number",
+      '{"ack":{"received":1e400}}',
+      "byte 0: ack.received is not a whole number up to 9007199254740991",
+    ],
+    [
+      "a number in hexadecimal",
+      '{"ack":{"received":"0x10"}}',
+      "byte 0: ack.received is not a whole number up to 9007199254740991",
+    ],
+    [
+      "a number above 2^53-1",
+      '{"ack":{"received":"9007199254740992"}}',
+      "byte 0: ack.received is not a whole number up to 9007199254740991",
+    ],
     ["a string that is none", '{"auth":{"credential":7}}', "byte 0: auth.credential is not of type string"],
     ["a truth that is none", '{"open":{"end":1}}', "byte 0: open.end is not of type bool"],
     ["bytes that are none", '{"data":{"payload":[1]}}', "byte 0: data.payload is not of type bytes"],
     ["bytes that are not base64", '{"data":{"payload":"#"}}', "byte 0: data.payload is not base64"],
     ["a list that is none", '{"hello":{"codecs":"json"}}', "byte 0: hello.codecs is not a list"],
     ["an entry that is no object", '{"open":{"header":[null]}}', "byte 0: open.header is not an object"],
-    ["a part that is no object", '{"goaway":{"status":{"details":[{"value":1}]}}}', "byte 0: goaway.status.details.value is not of type bytes"],
+    [
+      "a part that is no object",
+      '{"goaway":{"status":{"details":[{"value":1}]}}}',
+      "byte 0: goaway.status.details.value is not of type bytes",
+    ],
     ["payload and json at once", '{"data":{"payload":"","json":1}}', "byte 0: data has both payload and json"],
   ])("is malformed with %s", (_, text, expected) => {
     expect(fault(text, 3)).toBe(expected);
@@ -196,11 +248,15 @@ describe("a batch in text", () => {
   });
 
   it("never makes anything but an error of its own, whatever the text", () => {
-    const wild = fc.tuple(batch, fc.array(fc.tuple(fc.nat(), fc.constantFrom(..."{}[]\",:\\0ex\n"), fc.boolean()), { maxLength: 4 })).map(([list, changes]) => {
-      let text = list.map((frame) => frameToJson(frame, false)).join("");
-      for (const [at, letter, replace] of changes) text = text.slice(0, at % (text.length + 1)) + letter + text.slice((at % (text.length + 1)) + (replace ? 1 : 0));
-      return text;
-    });
+    const wild = fc
+      .tuple(batch, fc.array(fc.tuple(fc.nat(), fc.constantFrom(...'{}[]",:\\0ex\n'), fc.boolean()), { maxLength: 4 }))
+      .map(([list, changes]) => {
+        let text = list.map((frame) => frameToJson(frame, false)).join("");
+        for (const [at, letter, replace] of changes)
+          text =
+            text.slice(0, at % (text.length + 1)) + letter + text.slice((at % (text.length + 1)) + (replace ? 1 : 0));
+        return text;
+      });
     fc.assert(
       fc.property(fc.oneof(wild, fc.json(), fc.string()), (text) => {
         try {

@@ -1,9 +1,9 @@
 // Frames as text: one a line, in protobuf's JSON mapping of wire.proto. With a JSON codec payloads stand in it as they are, else in base64.
 import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
 import { type Draft, type Field, type Shape, append, blank, shapes } from "./frame-fields.ts";
-import type { Frame, FrameKind } from "./frame.ts";
 import { readFrames } from "./frame-reader.ts";
 import { wholeParts } from "./frame-walk.ts";
+import type { Frame, FrameKind } from "./frame.ts";
 import { malformed } from "./varint.ts";
 
 const STATES = ["STATE_UNSPECIFIED", "STATE_LIVE", "STATE_RESET"];
@@ -15,7 +15,13 @@ const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /** One frame as a line, "\n" included. `jsonPayload`: payloads are JSON already. */
 export function frameToJson(frame: Frame, jsonPayload: boolean): string {
-  if (jsonPayload && frame.kind === "data" && frame.call > 0 && frame.payload.length > 0 && frame.header === undefined) {
+  if (
+    jsonPayload &&
+    frame.kind === "data" &&
+    frame.call > 0 &&
+    frame.payload.length > 0 &&
+    frame.header === undefined
+  ) {
     return `{"data":{"call":${frame.call},"json":${oneLine(decoder.decode(frame.payload))}}}\n`; // as below, only faster
   }
   return `{"${frame.kind}":${toJson(shapes[frame.kind], frame as unknown as Draft, jsonPayload)}}\n`;
@@ -29,7 +35,10 @@ function toJson(shape: Shape, value: Readonly<Draft>, jsonPayload: boolean): str
     if (presence === "list" || presence === "some") {
       if (given === undefined || (given as readonly unknown[]).length === 0) continue;
       shown = `[${(given as readonly unknown[]).map((entry) => valueToJson(type, entry)).join(",")}]`;
-    } else if (given === undefined || (presence === "" && (type === "bytes" ? (given as Uint8Array).length === 0 : !given))) {
+    } else if (
+      given === undefined ||
+      (presence === "" && (type === "bytes" ? (given as Uint8Array).length === 0 : !given))
+    ) {
       continue;
     } else if (jsonPayload && name === "payload" && (given as Uint8Array).length > 0) {
       text += `${text === "" ? "" : ","}"json":${oneLine(decoder.decode(given as Uint8Array))}`;
@@ -91,8 +100,12 @@ export function partsToJson(parts: readonly Uint8Array[], jsonPayload: boolean):
  * Reads the frames of a text batch. Unknown fields and kinds are passed over. Throws `frame_malformed`; what was read before has been
  * handed over by then. `jsonDepth` counts from the payload on, so that both forms take the same payloads.
  */
-export function readJsonFrames(batch: Uint8Array, limits: { readonly jsonDepth: number }, each: (frame: Frame) => void): void {
-  for (let from = 0; from < batch.length; ) {
+export function readJsonFrames(
+  batch: Uint8Array,
+  limits: { readonly jsonDepth: number },
+  each: (frame: Frame) => void,
+): void {
+  for (let from = 0; from < batch.length;) {
     let to = batch.indexOf(10, from);
     if (to < 0) to = batch.length;
     const frame = to > from ? readLine(batch, from, to, Math.max(limits.jsonDepth + 2, FRAME_DEPTH)) : undefined;
@@ -120,13 +133,27 @@ function readLine(batch: Uint8Array, from: number, to: number, maxDepth: number)
     const message = value[kind];
     if (!Object.hasOwn(shapes, kind) || message === null) continue;
     if (frame !== undefined) throw malformed(from, "a frame with two kinds");
-    frame = fromJson(shapes[kind as FrameKind], message, blank(kind as FrameKind), kind, from, payload) as unknown as Frame;
+    frame = fromJson(
+      shapes[kind as FrameKind],
+      message,
+      blank(kind as FrameKind),
+      kind,
+      from,
+      payload,
+    ) as unknown as Frame;
   }
   return frame;
 }
 
 /** Reads a message into a blank one. `path` names the place in errors; `payload` is where the text of `json` is, if that is known. */
-function fromJson(shape: Shape, value: unknown, draft: Draft, path: string, at: number, payload: Uint8Array | undefined): Draft {
+function fromJson(
+  shape: Shape,
+  value: unknown,
+  draft: Draft,
+  path: string,
+  at: number,
+  payload: Uint8Array | undefined,
+): Draft {
   if (!isObject(value)) throw malformed(at, `${path} is not an object`);
   for (const { name, protoName, type, presence } of shape) {
     const given = value[name] ?? value[protoName];
@@ -136,7 +163,9 @@ function fromJson(shape: Shape, value: unknown, draft: Draft, path: string, at: 
     } else if (given === undefined || given === null) continue;
     else if (presence === "list" || presence === "some") {
       if (!Array.isArray(given)) throw malformed(at, `${path}.${name} is not a list`);
-      for (const entry of given) if (!append(draft, name, valueFromJson(type, entry, path, name, at))) throw malformed(at, `${path}.${name} has too many entries`);
+      for (const entry of given)
+        if (!append(draft, name, valueFromJson(type, entry, path, name, at)))
+          throw malformed(at, `${path}.${name} has too many entries`);
     } else draft[name] = valueFromJson(type, given, path, name, at);
   }
   return draft;
@@ -152,7 +181,8 @@ function valueFromJson(type: Field["type"], value: unknown, path: string, name: 
       // Numbers may come as numbers or as decimal strings, with a fraction or exponent as long as they are whole.
       const number = typeof value === "string" && /^\d+(\.\d+)?(e[+-]?\d+)?$/i.test(value) ? Number(value) : value;
       const max = type === "uint64" ? Number.MAX_SAFE_INTEGER : 0xffff_ffff;
-      if (Number.isInteger(number) && (number as number) >= 0 && (number as number) <= max) return (number as number) + 0; // no -0
+      if (Number.isInteger(number) && (number as number) >= 0 && (number as number) <= max)
+        return (number as number) + 0; // no -0
       throw malformed(at, `${path}.${name} is not a whole number up to ${max}`);
     }
     case "bool":
@@ -191,7 +221,8 @@ const COLON = 4;
 const COMMA = 5;
 /** The bytes that give JSON its structure. */
 const structure = new Uint8Array(256);
-for (const [index, letters] of ['"', "{[", "}]", ":", ","].entries()) for (const letter of letters) structure[letter.charCodeAt(0)] = index + 1;
+for (const [index, letters] of ['"', "{[", "}]", ":", ","].entries())
+  for (const letter of letters) structure[letter.charCodeAt(0)] = index + 1;
 const QUOTE = 34;
 const BACKSLASH = 92;
 
@@ -216,7 +247,13 @@ function scan(bytes: Uint8Array, from: number, to: number, maxDepth: number): Ui
         if (byte === QUOTE) break;
         if (byte === BACKSLASH) at++;
       }
-      if (depth === 2) isJson = at - begin === 4 && bytes[begin] === 106 && bytes[begin + 1] === 115 && bytes[begin + 2] === 111 && bytes[begin + 3] === 110;
+      if (depth === 2)
+        isJson =
+          at - begin === 4 &&
+          bytes[begin] === 106 &&
+          bytes[begin + 1] === 115 &&
+          bytes[begin + 2] === 111 &&
+          bytes[begin + 3] === 110;
     } else if (sign === DEEPER) {
       if (++depth > maxDepth) throw malformed(at, `JSON is deeper than ${maxDepth - 2} in a payload`);
     } else if (sign === HIGHER) {

@@ -1,7 +1,7 @@
 // Frames read from binary, in place: payloads are subarrays of the batch, and what protobuf would pass over is passed over.
 import { type Draft, type Field, MAX_ENTRIES, type Shape, append, blank, kinds, shapes } from "./frame-fields.ts";
-import type { Frame, FrameKind, HeaderField, WirePosition, WireStatus } from "./frame.ts";
 import { FRAME_TAG } from "./frame-walk.ts";
+import type { Frame, FrameKind, HeaderField, WirePosition, WireStatus } from "./frame.ts";
 import { type Cursor, malformed, readVarint } from "./varint.ts";
 
 /** Groups within groups that are skipped, as unknown fields, before a frame counts as malformed. */
@@ -9,7 +9,10 @@ const MAX_GROUP_DEPTH = 32;
 /** Longest text that is remembered, to be found again without decoding. */
 const MAX_NAME_BYTES = 64;
 /** Texts that came before, by a hash of their bytes. A text found here is also a string whose own hash is known: looking a channel up by it is cheap. */
-const names: ({ readonly bytes: Uint8Array; readonly text: string } | undefined)[] = Array.from({ length: 256 }, () => undefined);
+const names: ({ readonly bytes: Uint8Array; readonly text: string } | undefined)[] = Array.from(
+  { length: 256 },
+  () => undefined,
+);
 const noBytes: Uint8Array = new Uint8Array(0);
 const noHeader: readonly HeaderField[] = Object.freeze([]);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -107,7 +110,12 @@ class Reader implements Cursor {
     const length = end - this.pos;
     if (length > 0 && length <= MAX_NAME_BYTES) {
       // Names differ most at their end.
-      const slot = (length + bytes[end - 1]! * 7 + bytes[end - 2 > this.pos ? end - 2 : this.pos]! * 31 + bytes[this.pos + (length >> 1)]! * 13) & 255;
+      const slot =
+        (length +
+          bytes[end - 1]! * 7 +
+          bytes[end - 2 > this.pos ? end - 2 : this.pos]! * 31 +
+          bytes[this.pos + (length >> 1)]! * 13) &
+        255;
       const known = names[slot];
       if (known !== undefined && known.bytes.length === length) {
         let at = 0;
@@ -384,4 +392,3 @@ class Reader implements Cursor {
     }
   }
 }
-

@@ -39,7 +39,10 @@ export function skipCounted(parts: readonly Uint8Array[], skip: number): Uint8Ar
 }
 
 /** Calls back with the beginning of each frame. */
-function walk(parts: readonly Uint8Array[], each: (counted: boolean, part: number, at: number) => void): { readonly part: number; readonly at: number } {
+function walk(
+  parts: readonly Uint8Array[],
+  each: (counted: boolean, part: number, at: number) => void,
+): { readonly part: number; readonly at: number } {
   let part = 0;
   let at = 0;
   const normalize = (): boolean => {

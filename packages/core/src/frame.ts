@@ -1,8 +1,17 @@
 // The frames of wire.proto as plain values, and which of them are counted. Numbers are safe integers; absent fields have their zero value.
 
-export interface Window { readonly messages: number; readonly bytes: number }
-export interface HeaderField { readonly key: string; readonly value: string }
-export interface WirePosition { readonly epoch: string; readonly offset: number }
+export interface Window {
+  readonly messages: number;
+  readonly bytes: number;
+}
+export interface HeaderField {
+  readonly key: string;
+  readonly value: string;
+}
+export interface WirePosition {
+  readonly epoch: string;
+  readonly offset: number;
+}
 export interface WireStatus {
   /** Connect's code, 1 to 16; 0 is "ok". */
   readonly code: number;
@@ -67,9 +76,20 @@ export interface EndFrame {
   readonly trailer: readonly HeaderField[];
   readonly payload: Uint8Array | undefined;
 }
-export interface CancelFrame { readonly kind: "cancel"; readonly call: number }
-export interface CreditFrame { readonly kind: "credit"; readonly call: number; readonly messages: number; readonly bytes: number }
-export interface AckFrame { readonly kind: "ack"; readonly received: number }
+export interface CancelFrame {
+  readonly kind: "cancel";
+  readonly call: number;
+}
+export interface CreditFrame {
+  readonly kind: "credit";
+  readonly call: number;
+  readonly messages: number;
+  readonly bytes: number;
+}
+export interface AckFrame {
+  readonly kind: "ack";
+  readonly received: number;
+}
 /** Values of `Topic.State`. */
 export const TOPIC_LIVE = 1;
 export const TOPIC_RESET = 2;
@@ -80,10 +100,25 @@ export interface TopicFrame {
   readonly position: WirePosition | undefined;
   readonly state: number;
 }
-export interface PublicationFrame { readonly kind: "publication"; readonly handle: number; readonly offset: number; readonly payload: Uint8Array }
-export interface PingFrame { readonly kind: "ping"; readonly id: number }
-export interface PongFrame { readonly kind: "pong"; readonly id: number }
-export interface AuthFrame { readonly kind: "auth"; readonly credential: string; readonly expiresMs: number }
+export interface PublicationFrame {
+  readonly kind: "publication";
+  readonly handle: number;
+  readonly offset: number;
+  readonly payload: Uint8Array;
+}
+export interface PingFrame {
+  readonly kind: "ping";
+  readonly id: number;
+}
+export interface PongFrame {
+  readonly kind: "pong";
+  readonly id: number;
+}
+export interface AuthFrame {
+  readonly kind: "auth";
+  readonly credential: string;
+  readonly expiresMs: number;
+}
 export interface GoawayFrame {
   readonly kind: "goaway";
   readonly status: WireStatus | undefined;
@@ -108,7 +143,20 @@ export type FrameKind = Frame["kind"];
 
 /** Numbers of the `Frame.kind` oneof; 3 to 7 are the counted ones. */
 export const FRAME_NUMBER: Readonly<Record<FrameKind, number>> = {
-  hello: 1, welcome: 2, open: 3, data: 4, end: 5, cancel: 6, credit: 7, ack: 8, topic: 9, publication: 10, ping: 11, pong: 12, auth: 13, goaway: 14,
+  hello: 1,
+  welcome: 2,
+  open: 3,
+  data: 4,
+  end: 5,
+  cancel: 6,
+  credit: 7,
+  ack: 8,
+  topic: 9,
+  publication: 10,
+  ping: 11,
+  pong: 12,
+  auth: 13,
+  goaway: 14,
 };
 
 /** Is it delivered exactly once, in order, whatever happens to links? */

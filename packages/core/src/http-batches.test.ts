@@ -7,7 +7,10 @@ test("bodies are read as they were written, in both forms", () => {
   const batch = fc.uint8Array({ minLength: 1, maxLength: 300 });
   fc.assert(
     fc.property(fc.array(batch), fc.boolean(), (batches, asText) => {
-      const body = writeBatches(batches.map((each) => ({ parts: [each.subarray(0, 1), each.subarray(1)], bytes: each.byteLength })), asText);
+      const body = writeBatches(
+        batches.map((each) => ({ parts: [each.subarray(0, 1), each.subarray(1)], bytes: each.byteLength })),
+        asText,
+      );
       expect(readBatches(body, asText, 300, "test")).toEqual(batches);
       for (const cut of [1, Math.floor(body.byteLength / 2), body.byteLength - 1]) {
         // A prefix is either whole batches or refused; never part of one.

@@ -53,12 +53,13 @@ export function writeBatches(batches: readonly WaitingBatch[], text: boolean): U
 export function readBatches(body: Uint8Array, text: boolean, maxBatchBytes: number, transport: string): Uint8Array[] {
   const malformed = (detail: string): Error => fail("request_malformed", { transport, detail });
   const batches: Uint8Array[] = [];
-  for (let at = 0; at < body.byteLength; ) {
+  for (let at = 0; at < body.byteLength;) {
     let bytes = 0;
     let digits = 0;
     for (let more = true; more; digits++) {
       const byte = body[at++];
-      if (byte === undefined || digits > (text ? PREFIX_BYTES - 1 : 4)) throw malformed("a length prefix is cut off or too long");
+      if (byte === undefined || digits > (text ? PREFIX_BYTES - 1 : 4))
+        throw malformed("a length prefix is cut off or too long");
       if (text) {
         if (byte === 10 && digits > 0) more = false;
         else if (byte >= 48 && byte <= 57) bytes = bytes * 10 + byte - 48;
@@ -69,7 +70,8 @@ export function readBatches(body: Uint8Array, text: boolean, maxBatchBytes: numb
       }
     }
     if (bytes > maxBatchBytes) throw fail("batch_too_large", { bytes, limit: maxBatchBytes });
-    if (bytes > body.byteLength - at) throw malformed(`a batch of ${bytes} bytes is cut off after ${body.byteLength - at}`);
+    if (bytes > body.byteLength - at)
+      throw malformed(`a batch of ${bytes} bytes is cut off after ${body.byteLength - at}`);
     if (bytes > 0) batches.push(body.subarray(at, at + bytes));
     at += bytes;
   }

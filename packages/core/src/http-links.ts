@@ -1,8 +1,8 @@
 // What transports that go by HTTP requests need besides: names of links, reasons in headers, refusals, and what to make of failures.
 import type { ConnectError } from "@connectrpc/connect";
-import type { HttpExchange } from "./transport.ts";
 import { readAnswer } from "./http-batches.ts";
 import type { Random } from "./random.ts";
+import type { HttpExchange } from "./transport.ts";
 
 /** Name of a link: 128 bits that nobody can guess, as 32 hexadecimal digits. Whoever knows it has the link, so it is never in a URL. */
 export function linkName(random: Random): string {
@@ -43,7 +43,13 @@ const REFUSALS = {
 export type Refusal = keyof typeof REFUSALS;
 
 /** Answers with a code and a sentence in the form in which clients of Connect read errors. `status` where the code's usual one does not fit. */
-export function refuseExchange(exchange: HttpExchange, code: Refusal, message: string, headers: Readonly<Record<string, string>>, status: number = REFUSALS[code]): void {
+export function refuseExchange(
+  exchange: HttpExchange,
+  code: Refusal,
+  message: string,
+  headers: Readonly<Record<string, string>>,
+  status: number = REFUSALS[code],
+): void {
   const body = new TextEncoder().encode(`${JSON.stringify({ code, message })}\n`);
   exchange.reply(status, { ...headers, "content-type": "application/json", "cache-control": "no-store" }, body);
 }
@@ -61,8 +67,12 @@ const REFUSAL_BYTES = 65_536;
 export async function readRefusal(response: Response): Promise<string> {
   const status = `the server answered ${response.status}`;
   try {
-    const said = JSON.parse(new TextDecoder().decode(await readAnswer(response, REFUSAL_BYTES))) as { readonly message?: unknown } | null;
-    return typeof said?.message === "string" ? `${status}: ${said.message.slice(0, REASON_LENGTH).replace(/\.$/, "")}` : status;
+    const said = JSON.parse(new TextDecoder().decode(await readAnswer(response, REFUSAL_BYTES))) as {
+      readonly message?: unknown;
+    } | null;
+    return typeof said?.message === "string"
+      ? `${status}: ${said.message.slice(0, REASON_LENGTH).replace(/\.$/, "")}`
+      : status;
   } catch {
     return status; // not ours: a proxy's page, or cut off
   }

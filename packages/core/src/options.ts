@@ -66,7 +66,9 @@ function mismatch(option: Option, value: unknown): string | undefined {
       return Array.isArray(value) && value.every((item) => typeof item === "string") ? undefined : "a list of strings";
     case "text":
       if (typeof value !== "string") return "a string";
-      return option.values === undefined || option.values.includes(value) ? undefined : `one of ${option.values.join(", ")}`;
+      return option.values === undefined || option.values.includes(value)
+        ? undefined
+        : `one of ${option.values.join(", ")}`;
   }
 }
 

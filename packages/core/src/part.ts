@@ -1,7 +1,7 @@
+import type { Store } from "./backplane.ts";
 // What every plugin has, and the world as a plugin sees it.
 import type { Clock } from "./clock.ts";
 import type { Random } from "./random.ts";
-import type { Store } from "./backplane.ts";
 
 /** The contract number that this version of Raceway speaks with plugins. */
 export const CONTRACT = 1;

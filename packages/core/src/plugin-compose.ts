@@ -4,7 +4,9 @@ import type { ChannelInfo, Stations, TopicGate } from "./plugin.ts";
 
 /** The interceptors of a channel as one, the first plugin outermost; undefined if no plugin has one. */
 export function composeInterceptors(stations: readonly Stations[], channel: ChannelInfo): Interceptor | undefined {
-  const interceptors = stations.map((station) => station.call?.(channel)).filter((interceptor) => interceptor !== undefined);
+  const interceptors = stations
+    .map((station) => station.call?.(channel))
+    .filter((interceptor) => interceptor !== undefined);
   if (interceptors.length <= 1) return interceptors[0];
   return (next) => interceptors.reduceRight((inner, interceptor) => interceptor(inner), next);
 }
@@ -12,7 +14,9 @@ export function composeInterceptors(stations: readonly Stations[], channel: Chan
 /** The gates of a topic as one, asked in order until one refuses; a face that no plugin has is absent, and so is a gate without faces. */
 export function composeGates(stations: readonly Stations[], channel: ChannelInfo): TopicGate | undefined {
   const gates = stations.map((station) => station.topic?.(channel)).filter((gate) => gate !== undefined);
-  const subscribe = inTurn<[string, ContextValues]>(gates.flatMap((gate) => (gate.subscribe ? [gate.subscribe.bind(gate)] : [])));
+  const subscribe = inTurn<[string, ContextValues]>(
+    gates.flatMap((gate) => (gate.subscribe ? [gate.subscribe.bind(gate)] : [])),
+  );
   const publish = inTurn<[string, unknown]>(gates.flatMap((gate) => (gate.publish ? [gate.publish.bind(gate)] : [])));
   if (subscribe === undefined && publish === undefined) return undefined;
   return { ...(subscribe && { subscribe }), ...(publish && { publish }) };
@@ -32,7 +36,12 @@ function inTurn<A extends unknown[]>(steps: readonly Step<A>[]): Step<A> | undef
   };
 }
 
-async function rest<A extends unknown[]>(steps: readonly Step<A>[], from: number, waiting: Promise<void>, values: A): Promise<void> {
+async function rest<A extends unknown[]>(
+  steps: readonly Step<A>[],
+  from: number,
+  waiting: Promise<void>,
+  values: A,
+): Promise<void> {
   await waiting;
   for (let index = from; index < steps.length; index++) await steps[index]!(...values);
 }

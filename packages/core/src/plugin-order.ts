@@ -8,7 +8,8 @@ export function orderPlugins(list: PluginList): readonly Plugin[] {
   const plugins = flatten(list);
   const byName = new Map<string, Plugin>();
   for (const plugin of plugins) {
-    if (plugin.contract !== CONTRACT) throw fail("plugin_contract", { plugin: plugin.name, contract: String(plugin.contract) });
+    if (plugin.contract !== CONTRACT)
+      throw fail("plugin_contract", { plugin: plugin.name, contract: String(plugin.contract) });
     if (byName.has(plugin.name)) throw fail("plugin_twice", { plugin: plugin.name });
     byName.set(plugin.name, plugin);
   }

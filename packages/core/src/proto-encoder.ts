@@ -8,7 +8,10 @@ import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { varintSize, writeVarint } from "./varint.ts";
 
 /** A message or an initializer, by field names. */
-type Loose = Readonly<Record<string, unknown>> & { readonly $typeName?: string; readonly $unknown?: readonly { readonly no: number; readonly wireType: number; readonly data: Uint8Array }[] };
+type Loose = Readonly<Record<string, unknown>> & {
+  readonly $typeName?: string;
+  readonly $unknown?: readonly { readonly no: number; readonly wireType: number; readonly data: Uint8Array }[];
+};
 /** Writes a message, or one field of it with its tag. */
 type WriteMessage = (message: Loose) => void;
 /** Writes a value, without tag. There is room for a number; who writes more makes more. */
@@ -214,7 +217,9 @@ function scalar(type: ScalarType): WriteValue {
       return (value) => (typeof value === "number" ? fixed(8).setFloat64(at - 8, value, true) : unusual());
     case ScalarType.FLOAT:
       return (value) =>
-        typeof value === "number" && (Number.isFinite(Math.fround(value)) || !Number.isFinite(value)) ? fixed(4).setFloat32(at - 4, value, true) : unusual();
+        typeof value === "number" && (Number.isFinite(Math.fround(value)) || !Number.isFinite(value))
+          ? fixed(4).setFloat32(at - 4, value, true)
+          : unusual();
   }
 }
 
@@ -301,12 +306,20 @@ function fieldWriter(field: DescField): WriteMessage {
     const inherited = (create(parent) as unknown as Loose)[localName];
     return (message) => {
       const value = message[localName];
-      if (value !== undefined && value !== null && (value !== inherited || Object.hasOwn(message, localName))) write(value);
+      if (value !== undefined && value !== null && (value !== inherited || Object.hasOwn(message, localName)))
+        write(value);
       else if (required) unusual();
     };
   }
   const type = typeOf(field);
-  const zero = field.fieldKind === "enum" ? field.enum.values[0]!.number : type === ScalarType.STRING ? "" : type === ScalarType.BOOL ? false : 0;
+  const zero =
+    field.fieldKind === "enum"
+      ? field.enum.values[0]!.number
+      : type === ScalarType.STRING
+        ? ""
+        : type === ScalarType.BOOL
+          ? false
+          : 0;
   const isZero = zeroTest(type);
   if (isZero === undefined) {
     return (message) => {

@@ -37,7 +37,9 @@ describe("ReplayBuffer", () => {
         expect(replay.ack(ack)).toBe(ack <= total);
         const acked = Math.min(ack, ack <= total ? ack : 0);
         const start = Math.max(acked, from);
-        expect(resent(replay, start)).toEqual(Array.from({ length: Math.max(0, total - start) }, (_, at) => start + at));
+        expect(resent(replay, start)).toEqual(
+          Array.from({ length: Math.max(0, total - start) }, (_, at) => start + at),
+        );
       }),
     );
   });

@@ -5,12 +5,12 @@ import type { CallReceiver } from "./calls.ts";
 import type { Clock } from "./clock.ts";
 import { reasonOf } from "./errors.ts";
 import { FlushQueue } from "./flush-queue.ts";
-import type { Frame } from "./frame.ts";
 import { encodeFrame } from "./frame-binary.ts";
+import type { Frame } from "./frame.ts";
 import { type LimitOptions, resolveLimits } from "./limits.ts";
 import type { Link } from "./link.ts";
-import { Session } from "./session.ts";
 import { SessionLink } from "./session-link.ts";
+import { Session } from "./session.ts";
 
 /** Time and turns by hand: what is due at the end of a turn runs in `turn()`. */
 function handClock(): Clock & { turn(): void; pass(ms: number): void } {
@@ -116,7 +116,17 @@ function setup(side: "client" | "server", limits: LimitOptions = {}) {
 }
 
 const frames = (...said: readonly Frame[]): Uint8Array => joinParts(said.map(encodeFrame));
-const open = (call: number): Frame => ({ kind: "open", call, method: "/m", header: [], timeoutMs: 0, idempotencyKey: "", after: undefined, end: false, payload: undefined });
+const open = (call: number): Frame => ({
+  kind: "open",
+  call,
+  method: "/m",
+  header: [],
+  timeoutMs: 0,
+  idempotencyKey: "",
+  after: undefined,
+  end: false,
+  payload: undefined,
+});
 
 describe("Session", () => {
   it("writes what a turn said in one batch", () => {

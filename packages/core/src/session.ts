@@ -12,9 +12,19 @@ import { Call, type CallReceiver } from "./calls.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { fail } from "./errors.ts";
 import type { FlushQueue } from "./flush-queue.ts";
-import { type AuthFrame, type Frame, type GoawayFrame, type HeaderField, type OpenFrame, type TopicFrame, type Window, type WirePosition, isCounted } from "./frame.ts";
 import { FrameWriter, encodeFrame } from "./frame-binary.ts";
 import { partsToJson } from "./frame-json.ts";
+import {
+  type AuthFrame,
+  type Frame,
+  type GoawayFrame,
+  type HeaderField,
+  type OpenFrame,
+  type TopicFrame,
+  type Window,
+  type WirePosition,
+  isCounted,
+} from "./frame.ts";
 import type { Limits } from "./limits.ts";
 import { ReplayBuffer } from "./replay-buffer.ts";
 import type { SessionLink } from "./session-link.ts";
@@ -128,7 +138,10 @@ export class Session {
   }
   /** Room for streams: the replay buffer and the link are below their marks. */
   get roomy(): boolean {
-    return this.replay.bytes + this.writer.bytes < this.limits.replayBytes && (this.current === undefined || !this.current.blocked);
+    return (
+      this.replay.bytes + this.writer.bytes < this.limits.replayBytes &&
+      (this.current === undefined || !this.current.blocked)
+    );
   }
   /** Counted frames handed to some link: an Open from this number on was never seen by anybody. */
   get transmitted(): number {
@@ -158,14 +171,29 @@ export class Session {
   open(
     receiver: CallReceiver,
     method: string,
-    init: { header?: readonly HeaderField[]; timeoutMs?: number; idempotencyKey?: string; after?: WirePosition; payload?: Uint8Array },
+    init: {
+      header?: readonly HeaderField[];
+      timeoutMs?: number;
+      idempotencyKey?: string;
+      after?: WirePosition;
+      payload?: Uint8Array;
+    },
   ): Call {
     if (init.payload !== undefined) this.checkMessage(init.payload);
     const call = new Call(this, ++this.#lastCall, receiver, this.replay.end + this.writer.count);
     this.#calls.set(call.id, call);
     const end = init.payload !== undefined;
     call.localEnded = end;
-    this.writer.open(call.id, method, init.header, init.timeoutMs ?? 0, init.idempotencyKey ?? "", init.after, end, init.payload);
+    this.writer.open(
+      call.id,
+      method,
+      init.header,
+      init.timeoutMs ?? 0,
+      init.idempotencyKey ?? "",
+      init.after,
+      end,
+      init.payload,
+    );
     this.wrote();
     return call;
   }
@@ -194,7 +222,8 @@ export class Session {
 
   /** Throws `message_too_large`. */
   checkMessage(payload: Uint8Array): void {
-    if (payload.length > this.maxMessageBytes) throw fail("message_too_large", { bytes: payload.length, limit: this.maxMessageBytes });
+    if (payload.length > this.maxMessageBytes)
+      throw fail("message_too_large", { bytes: payload.length, limit: this.maxMessageBytes });
   }
 
   // ---- sending
@@ -355,9 +384,11 @@ export class Session {
       case "data": {
         const call = this.#calls.get(frame.call);
         if (call === undefined) return this.#unknown(frame.call, "data");
-        if (call.remoteEnded) throw fail("frame_unexpected", { frame: "data", state: `after the end of call ${frame.call}` });
+        if (call.remoteEnded)
+          throw fail("frame_unexpected", { frame: "data", state: `after the end of call ${frame.call}` });
         if (!call.received(frame.payload.length)) return this.#violated(call);
-        if (frame.payload.length > this.#takes) return this.#refuse(call, fail("message_too_large", { bytes: frame.payload.length, limit: this.#takes }));
+        if (frame.payload.length > this.#takes)
+          return this.#refuse(call, fail("message_too_large", { bytes: frame.payload.length, limit: this.#takes }));
         call.receiver.data(frame.payload, frame.header);
         return;
       }
@@ -397,7 +428,11 @@ export class Session {
       case "ack":
         // One that was under way on the link before, when a handshake had told more already.
         if (link !== this.current && frame.received < this.replay.acked) return;
-        if (!this.replay.ack(frame.received)) throw fail("count_invalid", { count: frame.received, have: `${this.replay.acked} acknowledged, ${this.replay.end} sent` });
+        if (!this.replay.ack(frame.received))
+          throw fail("count_invalid", {
+            count: frame.received,
+            have: `${this.replay.acked} acknowledged, ${this.replay.end} sent`,
+          });
         this.#wake();
         return;
       case "ping":
@@ -425,7 +460,8 @@ export class Session {
 
   #open(frame: OpenFrame): void {
     if (this.side === "client") throw fail("frame_unexpected", { frame: "open", state: "from a server" });
-    if (frame.call <= this.#lastCall) throw fail("frame_unexpected", { frame: "open", state: `with call ${frame.call} after call ${this.#lastCall}` });
+    if (frame.call <= this.#lastCall)
+      throw fail("frame_unexpected", { frame: "open", state: `with call ${frame.call} after call ${this.#lastCall}` });
     this.#lastCall = frame.call;
     const call = new Call(this, frame.call, placeholder, 0);
     this.#calls.set(call.id, call);
@@ -450,7 +486,8 @@ export class Session {
 
   /** A frame for a call that is not there: fine if it is over (the frames crossed), wrong if it never was. */
   #unknown(id: number, frame: string): void {
-    if (id === 0 || id > this.#lastCall) throw fail("frame_unexpected", { frame, state: `for call ${id}, which was never opened` });
+    if (id === 0 || id > this.#lastCall)
+      throw fail("frame_unexpected", { frame, state: `for call ${id}, which was never opened` });
   }
 
   #violated(call: Call): void {
@@ -613,7 +650,12 @@ export class Session {
       if (link.spoke) {
         link.spoke = false;
         link.spokeAt = now;
-      } else if (this.side === "server" && link === this.current && now - link.spokeAt >= this.#heartbeatMs - this.#lookMs) this.ping(0);
+      } else if (
+        this.side === "server" &&
+        link === this.current &&
+        now - link.spokeAt >= this.#heartbeatMs - this.#lookMs
+      )
+        this.ping(0);
     }
   };
 
@@ -627,7 +669,9 @@ export class Session {
     this.#heartbeat?.[Symbol.dispose]();
     this.#ackTimer?.[Symbol.dispose]();
     this.#throttle?.[Symbol.dispose]();
-    const goaway: GoawayFrame | undefined = tell ? { kind: "goaway", status: statusOf(error), retryAfterMs: 0, endpoints: [], final: true } : undefined;
+    const goaway: GoawayFrame | undefined = tell
+      ? { kind: "goaway", status: statusOf(error), retryAfterMs: 0, endpoints: [], final: true }
+      : undefined;
     for (const link of [...this.#links]) this.release(link, goaway);
     const calls = [...this.#calls.values()];
     this.#calls.clear();

@@ -32,7 +32,8 @@ export function readVarint(cursor: Cursor): number {
   let scale = 1;
   for (let at = pos; at < end; at++) {
     const byte = bytes[at]!;
-    if (at - pos === 9 && byte > 1) throw malformed(pos, byte > 127 ? "varint longer than ten bytes" : "varint above 64 bits");
+    if (at - pos === 9 && byte > 1)
+      throw malformed(pos, byte > 127 ? "varint longer than ten bytes" : "varint above 64 bits");
     value += (byte & 127) * scale;
     if (byte < 128) {
       if (value > Number.MAX_SAFE_INTEGER) throw malformed(pos, "integer above 2^53-1");

@@ -33,7 +33,8 @@ export function checkHeader(fields: readonly HeaderField[], limits: Limits): voi
   let bytes = 0;
   for (const { key, value } of fields) bytes += key.length + value.length;
   if (bytes > limits.headerBytes) throw fail("headers_too_large", { bytes, limit: limits.headerBytes });
-  if (fields.length > limits.headerCount) throw fail("headers_too_many", { count: fields.length, limit: limits.headerCount });
+  if (fields.length > limits.headerCount)
+    throw fail("headers_too_many", { count: fields.length, limit: limits.headerCount });
 }
 
 const TYPE_URL = "type.googleapis.com/";
@@ -53,6 +54,7 @@ export function statusOf(error: ConnectError): WireStatus {
 export function errorOf(status: WireStatus, metadata?: HeadersInit): ConnectError {
   const code = status.code >= 1 && status.code <= 16 ? (status.code as Code) : Code.Unknown;
   const error = new ConnectError(status.message, code, metadata);
-  for (const { typeUrl, value } of status.details) error.details.push({ type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1), value });
+  for (const { typeUrl, value } of status.details)
+    error.details.push({ type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1), value });
   return error;
 }

@@ -44,7 +44,12 @@ const references = [
   ".google.protobuf.BoolValue",
 ];
 
-type Init = { readonly name: string; readonly type: Type; readonly typeName?: string; readonly label?: Label } & Partial<FieldDescriptorProto>;
+type Init = {
+  readonly name: string;
+  readonly type: Type;
+  readonly typeName?: string;
+  readonly label?: Label;
+} & Partial<FieldDescriptorProto>;
 
 function every(): DescMessage {
   const fields: Init[] = [];
@@ -53,11 +58,22 @@ function every(): DescMessage {
   const kindOf = (reference: string): Type => (reference === ".test.Color" ? Type.ENUM : Type.MESSAGE);
   const types: { readonly name: string; readonly type: Type; readonly typeName?: string }[] = [
     ...scalars.map((type) => ({ name: Type[type]!.toLowerCase(), type })),
-    ...references.map((typeName) => ({ name: `of_${typeName.split(".").at(-1)!.toLowerCase()}`, type: kindOf(typeName), typeName })),
+    ...references.map((typeName) => ({
+      name: `of_${typeName.split(".").at(-1)!.toLowerCase()}`,
+      type: kindOf(typeName),
+      typeName,
+    })),
   ];
   const map = (name: string, key: Type, value: { readonly type: Type; readonly typeName?: string }): void => {
     const entry = `${name.replace(/(^|_)([a-z0-9])/g, (_, __, letter: string) => letter.toUpperCase())}Entry`;
-    nested.push({ name: entry, options: { mapEntry: true }, field: [{ name: "key", number: 1, type: key, label: Label.OPTIONAL }, { name: "value", number: 2, label: Label.OPTIONAL, ...value }] });
+    nested.push({
+      name: entry,
+      options: { mapEntry: true },
+      field: [
+        { name: "key", number: 1, type: key, label: Label.OPTIONAL },
+        { name: "value", number: 2, label: Label.OPTIONAL, ...value },
+      ],
+    });
     fields.push({ name, type: Type.MESSAGE, typeName: `.test.Every.${entry}`, label: Label.REPEATED });
   };
   for (const { name, ...type } of types) {
@@ -65,7 +81,8 @@ function every(): DescMessage {
     fields.push({ name: `o_${name}`, ...type, proto3Optional: true });
     fields.push({ name: `c_${name}`, ...type, oneofIndex: 0 });
     fields.push({ name: `r_${name}`, ...type, label: Label.REPEATED });
-    if (![Type.STRING, Type.BYTES, Type.MESSAGE].includes(type.type)) fields.push({ name: `u_${name}`, ...type, label: Label.REPEATED, options: { packed: false } as never });
+    if (![Type.STRING, Type.BYTES, Type.MESSAGE].includes(type.type))
+      fields.push({ name: `u_${name}`, ...type, label: Label.REPEATED, options: { packed: false } as never });
     map(`m_${name}`, Type.STRING, type);
   }
   for (const key of keys) map(`k_${Type[key]!.toLowerCase()}`, key, { type: Type.STRING });
@@ -84,7 +101,16 @@ function every(): DescMessage {
     package: "test",
     syntax: "proto3",
     dependency: [StructSchema, AnySchema, TimestampSchema, StringValueSchema].map(({ file: { proto } }) => proto.name),
-    enumType: [{ name: "Color", value: [{ name: "RED", number: 0 }, { name: "BLUE", number: 5 }, { name: "NONE", number: -1 }] }],
+    enumType: [
+      {
+        name: "Color",
+        value: [
+          { name: "RED", number: 0 },
+          { name: "BLUE", number: 5 },
+          { name: "NONE", number: -1 },
+        ],
+      },
+    ],
     messageType: [{ name: "Every", field, nestedType: nested, oneofDecl: oneofs }] as never,
   });
   return createFileRegistry(file, resolve).getMessage("test.Every")!;
@@ -96,7 +122,15 @@ function old(): DescMessage {
     name: "old.proto",
     package: "test",
     syntax: "proto2",
-    enumType: [{ name: "Size", value: [{ name: "SMALL", number: 3 }, { name: "LARGE", number: 4 }] }],
+    enumType: [
+      {
+        name: "Size",
+        value: [
+          { name: "SMALL", number: 3 },
+          { name: "LARGE", number: 4 },
+        ],
+      },
+    ],
     messageType: [
       {
         name: "Old",
@@ -113,10 +147,24 @@ function old(): DescMessage {
           field(10, { name: "group", type: Type.GROUP, typeName: ".test.Old.Group" }),
           field(11, { name: "groups", type: Type.GROUP, typeName: ".test.Old.Group", label: Label.REPEATED }),
         ],
-        nestedType: [{ name: "Group", field: [field(1, { name: "id", type: Type.SINT64 }), field(2, { name: "group", type: Type.GROUP, typeName: ".test.Old.Group" })] }],
+        nestedType: [
+          {
+            name: "Group",
+            field: [
+              field(1, { name: "id", type: Type.SINT64 }),
+              field(2, { name: "group", type: Type.GROUP, typeName: ".test.Old.Group" }),
+            ],
+          },
+        ],
         extensionRange: [{ start: 100, end: 200 }],
       },
-      { name: "Mild", field: [field(1, { name: "group", type: Type.GROUP, typeName: ".test.Old.Group" }), field(2, { name: "number", type: Type.INT32, defaultValue: "7" })] },
+      {
+        name: "Mild",
+        field: [
+          field(1, { name: "group", type: Type.GROUP, typeName: ".test.Old.Group" }),
+          field(2, { name: "number", type: Type.INT32, defaultValue: "7" }),
+        ],
+      },
     ] as never,
   });
   const registry = createFileRegistry(file, resolve);
@@ -125,7 +173,9 @@ function old(): DescMessage {
 }
 
 function resolve(name: string): (typeof StructSchema)["file"]["proto"] | undefined {
-  return [StructSchema, AnySchema, TimestampSchema, StringValueSchema].map(({ file: { proto } }) => proto).find((proto) => proto.name === name);
+  return [StructSchema, AnySchema, TimestampSchema, StringValueSchema]
+    .map(({ file: { proto } }) => proto)
+    .find((proto) => proto.name === name);
 }
 
 let mild: DescMessage;
@@ -137,11 +187,27 @@ export const oldDesc: DescMessage = old();
 export const mildDesc: DescMessage = mild!;
 export { FieldDescriptorProtoSchema };
 
-const int32 = fc.oneof(fc.integer({ min: -300, max: 300 }), fc.integer(), fc.constantFrom(0, -1, 127, 128, -0x8000_0000, 0x7fff_ffff));
+const int32 = fc.oneof(
+  fc.integer({ min: -300, max: 300 }),
+  fc.integer(),
+  fc.constantFrom(0, -1, 127, 128, -0x8000_0000, 0x7fff_ffff),
+);
 const uint32 = fc.oneof(fc.nat(300), fc.nat(0xffff_ffff), fc.constantFrom(0, 0xffff_ffff));
-const int64 = fc.oneof(fc.bigInt(-300n, 300n), fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n), fc.constantFrom(0n, 2n ** 53n, -(2n ** 53n), -1n));
-const uint64 = fc.oneof(fc.bigInt(0n, 300n), fc.bigInt(0n, 2n ** 64n - 1n), fc.constantFrom(0n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n));
-const string = fc.oneof(fc.string(), fc.string({ unit: "grapheme" }), fc.constantFrom("", "x".repeat(48), "x".repeat(49), "é".repeat(70), "x".repeat(130), "\ud800", "ü".repeat(9_000)));
+const int64 = fc.oneof(
+  fc.bigInt(-300n, 300n),
+  fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n),
+  fc.constantFrom(0n, 2n ** 53n, -(2n ** 53n), -1n),
+);
+const uint64 = fc.oneof(
+  fc.bigInt(0n, 300n),
+  fc.bigInt(0n, 2n ** 64n - 1n),
+  fc.constantFrom(0n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n),
+);
+const string = fc.oneof(
+  fc.string(),
+  fc.string({ unit: "grapheme" }),
+  fc.constantFrom("", "x".repeat(48), "x".repeat(49), "é".repeat(70), "x".repeat(130), "\ud800", "ü".repeat(9_000)),
+);
 
 /** Any value of a scalar type. */
 export function scalarArbitrary(type: ScalarType): fc.Arbitrary<unknown> {
@@ -173,17 +239,38 @@ export function scalarArbitrary(type: ScalarType): fc.Arbitrary<unknown> {
   }
 }
 
-const json = fc.dictionary(fc.string(), fc.oneof(fc.string(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean(), fc.constant(null), fc.constant([1, { a: null }])), { maxKeys: 3 });
+const json = fc.dictionary(
+  fc.string(),
+  fc.oneof(
+    fc.string(),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.boolean(),
+    fc.constant(null),
+    fc.constant([1, { a: null }]),
+  ),
+  { maxKeys: 3 },
+);
 
 function valueArbitrary(field: DescField, depth: number): fc.Arbitrary<unknown> {
-  if (field.message?.typeName === "google.protobuf.Struct" && field.parent.typeName !== "google.protobuf.Value") return json;
+  if (field.message?.typeName === "google.protobuf.Struct" && field.parent.typeName !== "google.protobuf.Value")
+    return json;
   if (field.message) {
-    if (field.fieldKind === "message" && !field.oneof && field.message.typeName.startsWith("google.protobuf.") && field.message.typeName.endsWith("Value") && field.message.fields.length === 1 && field.message.typeName !== "google.protobuf.ListValue") {
+    if (
+      field.fieldKind === "message" &&
+      !field.oneof &&
+      field.message.typeName.startsWith("google.protobuf.") &&
+      field.message.typeName.endsWith("Value") &&
+      field.message.fields.length === 1 &&
+      field.message.typeName !== "google.protobuf.ListValue"
+    ) {
       return valueArbitrary(field.message.fields[0]!, depth);
     }
     return messageArbitrary(field.message, depth - 1);
   }
-  if (field.enum) return field.enum.open ? fc.oneof(fc.constantFrom(...field.enum.values.map(({ number }) => number)), int32) : fc.constantFrom(...field.enum.values.map(({ number }) => number));
+  if (field.enum)
+    return field.enum.open
+      ? fc.oneof(fc.constantFrom(...field.enum.values.map(({ number }) => number)), int32)
+      : fc.constantFrom(...field.enum.values.map(({ number }) => number));
   return scalarArbitrary((field as { readonly scalar: ScalarType }).scalar);
 }
 
@@ -191,21 +278,24 @@ function valueArbitrary(field: DescField, depth: number): fc.Arbitrary<unknown> 
 export function messageArbitrary(desc: DescMessage, depth = 3): fc.Arbitrary<object> {
   const required = desc.fields.filter(({ presence }) => presence === 3);
   const usable = desc.fields.filter((field) => !required.includes(field) && (depth > 0 || !field.message));
-  return fc
-    .subarray(usable, { maxLength: Math.min(usable.length, depth === 3 ? 12 : 4) })
-    .chain((fields) =>
-      fc.tuple(
+  return fc.subarray(usable, { maxLength: Math.min(usable.length, depth === 3 ? 12 : 4) }).chain((fields) =>
+    fc
+      .tuple(
         ...[...required, ...fields].map((field) => {
           const value = valueArbitrary(field, depth);
           if (field.fieldKind === "list") return fc.array(value, { maxLength: 4 });
-          if (field.fieldKind === "map") return fc.dictionary(scalarArbitrary(field.mapKey).map(String), value, { maxKeys: 3 });
+          if (field.fieldKind === "map")
+            return fc.dictionary(scalarArbitrary(field.mapKey).map(String), value, { maxKeys: 3 });
           return field.oneof ? value.map((chosen) => ({ case: field.localName, value: chosen })) : value;
         }),
         fc.boolean(),
-      ).map((values) => {
+      )
+      .map((values) => {
         const made = values.pop();
-        const init = Object.fromEntries([...required, ...fields].map((field, index) => [field.oneof?.localName ?? field.localName, values[index]]));
+        const init = Object.fromEntries(
+          [...required, ...fields].map((field, index) => [field.oneof?.localName ?? field.localName, values[index]]),
+        );
         return made ? (create(desc, init) as object) : init;
       }),
-    );
+  );
 }

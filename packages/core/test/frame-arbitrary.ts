@@ -5,24 +5,56 @@ import { type Frame, type FrameKind, FRAME_NUMBER } from "../src/frame.ts";
 import { FrameSchema, type Frame as WireFrame } from "../src/gen/wire_pb.ts";
 
 /** Plain objects, as the reader makes them. */
-const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> => fc.record(model, { noNullPrototype: true }) as fc.Arbitrary<T>;
+const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
+  fc.record(model, { noNullPrototype: true }) as fc.Arbitrary<T>;
 const uint32 = fc.oneof(fc.nat(300), fc.nat(0xffff_ffff), fc.constantFrom(0, 127, 128, 16_383, 16_384, 0xffff_ffff));
-const uint64 = fc.oneof(fc.nat(300), fc.maxSafeNat(), fc.constantFrom(0, 2 ** 31, 2 ** 32, 2 ** 35, Number.MAX_SAFE_INTEGER));
-const text = fc.oneof(fc.string({ unit: "binary-ascii" }), fc.string({ unit: "grapheme" }), fc.constantFrom("", "x".repeat(127), "é".repeat(64), "x".repeat(2_000)));
+const uint64 = fc.oneof(
+  fc.nat(300),
+  fc.maxSafeNat(),
+  fc.constantFrom(0, 2 ** 31, 2 ** 32, 2 ** 35, Number.MAX_SAFE_INTEGER),
+);
+const text = fc.oneof(
+  fc.string({ unit: "binary-ascii" }),
+  fc.string({ unit: "grapheme" }),
+  fc.constantFrom("", "x".repeat(127), "é".repeat(64), "x".repeat(2_000)),
+);
 /** Also around the size from which on payloads are not copied. */
-const bytes = fc.oneof(fc.uint8Array(), fc.constantFrom(0, 127, 128, 1_023, 1_024, 3_000).map((size) => new Uint8Array(size).fill(size)));
+const bytes = fc.oneof(
+  fc.uint8Array(),
+  fc.constantFrom(0, 127, 128, 1_023, 1_024, 3_000).map((size) => new Uint8Array(size).fill(size)),
+);
 const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined });
 const header = fc.array(record({ key: text, value: text }), { maxLength: 4 });
 const window = maybe(record({ messages: uint32, bytes: uint32 }));
 const position = maybe(record({ epoch: text, offset: uint64 }));
-const status = maybe(record({ code: fc.nat(16), message: text, details: fc.array(record({ typeUrl: text, value: bytes }), { maxLength: 3 }) }));
+const status = maybe(
+  record({
+    code: fc.nat(16),
+    message: text,
+    details: fc.array(record({ typeUrl: text, value: bytes }), { maxLength: 3 }),
+  }),
+);
 const kind = <K extends FrameKind>(name: K): fc.Arbitrary<K> => fc.constant(name);
 const strings = fc.array(text, { maxLength: 4 });
 
 /** Every kind of frame; `payload` makes the payloads. */
-export function frames(payload: fc.Arbitrary<Uint8Array> = bytes): { readonly [K in FrameKind]: fc.Arbitrary<Frame & { readonly kind: K }> } {
+export function frames(payload: fc.Arbitrary<Uint8Array> = bytes): {
+  readonly [K in FrameKind]: fc.Arbitrary<Frame & { readonly kind: K }>;
+} {
   return {
-    hello: record({ kind: kind("hello"), version: uint32, codecs: strings, session: bytes, secret: bytes, received: uint64, credential: text, window, agent: text, header, attempt: uint32 }),
+    hello: record({
+      kind: kind("hello"),
+      version: uint32,
+      codecs: strings,
+      session: bytes,
+      secret: bytes,
+      received: uint64,
+      credential: text,
+      window,
+      agent: text,
+      header,
+      attempt: uint32,
+    }),
     welcome: record({
       kind: kind("welcome"),
       version: uint32,
@@ -52,7 +84,12 @@ export function frames(payload: fc.Arbitrary<Uint8Array> = bytes): { readonly [K
       end: fc.boolean(),
       payload: maybe(payload),
     }),
-    data: record({ kind: kind("data"), call: uint32, payload, header: header.map((list) => (list.length === 0 ? undefined : list)) }),
+    data: record({
+      kind: kind("data"),
+      call: uint32,
+      payload,
+      header: header.map((list) => (list.length === 0 ? undefined : list)),
+    }),
     end: record({ kind: kind("end"), call: uint32, status, header, trailer: header, payload: maybe(payload) }),
     cancel: record({ kind: kind("cancel"), call: uint32 }),
     credit: record({ kind: kind("credit"), call: uint32, messages: uint32, bytes: uint32 }),

@@ -1,12 +1,34 @@
 // The server's side of a handshake: from an opened link to a session, new or resumed, or to a clear refusal.
 import { type ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import {
-  type Codec, type Limits, type Link, type LinkReceiver, type Logger, type Opening, type Clock, type Random, type Timer,
-  fail, peer as peerKey, principal, retryAfterMs, sessionId, transportName,
+  type Codec,
+  type Limits,
+  type Link,
+  type LinkReceiver,
+  type Logger,
+  type Opening,
+  type Clock,
+  type Random,
+  type Timer,
+  fail,
+  peer as peerKey,
+  principal,
+  retryAfterMs,
+  sessionId,
+  transportName,
 } from "@raceway/core";
 import {
-  type FlushQueue, type Handshake, type HelloFrame, Session, SessionLink, type WelcomeFrame,
-  encodeFrame, headersOf, partsToJson, readBatch, statusOf,
+  type FlushQueue,
+  type Handshake,
+  type HelloFrame,
+  Session,
+  SessionLink,
+  type WelcomeFrame,
+  encodeFrame,
+  headersOf,
+  partsToJson,
+  readBatch,
+  statusOf,
 } from "@raceway/core/internal";
 import { shownError } from "./serving.ts";
 import { ServerSession, type SessionHost, type Sessions } from "./sessions.ts";
@@ -55,7 +77,8 @@ class Accepting implements Handshake {
   batch(link: SessionLink, bytes: Uint8Array): void {
     const { limits } = this.#host;
     try {
-      if (bytes.length > limits.helloBytes) throw fail("hello_too_large", { bytes: bytes.length, limit: limits.helloBytes });
+      if (bytes.length > limits.helloBytes)
+        throw fail("hello_too_large", { bytes: bytes.length, limit: limits.helloBytes });
       if (bytes[0] === 0x7b) link.text = true; // "{": answer in the form that was spoken
       let hello: HelloFrame | undefined;
       readBatch(bytes, limits, (frame) => {
@@ -99,7 +122,13 @@ class Accepting implements Handshake {
       if (link.over) return;
       session.principal = context.get(principal).id;
       host.sessions.checkPrincipal(session.principal);
-      session.core = new Session({ side: "server", limits: host.limits, clock: host.clock, queue: host.queue, owner: session });
+      session.core = new Session({
+        side: "server",
+        limits: host.limits,
+        clock: host.clock,
+        queue: host.queue,
+        owner: session,
+      });
       session.core.jsonPayload = session.codec === "json";
       if (hello.window !== undefined) session.core.peerWindow = hello.window;
       host.sessions.add(session);
@@ -122,10 +151,12 @@ class Accepting implements Handshake {
       if (context.get(principal).id !== session.principal) throw fail("resume_refused");
       if (!session.core.resumableFrom(hello.received)) {
         // Claims that cannot be are no reason to end the session of whoever owns it; a gap that is too old is.
-        if (session.core.over === undefined && hello.received < session.core.replay.kept) session.core.end(fail("resume_impossible"), false);
+        if (session.core.over === undefined && hello.received < session.core.replay.kept)
+          session.core.end(fail("resume_impossible"), false);
         throw fail("resume_impossible");
       }
-      for (const key of [principal, peerKey, transportName]) session.context.set(key as typeof principal, context.get(key as typeof principal));
+      for (const key of [principal, peerKey, transportName])
+        session.context.set(key as typeof principal, context.get(key as typeof principal));
       session.attempt = hello.attempt;
       this.#welcome(link, session, hello, true);
     };
@@ -168,7 +199,9 @@ class Accepting implements Handshake {
     // The client closes what it leaves. A link that is still there later belongs to somebody who does not know that he was replaced.
     host.clock.after(OLD_LINK_MS, () => {
       const status = statusOf(fail("session_taken"));
-      for (const each of old) if (!each.over && session.core.current !== each) session.core.release(each, { kind: "goaway", status, retryAfterMs: 0, endpoints: [], final: false });
+      for (const each of old)
+        if (!each.over && session.core.current !== each)
+          session.core.release(each, { kind: "goaway", status, retryAfterMs: 0, endpoints: [], final: false });
     });
   }
 
@@ -177,7 +210,13 @@ class Accepting implements Handshake {
     this.#timer?.[Symbol.dispose]();
     if (link.over || link.session !== undefined) return;
     const error = shownError(cause, this.#host.log, "handshake");
-    send(link, { kind: "goaway", status: statusOf(error), retryAfterMs: retryAfterMs(error) ?? 0, endpoints: [], final: true });
+    send(link, {
+      kind: "goaway",
+      status: statusOf(error),
+      retryAfterMs: retryAfterMs(error) ?? 0,
+      endpoints: [],
+      final: true,
+    });
     link.link.close();
   }
 }
@@ -191,7 +230,13 @@ function sessionContext(link: SessionLink, id: string): ContextValues {
   return createContextValues().set(peerKey, link.link.peer).set(sessionId, id).set(transportName, link.link.transport);
 }
 
-function opening(kind: "open" | "resume", link: SessionLink, hello: HelloFrame, context: ContextValues, session: ServerSession): Opening {
+function opening(
+  kind: "open" | "resume",
+  link: SessionLink,
+  hello: HelloFrame,
+  context: ContextValues,
+  session: ServerSession,
+): Opening {
   return {
     kind,
     peer: link.link.peer,

@@ -11,13 +11,18 @@ export function compileAddress(path: string, contract: ChannelContract, limits: 
   const template = contract.address ?? path.slice(1);
   const fields = contract.addressFields ?? [];
   const literals = template.split(/\{[^}]*\}/);
-  if (literals.length !== fields.length + 1) throw fail("address_invalid", { address: template, detail: `it has ${literals.length - 1} fields, the contract names ${fields.length}` });
+  if (literals.length !== fields.length + 1)
+    throw fail("address_invalid", {
+      address: template,
+      detail: `it has ${literals.length - 1} fields, the contract names ${fields.length}`,
+    });
   return (request) => {
     let address = literals[0]!;
     for (let at = 0; at < fields.length; at++) {
       const field = fields[at]!;
       const value = valueAt(request, field);
-      if (value === undefined || value === "") throw fail("address_invalid", { address: template, detail: `field ${field} is empty` });
+      if (value === undefined || value === "")
+        throw fail("address_invalid", { address: template, detail: `field ${field} is empty` });
       let text: string;
       try {
         text = encodeURIComponent(value);
@@ -27,7 +32,11 @@ export function compileAddress(path: string, contract: ChannelContract, limits: 
       address += text + literals[at + 1]!;
     }
     // All is ASCII by now, so characters are bytes.
-    if (address.length > limits.addressBytes) throw fail("address_invalid", { address: template, detail: `it has ${address.length} bytes, the limit is ${limits.addressBytes}` });
+    if (address.length > limits.addressBytes)
+      throw fail("address_invalid", {
+        address: template,
+        detail: `it has ${address.length} bytes, the limit is ${limits.addressBytes}`,
+      });
     return address;
   };
 }

@@ -3,11 +3,39 @@
 import type { SecureServerOptions } from "node:http2";
 import type { ConnectRouter } from "@connectrpc/connect";
 import {
-  type Backplane, type Clock, type Codec, type Host, type LimitOptions, type Limits, type Logger, type Opening, type Plugin, type PluginList, type Position,
-  type Random, type ServerTransport, type ServiceDefinition, type StartedBackplane, type Stations, type TransportRoutes,
-  fail, jsonCodec, protoCodec, resolveLimits, silentLogger, systemRandom,
+  type Backplane,
+  type Clock,
+  type Codec,
+  type Host,
+  type LimitOptions,
+  type Limits,
+  type Logger,
+  type Opening,
+  type Plugin,
+  type PluginList,
+  type Position,
+  type Random,
+  type ServerTransport,
+  type ServiceDefinition,
+  type StartedBackplane,
+  type Stations,
+  type TransportRoutes,
+  fail,
+  jsonCodec,
+  protoCodec,
+  resolveLimits,
+  silentLogger,
+  systemRandom,
 } from "@raceway/core";
-import { type Call, FlushQueue, type OpenFrame, composeGates, composeInterceptors, orderPlugins, statusOf } from "@raceway/core/internal";
+import {
+  type Call,
+  FlushQueue,
+  type OpenFrame,
+  composeGates,
+  composeInterceptors,
+  orderPlugins,
+  statusOf,
+} from "@raceway/core/internal";
 import { nodeClock } from "@raceway/core/node";
 import { type AcceptHost, accept } from "./accept.ts";
 import { compileAddress } from "./address.ts";
@@ -150,9 +178,16 @@ class App implements Raceway {
       if (this.#channels.has(path)) throw fail("service_twice", { service: service.typeName });
       if (!SERVED_KINDS.has(contract.kind)) throw fail("kind_unsupported", { path, kind: contract.kind });
       const isTopic = contract.kind === "topic";
-      const handler = typeof given[desc.localName] === "function" ? given[desc.localName]!.bind(handlers) as AnyHandler : undefined;
+      const handler =
+        typeof given[desc.localName] === "function" ? (given[desc.localName]!.bind(handlers) as AnyHandler) : undefined;
       if (handler === undefined && !isTopic) throw fail("handler_missing", { path });
-      const channel = new Channel(desc, contract, definition.policy[desc.localName], handler, isTopic ? compileAddress(path, contract, this.limits) : undefined);
+      const channel = new Channel(
+        desc,
+        contract,
+        definition.policy[desc.localName],
+        handler,
+        isTopic ? compileAddress(path, contract, this.limits) : undefined,
+      );
       if (isTopic) publishers[desc.localName] = { publish: (key, message) => this.#publish(channel, key, message) };
       made.push(channel);
     }
@@ -171,7 +206,12 @@ class App implements Raceway {
     const { handler } = await this.#start();
     const { listenOn } = await import("./http-listen.ts");
     const given = typeof at === "number" ? { port: at } : at;
-    const listening = await listenOn(handler, { ...given, port: given.port ?? 0, clock: this.clock, limits: this.limits });
+    const listening = await listenOn(handler, {
+      ...given,
+      port: given.port ?? 0,
+      clock: this.clock,
+      limits: this.limits,
+    });
     this.#closers.push(() => listening.close(1_000));
     return { port: listening.port, url: listening.url };
   }
@@ -203,8 +243,17 @@ class App implements Raceway {
   async #run(): Promise<Started> {
     const undo: (() => Promise<void>)[] = [];
     try {
-      const base = { side: "server" as const, clock: this.clock, random: this.random, log: this.log, draining: this.#drain.signal };
-      const backplane = await (this.#options.backplane ?? memory({ storeBytes: this.limits.storeBytes })).start({ ...base, store: missingStore });
+      const base = {
+        side: "server" as const,
+        clock: this.clock,
+        random: this.random,
+        log: this.log,
+        draining: this.#drain.signal,
+      };
+      const backplane = await (this.#options.backplane ?? memory({ storeBytes: this.limits.storeBytes })).start({
+        ...base,
+        store: missingStore,
+      });
       undo.push(async () => backplane[Symbol.asyncDispose]());
       const host: Host = { ...base, store: backplane.store };
       const stations: Stations[] = [];
@@ -222,12 +271,18 @@ class App implements Raceway {
         after: (ms, run) => this.clock.after(ms, run),
       });
       for (const channel of this.#channels.values()) {
-        if (channel.contract.idempotency === "idempotent" && channel.desc.methodKind === "unary") channel.handler = once.wrap(channel);
+        if (channel.contract.idempotency === "idempotent" && channel.desc.methodKind === "unary")
+          channel.handler = once.wrap(channel);
         channel.interceptor = composeInterceptors(stations, channel);
         channel.gate = channel.contract.kind === "topic" ? composeGates(stations, channel) : undefined;
       }
       this.#admit = composeAdmission(stations);
-      const topics = new Topics({ log: backplane.log, queue: this.queue, limits: this.limits, after: (ms, run) => this.clock.after(ms, run) });
+      const topics = new Topics({
+        log: backplane.log,
+        queue: this.queue,
+        limits: this.limits,
+        after: (ms, run) => this.clock.after(ms, run),
+      });
       this.#topics = topics;
       undo.push(() => Promise.resolve(topics[Symbol.dispose]()));
 
@@ -327,7 +382,8 @@ class App implements Raceway {
     this.#drain.abort(fail("draining", {}));
     const started = await this.#starting?.catch(() => undefined);
     if (started === undefined) return;
-    for (const session of this.#sessions) session.core.control({ kind: "goaway", status: undefined, retryAfterMs: 0, endpoints: [], final: false });
+    for (const session of this.#sessions)
+      session.core.control({ kind: "goaway", status: undefined, retryAfterMs: 0, endpoints: [], final: false });
     await this.#quiet(graceMs);
     for (const session of [...this.#sessions]) session.core.end(fail("draining", {}), true);
     for (const each of this.#closers) await each();
@@ -348,11 +404,17 @@ class App implements Raceway {
 
   #opened(session: ServerSession, call: Call, frame: OpenFrame): void {
     const channel = this.#channels.get(frame.method);
-    if (channel === undefined) return call.finish(statusOf(fail("channel_unknown", { path: frame.method.slice(0, 200) })));
+    if (channel === undefined)
+      return call.finish(statusOf(fail("channel_unknown", { path: frame.method.slice(0, 200) })));
     const { core } = session;
-    if (channel.contract.kind === "topic" && channel.handler === undefined) return this.#subscribe(session, call, channel, frame);
+    if (channel.contract.kind === "topic" && channel.handler === undefined)
+      return this.#subscribe(session, call, channel, frame);
     if (core.callsInFlight > this.limits.calls) {
-      return call.finish(statusOf(fail("too_many_calls", { count: core.callsInFlight - 1, limit: this.limits.calls, retryAfterMs: 100 })));
+      return call.finish(
+        statusOf(
+          fail("too_many_calls", { count: core.callsInFlight - 1, limit: this.limits.calls, retryAfterMs: 100 }),
+        ),
+      );
     }
     Serving.begin(call, channel, channel.coding(session.codec === "json" ? this.#json : this.#proto), frame, session);
   }
@@ -360,11 +422,19 @@ class App implements Raceway {
   #subscribe(session: ServerSession, call: Call, channel: Channel, frame: OpenFrame): void {
     try {
       checkSubscriptions(session.core.subscriptions, this.limits.subscriptions);
-      if (frame.payload === undefined) throw fail("frame_unexpected", { frame: "open", state: "of a topic without its request" });
+      if (frame.payload === undefined)
+        throw fail("frame_unexpected", { frame: "open", state: "of a topic without its request" });
       const json = session.codec === "json";
       const request = channel.coding(json ? this.#json : this.#proto).decode(frame.payload);
       const { topic, release } = this.#topicOf(channel, request);
-      const subscription = new Subscription({ call, topic, host: session, json, gate: channel.gate, released: release });
+      const subscription = new Subscription({
+        call,
+        topic,
+        host: session,
+        json,
+        gate: channel.gate,
+        released: release,
+      });
       call.receiver = subscription;
       session.core.subscribed(call);
       void subscription.begin(frame.after);

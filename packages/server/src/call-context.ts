@@ -42,7 +42,12 @@ export class SessionCallContext implements CallContext {
   #controller: AbortController | undefined;
   #aborted: Error | undefined;
 
-  constructor(method: DescMethod, inherited: ContextValues, requestFields: readonly HeaderField[], remaining: (() => number) | undefined) {
+  constructor(
+    method: DescMethod,
+    inherited: ContextValues,
+    requestFields: readonly HeaderField[],
+    remaining: (() => number) | undefined,
+  ) {
     this.method = method;
     this.#inherited = inherited;
     this.#requestFields = requestFields;
@@ -104,5 +109,7 @@ export class SessionCallContext implements CallContext {
 
 /** Of a call at a native door: Connect's own context, with `get`. */
 export function nativeContext(context: HandlerContext): CallContext {
-  return Object.assign(Object.create(context) as HandlerContext, { get: <T>(key: ContextKey<T>): T => context.values.get(key) });
+  return Object.assign(Object.create(context) as HandlerContext, {
+    get: <T>(key: ContextKey<T>): T => context.values.get(key),
+  });
 }

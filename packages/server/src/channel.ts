@@ -29,7 +29,13 @@ export class Channel implements ChannelInfo {
   gate: TopicGate | undefined;
   readonly #codings = new Map<string, Coding>();
 
-  constructor(desc: DescMethod, contract: ChannelContract, policy: ChannelPolicy | undefined, handler: AnyHandler | undefined, addressOf: AddressOf | undefined) {
+  constructor(
+    desc: DescMethod,
+    contract: ChannelContract,
+    policy: ChannelPolicy | undefined,
+    handler: AnyHandler | undefined,
+    addressOf: AddressOf | undefined,
+  ) {
     this.path = `/${desc.parent.typeName}/${desc.name}`;
     this.desc = desc;
     this.contract = contract;

@@ -22,12 +22,24 @@ export function serveDocument(init: DocumentInit): (exchange: HttpExchange) => v
     path: init.path,
     transports: init.transports.map(({ name, traits }) => ({ name, path: `${init.path}/${name}`, traits })),
     codecs: init.codecs,
-    limits: { messageBytes: init.limits.messageBytes, batchBytes: init.limits.batchBytes, heartbeatMs: init.limits.heartbeatMs, resumeMs: init.limits.resumeMs },
-    channels: Object.fromEntries(init.channels.map((channel) => [channel.path, { kind: channel.contract.kind, hash: channelHash(channel.desc) }])),
+    limits: {
+      messageBytes: init.limits.messageBytes,
+      batchBytes: init.limits.batchBytes,
+      heartbeatMs: init.limits.heartbeatMs,
+      resumeMs: init.limits.resumeMs,
+    },
+    channels: Object.fromEntries(
+      init.channels.map((channel) => [channel.path, { kind: channel.contract.kind, hash: channelHash(channel.desc) }]),
+    ),
   });
   const body = new TextEncoder().encode(text);
   const etag = `"${fingerprint(body)}"`;
-  const headers = { "content-type": "application/json", "cache-control": "public, max-age=60", "access-control-allow-origin": "*", etag };
+  const headers = {
+    "content-type": "application/json",
+    "cache-control": "public, max-age=60",
+    "access-control-allow-origin": "*",
+    etag,
+  };
   return (exchange) => {
     if (exchange.method !== "GET" && exchange.method !== "HEAD") exchange.reply(405, { allow: "GET, HEAD" });
     else if (exchange.peer.header("if-none-match") === etag) exchange.reply(304, headers);
@@ -47,6 +59,8 @@ function channelHash(method: DescMethod): string {
   };
   visit(method.input);
   visit(method.output);
-  const head = new TextEncoder().encode(`${method.parent.typeName}/${method.name} ${method.methodKind} ${method.input.typeName} ${method.output.typeName}`);
+  const head = new TextEncoder().encode(
+    `${method.parent.typeName}/${method.name} ${method.methodKind} ${method.input.typeName} ${method.output.typeName}`,
+  );
   return fingerprint(head, ...[...files].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, bytes]) => bytes));
 }

@@ -1,5 +1,16 @@
 // Runs one server transport on a loopback port without an app: for tests of transports.
-import { type Clock, type Endpoint, fail, type LinkOpened, type Logger, type Peer, type Random, type ServerTransport, silentLogger, systemRandom } from "@raceway/core";
+import {
+  type Clock,
+  type Endpoint,
+  fail,
+  type LinkOpened,
+  type Logger,
+  type Peer,
+  type Random,
+  type ServerTransport,
+  silentLogger,
+  systemRandom,
+} from "@raceway/core";
 import { nodeClock } from "@raceway/core/node";
 import type { HttpLimitOptions } from "./http-limits.ts";
 import { listenOn, type ListenOptions } from "./http-listen.ts";
@@ -27,7 +38,11 @@ const HOST = "127.0.0.1";
 const PATH = "/raceway";
 
 /** Starts the transport at "/raceway/<name>" and listens. Disposing ends the transport, then the server. */
-export async function hostTransport(transport: ServerTransport, opened: LinkOpened, options: HostTransportOptions = {}): Promise<HostedTransport> {
+export async function hostTransport(
+  transport: ServerTransport,
+  opened: LinkOpened,
+  options: HostTransportOptions = {},
+): Promise<HostedTransport> {
   const clock = options.clock ?? nodeClock();
   const draining = new AbortController();
   const store = new MemoryStore(clock);
@@ -45,7 +60,13 @@ export async function hostTransport(transport: ServerTransport, opened: LinkOpen
     allowsOrigin: options.allowsOrigin ?? (() => false),
     native: { register() {} },
   });
-  const listening = await listenOn(httpRouter([{ path, routes }]), { port: options.port ?? 0, host: HOST, clock, tls: options.tls, limits: options.limits });
+  const listening = await listenOn(httpRouter([{ path, routes }]), {
+    port: options.port ?? 0,
+    host: HOST,
+    clock,
+    tls: options.tls,
+    limits: options.limits,
+  });
   return {
     endpoint: { url: listening.url, path: PATH },
     async [Symbol.asyncDispose]() {

@@ -9,6 +9,7 @@ import { type HttpHandler, isUnder } from "./http-router.ts";
 
 /** What all of Node's servers have: `http`, `https`, `http2`, with TLS or not. */
 export interface NodeServer {
+  on(event: string, listener: () => void): unknown;
   emit(event: string, ...values: never[]): boolean;
   listenerCount(event: string): number;
 }
@@ -42,7 +43,11 @@ const servers = new WeakMap<object, Set<Attached>>();
  * or after, answer everything or nothing. Disposing gives the paths back; what is under way goes on.
  */
 export function attachTo(server: NodeServer, handler: HttpHandler, options: AttachOptions): Disposable {
-  const attached: Attached = { paths: typeof options.path === "string" ? [options.path] : [...options.path], handler, http: nodeHttp(options) };
+  const attached: Attached = {
+    paths: typeof options.path === "string" ? [options.path] : [...options.path],
+    handler,
+    http: nodeHttp(options),
+  };
   const all = servers.get(server) ?? patch(server);
   all.add(attached);
   return {
@@ -82,7 +87,11 @@ function patch(server: NodeServer): Set<Attached> {
       case "upgrade": {
         const [request, socket, head] = values as [IncomingMessage, Duplex, Buffer];
         const ours = find(request.url);
-        if (ours === undefined) break;
+        if (ours === undefined) {
+          if (server.listenerCount("upgrade") > OWN_LISTENERS) break;
+          socket.destroy(); // as Node does when there is no listener
+          return false;
+        }
         upgradeNode(ours.handler, request, socket, head, ours.http);
         return true;
       }
@@ -100,11 +109,19 @@ function patch(server: NodeServer): Set<Attached> {
     }
     return emit.call(this, event, ...values);
   };
-  // Without this, Node hands upgrades over only if somebody listens for them, and with a listener of ours it would hand over all.
+  // Node ends the connection of an upgrade that nobody listens for, and does not even emit it (http-attach.test.ts).
+  server.on("upgrade", ignore);
+  // With a listener, Node hands over all upgrades; those that are not ours still have to find what they would find without us.
   patched.shouldUpgradeCallback = function (request) {
     const ours = find(request.url);
     if (ours !== undefined) return request.headers.upgrade?.toLowerCase() === "websocket";
-    return shouldUpgradeCallback === undefined ? server.listenerCount("upgrade") > 0 : shouldUpgradeCallback.call(this, request);
+    const others = server.listenerCount("upgrade") - OWN_LISTENERS;
+    if (shouldUpgradeCallback === undefined) return others > 0;
+    // Node's own, which is the usual one, asks for the number of listeners.
+    const withoutUs: unknown = Object.create(this as object, { listenerCount: { value: () => others } });
+    return shouldUpgradeCallback.call(withoutUs, request);
   };
   return all;
 }
+const OWN_LISTENERS = 1;
+function ignore(): void {}

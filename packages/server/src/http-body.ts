@@ -61,7 +61,12 @@ export function joinChunks(chunks: readonly Uint8Array[], bytes: number): Uint8A
  * Reads a Node stream to its end. Rejects with `body_too_large`, `body_too_slow`, or `body_incomplete` if the client went away; the stream
  * is then left flowing into nothing, so that the answer can be sent while the client still writes.
  */
-export function readNodeBody(stream: Readable, maxBytes: number, limits: HttpLimits, watch: HttpWatch): Promise<Uint8Array> {
+export function readNodeBody(
+  stream: Readable,
+  maxBytes: number,
+  limits: HttpLimits,
+  watch: HttpWatch,
+): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const reader = new BodyReader(stream, maxBytes, limits, watch, resolve, reject);
     (stream as ReadStream)[READER] = reader;
@@ -97,7 +102,14 @@ class BodyReader implements Watched {
   #bytes = 0;
   #over = false;
 
-  constructor(stream: Readable, maxBytes: number, limits: HttpLimits, watch: HttpWatch, resolve: (body: Uint8Array) => void, reject: (error: Error) => void) {
+  constructor(
+    stream: Readable,
+    maxBytes: number,
+    limits: HttpLimits,
+    watch: HttpWatch,
+    resolve: (body: Uint8Array) => void,
+    reject: (error: Error) => void,
+  ) {
     this.#stream = stream;
     this.#maxBytes = maxBytes;
     this.#limits = limits;
@@ -110,7 +122,8 @@ class BodyReader implements Watched {
   data(chunk: Uint8Array): void {
     if (this.#over) return;
     this.#bytes += chunk.byteLength;
-    if (this.#bytes > this.#maxBytes) this.#refuse(fail("body_too_large", { bytes: this.#bytes, limit: this.#maxBytes }));
+    if (this.#bytes > this.#maxBytes)
+      this.#refuse(fail("body_too_large", { bytes: this.#bytes, limit: this.#maxBytes }));
     else if (this.#first === undefined) this.#first = chunk;
     else (this.#more ??= [this.#first]).push(chunk);
   }
@@ -126,7 +139,8 @@ class BodyReader implements Watched {
     if (!this.#over) this.#refuse(fail("body_incomplete", { bytes: this.#bytes }));
   }
   look(now: number): void {
-    if (isTooSlow(now - this.#began, this.#bytes, this.#limits)) this.#refuse(fail("body_too_slow", { ms: Math.round(now - this.#began) }));
+    if (isTooSlow(now - this.#began, this.#bytes, this.#limits))
+      this.#refuse(fail("body_too_slow", { ms: Math.round(now - this.#began) }));
   }
   #refuse(error: Error): void {
     this.#stop();

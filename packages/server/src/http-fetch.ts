@@ -1,5 +1,13 @@
 // HTTP exchanges made from web-standard requests, for hosts that have `fetch` handlers in place of servers.
-import { type Clock, fail, type HttpExchange, type NodeExchange, type Peer, type StreamOut, type StreamSink } from "@raceway/core";
+import {
+  type Clock,
+  fail,
+  type HttpExchange,
+  type NodeExchange,
+  type Peer,
+  type StreamOut,
+  type StreamSink,
+} from "@raceway/core";
 import { HttpWatch, isTooSlow, joinChunks, type Watched } from "./http-body.ts";
 import { type HttpLimitOptions, type HttpLimits, resolveHttpLimits } from "./http-limits.ts";
 import { type HttpHandler, refuse } from "./http-router.ts";
@@ -20,15 +28,20 @@ const HIGH_WATER_BYTES = 65_536;
 const NOTHING = new Uint8Array(0);
 
 /** Makes a function from request to response. There are no upgrades here. */
-export function fetchHandler(handler: HttpHandler, options: FetchOptions): (request: Request, peer?: FetchPeer) => Promise<Response> {
+export function fetchHandler(
+  handler: HttpHandler,
+  options: FetchOptions,
+): (request: Request, peer?: FetchPeer) => Promise<Response> {
   const limits = resolveHttpLimits(options.limits);
   const watch = new HttpWatch(options.clock);
   return (request, peer = {}) =>
     new Promise((resolve) => {
       const exchange = new FetchExchange(request, peer, resolve, limits, watch);
       const target = exchange.path.length + new URL(request.url).search.length;
-      if (target > limits.targetBytes) refuse(exchange, 414, `Request target of ${target} bytes exceeds the limit of ${limits.targetBytes}.`);
-      else if (headBytes(request.headers) > limits.headBytes) refuse(exchange, 431, `Request headers exceed the limit of ${limits.headBytes} bytes.`);
+      if (target > limits.targetBytes)
+        refuse(exchange, 414, `Request target of ${target} bytes exceeds the limit of ${limits.targetBytes}.`);
+      else if (headBytes(request.headers) > limits.headBytes)
+        refuse(exchange, 431, `Request headers exceed the limit of ${limits.headBytes} bytes.`);
       else handler.request(exchange);
     });
 }
@@ -52,13 +65,23 @@ class FetchExchange implements HttpExchange {
   readonly #watch: HttpWatch;
   readonly #gone = new AbortController();
 
-  constructor(request: Request, peer: FetchPeer, respond: (response: Response) => void, limits: HttpLimits, watch: HttpWatch) {
+  constructor(
+    request: Request,
+    peer: FetchPeer,
+    respond: (response: Response) => void,
+    limits: HttpLimits,
+    watch: HttpWatch,
+  ) {
     const url = new URL(request.url);
     const { headers } = request;
     this.method = request.method;
     this.path = url.pathname;
     this.query = url.searchParams;
-    this.peer = { address: peer.address ?? "", secure: peer.secure ?? url.protocol === "https:", header: (name) => headers.get(name) ?? undefined };
+    this.peer = {
+      address: peer.address ?? "",
+      secure: peer.secure ?? url.protocol === "https:",
+      header: (name) => headers.get(name) ?? undefined,
+    };
     this.#request = request;
     this.#respond = respond;
     this.#limits = limits;
@@ -108,7 +131,12 @@ class FetchExchange implements HttpExchange {
 
   reply(status: number, headers: Readonly<Record<string, string>>, body?: Uint8Array): void {
     const bodiless = status === 204 || status === 304 || this.method === "HEAD";
-    this.#respond(new Response(bodiless || body === undefined ? null : (body as Uint8Array<ArrayBuffer>), { status, headers: ofHop(headers) }));
+    this.#respond(
+      new Response(bodiless || body === undefined ? null : (body as Uint8Array<ArrayBuffer>), {
+        status,
+        headers: ofHop(headers),
+      }),
+    );
   }
 
   stream(status: number, headers: Readonly<Record<string, string>>, sink: StreamSink): StreamOut {

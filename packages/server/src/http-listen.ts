@@ -1,6 +1,13 @@
 // One port for HTTP/1.1, HTTP/2 and WebSocket upgrades, with TLS or without.
 import { createServer as createHttp1, type IncomingMessage, type Server as Http1Server } from "node:http";
-import { createSecureServer, createServer as createHttp2, type Http2SecureServer, type Http2Server, type SecureServerOptions, type ServerHttp2Session } from "node:http2";
+import {
+  createSecureServer,
+  createServer as createHttp2,
+  type Http2SecureServer,
+  type Http2Server,
+  type SecureServerOptions,
+  type ServerHttp2Session,
+} from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock } from "@raceway/core";
@@ -49,7 +56,8 @@ export async function listenOn(handler: HttpHandler, options: ListenOptions): Pr
   const http = nodeHttp(options);
   const server = new Port(handler, http, options.tls);
   const address = await server.listen(options.port, options.host);
-  const host = options.host === undefined || options.host === "::" || options.host === "0.0.0.0" ? "localhost" : options.host;
+  const host =
+    options.host === undefined || options.host === "::" || options.host === "0.0.0.0" ? "localhost" : options.host;
   const close = (graceMs: number = GRACE_MS): Promise<void> => server.close(graceMs);
   return {
     port: address.port,
@@ -74,7 +82,11 @@ function http1Options(limits: HttpLimits): object {
 function http2Options(limits: HttpLimits): object {
   return {
     maxSessionMemory: SESSION_MEMORY_MB,
-    settings: { maxConcurrentStreams: limits.streams, maxHeaderListSize: limits.headBytes + 2 * limits.targetBytes, enableConnectProtocol: false },
+    settings: {
+      maxConcurrentStreams: limits.streams,
+      maxHeaderListSize: limits.headBytes + 2 * limits.targetBytes,
+      enableConnectProtocol: false,
+    },
     unknownProtocolTimeout: limits.headMs,
   };
 }
@@ -102,7 +114,10 @@ class Port {
     this.#http = http;
     const { limits } = http;
     if (tls === undefined) {
-      const http1 = (this.#listener = createHttp1({ ...http1Options(limits), shouldUpgradeCallback: wantsWebSocket } as object));
+      const http1 = (this.#listener = createHttp1({
+        ...http1Options(limits),
+        shouldUpgradeCallback: wantsWebSocket,
+      } as object));
       const http2 = (this.#cleartext = createHttp2(http2Options(limits)));
       this.#serve(http1);
       this.#serve(http2);
@@ -133,7 +148,8 @@ class Port {
       });
       secure.on("secureConnection", (socket: Socket) => this.#track(socket));
       // Not an option of this server; the property is the same as in http.Server.
-      (secure as unknown as { shouldUpgradeCallback: (request: IncomingMessage) => boolean }).shouldUpgradeCallback = wantsWebSocket;
+      (secure as unknown as { shouldUpgradeCallback: (request: IncomingMessage) => boolean }).shouldUpgradeCallback =
+        wantsWebSocket;
       this.#serve(secure);
     }
   }
@@ -171,7 +187,9 @@ class Port {
     };
     look();
     await done;
-    await Promise.all([...this.#sockets].map((socket) => new Promise<void>((resolve) => void socket.once("close", () => resolve()))));
+    await Promise.all(
+      [...this.#sockets].map((socket) => new Promise<void>((resolve) => void socket.once("close", () => resolve()))),
+    );
   }
   #cut(): void {
     for (const session of this.#sessions) session.destroy();
@@ -253,7 +271,10 @@ class Port {
 }
 
 /** What cannot be read as HTTP/1 gets a status, if it can still be written to, and the connection ends. */
-function refuseUnreadable(error: Error & { readonly code?: string; readonly rawPacket?: Buffer }, socket: Duplex): void {
+function refuseUnreadable(
+  error: Error & { readonly code?: string; readonly rawPacket?: Buffer },
+  socket: Duplex,
+): void {
   if (!socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
     return;

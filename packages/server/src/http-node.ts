@@ -3,7 +3,16 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import { type Clock, fail, type HttpExchange, type HttpUpgrade, type NodeExchange, type Peer, type StreamOut, type StreamSink } from "@raceway/core";
+import {
+  type Clock,
+  fail,
+  type HttpExchange,
+  type HttpUpgrade,
+  type NodeExchange,
+  type Peer,
+  type StreamOut,
+  type StreamSink,
+} from "@raceway/core";
 import { HttpWatch, isTooSlow, readNodeBody, type Watched } from "./http-body.ts";
 import { type HttpLimitOptions, type HttpLimits, resolveHttpLimits } from "./http-limits.ts";
 import { rawRefusal } from "./http-refusal.ts";
@@ -51,7 +60,11 @@ export function nodeUpgrade(request: IncomingMessage, socket: Duplex, head: Uint
 export function answerNode(handler: HttpHandler, request: NodeRequest, response: NodeResponse, http: NodeHttp): void {
   const exchange = new NodeHttpExchange(request, response, http);
   if (request.url!.length > http.limits.targetBytes) {
-    refuse(exchange, 414, `Request target of ${request.url!.length} bytes exceeds the limit of ${http.limits.targetBytes}.`);
+    refuse(
+      exchange,
+      414,
+      `Request target of ${request.url!.length} bytes exceeds the limit of ${http.limits.targetBytes}.`,
+    );
   } else if (headBytes(request.rawHeaders) > http.limits.headBytes) {
     refuse(exchange, 431, `Request headers exceed the limit of ${http.limits.headBytes} bytes.`);
   } else {
@@ -60,9 +73,16 @@ export function answerNode(handler: HttpHandler, request: NodeRequest, response:
 }
 
 /** Gives a request to switch protocols to the handler, or refuses it. */
-export function upgradeNode(handler: HttpHandler, request: IncomingMessage, socket: Duplex, head: Uint8Array, http: NodeHttp): void {
+export function upgradeNode(
+  handler: HttpHandler,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Uint8Array,
+  http: NodeHttp,
+): void {
   const upgrade = nodeUpgrade(request, socket, head);
-  if (request.url!.length > http.limits.targetBytes) upgrade.refuse(414, `Request target exceeds the limit of ${http.limits.targetBytes} bytes.`);
+  if (request.url!.length > http.limits.targetBytes)
+    upgrade.refuse(414, `Request target exceeds the limit of ${http.limits.targetBytes} bytes.`);
   else handler.upgrade(upgrade);
 }
 
@@ -166,10 +186,14 @@ class NodeHttpExchange implements HttpExchange {
   body(maxBytes: number): Promise<Uint8Array> {
     const { headers } = this.#request;
     const length = declaredLength(headers);
-    if (length === 0 || (length === undefined && headers["transfer-encoding"] === undefined && this.#request.httpVersionMajor === 1)) {
+    if (
+      length === 0 ||
+      (length === undefined && headers["transfer-encoding"] === undefined && this.#request.httpVersionMajor === 1)
+    ) {
       return Promise.resolve(NOTHING);
     }
-    if (length !== undefined && !(length <= maxBytes)) return Promise.reject(fail("body_too_large", { bytes: length, limit: maxBytes }));
+    if (length !== undefined && !(length <= maxBytes))
+      return Promise.reject(fail("body_too_large", { bytes: length, limit: maxBytes }));
     return readNodeBody(this.#request, maxBytes, this.#http.limits, this.#http.watch);
   }
 
@@ -209,7 +233,12 @@ class NodeHttpExchange implements HttpExchange {
   #linger(): void {
     const request = this.#request;
     const { headers } = request;
-    if ("stream" in request ? request.stream.endAfterHeaders : headers["content-length"] === undefined && headers["transfer-encoding"] === undefined) return;
+    if (
+      "stream" in request
+        ? request.stream.endAfterHeaders
+        : headers["content-length"] === undefined && headers["transfer-encoding"] === undefined
+    )
+      return;
     request.on("error", ignore).resume();
     this.#http.watch.clock.after(LINGER_MS, () => {
       if (request.complete) return;
@@ -225,7 +254,10 @@ class NodeHttpExchange implements HttpExchange {
     const began = watch.clock.now();
     const watched: Watched = {
       look: (now) => {
-        const left = "stream" in response ? response.stream.writableLength : response.writableLength + (response.socket?.writableLength ?? 0);
+        const left =
+          "stream" in response
+            ? response.stream.writableLength
+            : response.writableLength + (response.socket?.writableLength ?? 0);
         if (!isTooSlow(now - began, Math.max(0, bytes - left), limits)) return;
         if ("stream" in response) response.stream.close(8); // CANCEL
         else this.#request.socket.destroy();

@@ -37,7 +37,10 @@ export function httpRouter(mounts: readonly Mount[], options: HttpRouterOptions 
     const mount = find(path);
     if (mount?.routes.request !== undefined) return mount.routes.request(exchange);
     if (mount?.routes.upgrade !== undefined) {
-      return refuse(exchange, 426, `${mount.path} takes WebSocket upgrades only.`, { upgrade: "websocket", connection: "upgrade" });
+      return refuse(exchange, 426, `${mount.path} takes WebSocket upgrades only.`, {
+        upgrade: "websocket",
+        connection: "upgrade",
+      });
     }
     const at = exact.get(path);
     if (at !== undefined) return at(exchange);
@@ -85,6 +88,15 @@ export function isPlainPath(path: string): boolean {
 }
 
 /** Answers with a status and a sentence, as people and clients of Connect read it. */
-export function refuse(exchange: HttpExchange, status: number, message: string, headers: Readonly<Record<string, string>> = {}): void {
-  exchange.reply(status, { "content-type": "application/json", "cache-control": "no-store", ...headers }, refusal(status, message));
+export function refuse(
+  exchange: HttpExchange,
+  status: number,
+  message: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  exchange.reply(
+    status,
+    { "content-type": "application/json", "cache-control": "no-store", ...headers },
+    refusal(status, message),
+  );
 }

@@ -149,7 +149,9 @@ export class NodeStream implements StreamOut {
 
 /** Has the client gone away before the answer was complete? */
 export function isGone(response: ServerResponse | Http2ServerResponse, connection: Duplex): boolean {
-  return "stream" in response ? response.stream.destroyed || response.stream.closed : response.destroyed || connection.destroyed;
+  return "stream" in response
+    ? response.stream.destroyed || response.stream.closed
+    : response.destroyed || connection.destroyed;
 }
 
 /** The client went away: `close` says so. */

@@ -1,5 +1,12 @@
 // Public names of @raceway/server.
-export { type ListenOptions, type ListeningApp, type Raceway, type RacewayOptions, type TopicPublisher, raceway } from "./app.ts";
+export {
+  type ListenOptions,
+  type ListeningApp,
+  type Raceway,
+  type RacewayOptions,
+  type TopicPublisher,
+  raceway,
+} from "./app.ts";
 export type { CallContext } from "./call-context.ts";
 export { type MemoryOptions, memory } from "./memory.ts";
 export { MemoryStorage } from "./memory-log.ts";

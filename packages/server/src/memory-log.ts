@@ -70,11 +70,16 @@ export class MemoryLog implements Log, Disposable {
     history.retention = retention;
     history.usedAt = now;
     history.trim(now);
-    for (const sink of history.followers) sink.appended({ kind: "entries", epoch: history.epoch, entries: stored, head: history.head });
+    for (const sink of history.followers)
+      sink.appended({ kind: "entries", epoch: history.epoch, entries: stored, head: history.head });
     return Promise.resolve(stored.map(({ offset }) => ({ epoch: history.epoch, offset })));
   }
 
-  read(key: string, after: Position | "start", most: { readonly maxEntries: number; readonly maxBytes: number }): Promise<Page> {
+  read(
+    key: string,
+    after: Position | "start",
+    most: { readonly maxEntries: number; readonly maxBytes: number },
+  ): Promise<Page> {
     const history = this.#history(key);
     history.trim(this.#clock.wallNow());
     const { epoch, head } = history;
@@ -123,7 +128,8 @@ export class MemoryLog implements Log, Disposable {
     const now = this.#clock.wallNow();
     for (const [key, history] of this.#histories) {
       history.trim(now);
-      if (history.followers.size === 0 && history.bytes === 0 && now - history.usedAt > FORGET_MS) this.#histories.delete(key);
+      if (history.followers.size === 0 && history.bytes === 0 && now - history.usedAt > FORGET_MS)
+        this.#histories.delete(key);
     }
     this.#sweep = this.#clock.after(SWEEP_MS, this.#sweepNow);
   };

@@ -31,7 +31,11 @@ export class MemoryStore implements Store, Disposable {
     return Promise.resolve(held !== undefined && held.until > this.#clock.now() ? held.value : undefined);
   }
 
-  put(key: string, value: Uint8Array, options: { readonly ttlMs: number; readonly ifAbsent?: boolean }): Promise<boolean> {
+  put(
+    key: string,
+    value: Uint8Array,
+    options: { readonly ttlMs: number; readonly ifAbsent?: boolean },
+  ): Promise<boolean> {
     const now = this.#clock.now();
     if (options.ifAbsent === true) {
       const held = this.#held.get(key);
@@ -40,7 +44,8 @@ export class MemoryStore implements Store, Disposable {
     this.#drop(key);
     const size = sizeOf(key, value);
     if (this.#bytes + size > this.#maxBytes) this.#expire(now);
-    if (this.#bytes + size > this.#maxBytes) return Promise.reject(fail("store_full", { bytes: this.#bytes, limit: this.#maxBytes }));
+    if (this.#bytes + size > this.#maxBytes)
+      return Promise.reject(fail("store_full", { bytes: this.#bytes, limit: this.#maxBytes }));
     this.#bytes += size;
     this.#held.set(key, { value, until: now + options.ttlMs });
     return Promise.resolve(true);
@@ -61,13 +66,20 @@ export class MemoryStore implements Store, Disposable {
     for (const [key, held] of this.#held) if (held.until <= now) this.#drop(key);
   }
 
-  take(key: string, cost: number, bucket: { readonly perSecond: number; readonly burst: number }): Promise<{ readonly ok: boolean; readonly retryAfterMs: number }> {
+  take(
+    key: string,
+    cost: number,
+    bucket: { readonly perSecond: number; readonly burst: number },
+  ): Promise<{ readonly ok: boolean; readonly retryAfterMs: number }> {
     const now = this.#clock.now();
     const known = this.#buckets.get(key)?.bucket ?? { tokens: bucket.burst, at: now };
     const tokens = Math.min(bucket.burst, known.tokens + ((now - known.at) * bucket.perSecond) / 1000);
     const ok = tokens >= cost;
     const left = ok ? tokens - cost : tokens;
-    this.#buckets.set(key, { bucket: { tokens: left, at: now }, fullAt: now + ((bucket.burst - left) * 1000) / bucket.perSecond });
+    this.#buckets.set(key, {
+      bucket: { tokens: left, at: now },
+      fullAt: now + ((bucket.burst - left) * 1000) / bucket.perSecond,
+    });
     return Promise.resolve({ ok, retryAfterMs: ok ? 0 : Math.ceil(((cost - left) * 1000) / bucket.perSecond) });
   }
 

@@ -20,7 +20,10 @@ export function memory(options: MemoryOptions = {}): Backplane {
     traits: { durability: "memory", shared: false },
     async start(host) {
       const log = new MemoryLog(host.clock, host.random, options.storage ?? new MemoryStorage());
-      const store = options.store === undefined ? new MemoryStore(host.clock, options.storeBytes ?? 67_108_864) : await options.store.start(host);
+      const store =
+        options.store === undefined
+          ? new MemoryStore(host.clock, options.storeBytes ?? 67_108_864)
+          : await options.store.start(host);
       return {
         log,
         store,

@@ -1,7 +1,24 @@
 // The same handlers, middleware and topics for clients that know nothing of Raceway: registered on a Connect router.
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter, type ConnectRouterOptions, type HandlerContext, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
-import { type Limits, type Logger, type Opening, type Peer, type Position, fail, peer as peerKey, transportName } from "@raceway/core";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  type ConnectRouterOptions,
+  type HandlerContext,
+  type Interceptor,
+  type ServiceImpl,
+} from "@connectrpc/connect";
+import {
+  type Limits,
+  type Logger,
+  type Opening,
+  type Peer,
+  type Position,
+  fail,
+  peer as peerKey,
+  transportName,
+} from "@raceway/core";
 import { nativeContext } from "./call-context.ts";
 import type { Channel } from "./channel.ts";
 import { shownError } from "./serving.ts";
@@ -25,7 +42,8 @@ export function registerService(router: ConnectRouter, channels: readonly Channe
   const implementation: Record<string, unknown> = {};
   for (const channel of channels) implementation[channel.desc.localName] = implement(channel, host);
   const middleware: Interceptor = (next) => async (req) => {
-    if (host.admit !== undefined) await admitNative(host.admit, req.header, req.contextValues.get(peerKey), req.contextValues, req.signal);
+    if (host.admit !== undefined)
+      await admitNative(host.admit, req.header, req.contextValues.get(peerKey), req.contextValues, req.signal);
     const channel = byMethod.get(req.method);
     return channel?.interceptor === undefined ? await next(req) : await channel.interceptor(next)(req);
   };
@@ -42,7 +60,13 @@ export function registerService(router: ConnectRouter, channels: readonly Channe
 }
 
 /** Every native request comes by here: a check cannot be passed by choosing another way in. */
-async function admitNative(admit: (opening: Opening) => void | Promise<void>, headers: Headers, peer: Peer, context: Opening["context"], ended: AbortSignal): Promise<void> {
+async function admitNative(
+  admit: (opening: Opening) => void | Promise<void>,
+  headers: Headers,
+  peer: Peer,
+  context: Opening["context"],
+  ended: AbortSignal,
+): Promise<void> {
   context.set(transportName, "native");
   let over: ConnectError | undefined;
   await admit({
@@ -85,7 +109,12 @@ function implement(channel: Channel, host: NativeHost): unknown {
 }
 
 /** A topic as a plain stream: reads on in the log whenever something was appended, so a slow reader costs no memory. */
-async function* readTopic(channel: Channel, request: unknown, context: HandlerContext, host: NativeHost): AsyncGenerator<unknown> {
+async function* readTopic(
+  channel: Channel,
+  request: unknown,
+  context: HandlerContext,
+  host: NativeHost,
+): AsyncGenerator<unknown> {
   const { topic, release } = host.topicOf(channel, request);
   const { signal } = context;
   const wake = (): void => topic.wake();
@@ -96,12 +125,23 @@ async function* readTopic(channel: Channel, request: unknown, context: HandlerCo
     let after = parseAfter(context.requestHeader.get(AFTER_HEADER)) ?? { epoch: topic.epoch, offset: topic.fanned };
     while (!signal.aborted) {
       const changed = topic.changed(); // asked before the read, so that nothing falls between
-      const page = await topic.log.read(topic.address, after === "start" ? "start" : after, { maxEntries: 256, maxBytes: 256 * 1024 });
+      const page = await topic.log.read(topic.address, after === "start" ? "start" : after, {
+        maxEntries: 256,
+        maxBytes: 256 * 1024,
+      });
       if (page.kind === "reset") {
-        throw fail("history_gone", { address: topic.address, epoch: page.epoch, first: page.first, after: after === "start" ? 0 : after.offset });
+        throw fail("history_gone", {
+          address: topic.address,
+          epoch: page.epoch,
+          first: page.first,
+          after: after === "start" ? 0 : after.offset,
+        });
       }
       for (const entry of page.entries) yield host.decodeProto(channel, entry.payload);
-      after = { epoch: page.epoch, offset: page.entries.at(-1)?.offset ?? (after === "start" ? page.head : after.offset) };
+      after = {
+        epoch: page.epoch,
+        offset: page.entries.at(-1)?.offset ?? (after === "start" ? page.head : after.offset),
+      };
       if (page.entries.length === 0) await changed;
     }
   } finally {
@@ -114,6 +154,10 @@ function parseAfter(value: string | null): Position | "start" | undefined {
   if (value === null) return undefined;
   if (value === "start") return "start";
   const match = /^([^:]{1,64}):(\d{1,15})$/.exec(value);
-  if (match === null) throw new ConnectError(`Header ${AFTER_HEADER} is ${JSON.stringify(value.slice(0, 80))}; expected "start" or "epoch:offset".`, Code.InvalidArgument);
+  if (match === null)
+    throw new ConnectError(
+      `Header ${AFTER_HEADER} is ${JSON.stringify(value.slice(0, 80))}; expected "start" or "epoch:offset".`,
+      Code.InvalidArgument,
+    );
   return { epoch: match[1]!, offset: Number(match[2]) };
 }

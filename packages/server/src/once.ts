@@ -33,7 +33,11 @@ interface Kept {
   readonly owner: string;
   readonly reply?: {
     readonly payload?: string;
-    readonly status?: { readonly code: number; readonly message: string; readonly details: readonly { readonly typeUrl: string; readonly value: string }[] };
+    readonly status?: {
+      readonly code: number;
+      readonly message: string;
+      readonly details: readonly { readonly typeUrl: string; readonly value: string }[];
+    };
     readonly header: readonly HeaderField[];
     readonly trailer: readonly HeaderField[];
   };
@@ -62,12 +66,20 @@ export class Once {
     }) as AnyHandler;
   }
 
-  async #run(channel: Channel, handler: (request: unknown, context: CallContext) => unknown, request: unknown, context: CallContext, key: string, print: string): Promise<unknown> {
+  async #run(
+    channel: Channel,
+    handler: (request: unknown, context: CallContext) => unknown,
+    request: unknown,
+    context: CallContext,
+    key: string,
+    print: string,
+  ): Promise<unknown> {
     const { store, windowMs } = this.#init;
     const storeKey = `once ${JSON.stringify([channel.path, context.get(principal).id, key])}`;
     const begun: Kept = { fingerprint: print, owner: this.#owner };
     for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
-      if (await store.put(storeKey, pack(begun), { ttlMs: windowMs, ifAbsent: true })) return await this.#first(storeKey, begun, channel, handler, request, context);
+      if (await store.put(storeKey, pack(begun), { ttlMs: windowMs, ifAbsent: true }))
+        return await this.#first(storeKey, begun, channel, handler, request, context);
       const bytes = await store.get(storeKey);
       if (bytes === undefined) continue; // its window has just ended: this one is the first again
       const kept = unpack(bytes);
@@ -82,20 +94,37 @@ export class Once {
     }
   }
 
-  async #first(storeKey: string, begun: Kept, channel: Channel, handler: (request: unknown, context: CallContext) => unknown, request: unknown, context: CallContext): Promise<unknown> {
+  async #first(
+    storeKey: string,
+    begun: Kept,
+    channel: Channel,
+    handler: (request: unknown, context: CallContext) => unknown,
+    request: unknown,
+    context: CallContext,
+  ): Promise<unknown> {
     let ended = (): void => {};
     this.#running.set(storeKey, new Promise((resolve) => (ended = resolve)));
     try {
-      const keep = (reply: NonNullable<Kept["reply"]>): Promise<boolean> => this.#init.store.put(storeKey, pack({ ...begun, reply }), { ttlMs: this.#init.windowMs });
+      const keep = (reply: NonNullable<Kept["reply"]>): Promise<boolean> =>
+        this.#init.store.put(storeKey, pack({ ...begun, reply }), { ttlMs: this.#init.windowMs });
       let message: unknown;
       try {
         message = (await handler(request, context)) ?? {};
       } catch (cause) {
         const status = statusOf(cause instanceof ConnectError ? cause : fail("handler_failed"));
-        await keep({ ...headers(context), status: { ...status, details: status.details.map(({ typeUrl, value }) => ({ typeUrl, value: toText(value) })) } });
+        await keep({
+          ...headers(context),
+          status: {
+            ...status,
+            details: status.details.map(({ typeUrl, value }) => ({ typeUrl, value: toText(value) })),
+          },
+        });
         throw cause;
       }
-      await keep({ ...headers(context), payload: toText(this.#init.codec.of(channel.desc.output).encode(message as never)) });
+      await keep({
+        ...headers(context),
+        payload: toText(this.#init.codec.of(channel.desc.output).encode(message as never)),
+      });
       return message;
     } finally {
       this.#running.delete(storeKey);
@@ -106,7 +135,11 @@ export class Once {
   #again(reply: NonNullable<Kept["reply"]>, channel: Channel, context: CallContext): unknown {
     for (const { key, value } of reply.header) context.responseHeader.set(key, value);
     for (const { key, value } of reply.trailer) context.responseTrailer.set(key, value);
-    if (reply.status !== undefined) throw errorOf({ ...reply.status, details: reply.status.details.map(({ typeUrl, value }) => ({ typeUrl, value: fromText(value) })) });
+    if (reply.status !== undefined)
+      throw errorOf({
+        ...reply.status,
+        details: reply.status.details.map(({ typeUrl, value }) => ({ typeUrl, value: fromText(value) })),
+      });
     return this.#init.codec.of(channel.desc.output).decode(fromText(reply.payload ?? ""));
   }
 }

@@ -1,8 +1,24 @@
 // One call being served on a session: from the Open frame through middleware and handler to the End.
 import { create, type DescMessage } from "@bufbuild/protobuf";
-import { ConnectError, type ContextValues, type StreamRequest, type StreamResponse, type UnaryRequest, type UnaryResponse } from "@connectrpc/connect";
+import {
+  ConnectError,
+  type ContextValues,
+  type StreamRequest,
+  type StreamResponse,
+  type UnaryRequest,
+  type UnaryResponse,
+} from "@connectrpc/connect";
 import { type Limits, type Logger, type Timer, fail } from "@raceway/core";
-import { type Call, type CallReceiver, type EndFrame, MessageQueue, type OpenFrame, checkHeader, headerFields, statusOf } from "@raceway/core/internal";
+import {
+  type Call,
+  type CallReceiver,
+  type EndFrame,
+  MessageQueue,
+  type OpenFrame,
+  checkHeader,
+  headerFields,
+  statusOf,
+} from "@raceway/core/internal";
 import { SessionCallContext } from "./call-context.ts";
 import type { Channel, Coding } from "./channel.ts";
 import { idempotencyKey } from "./once.ts";
@@ -17,7 +33,10 @@ export interface ServingHost {
 /** Any error as one that may be shown: what is not a ConnectError stays in the log. */
 export function shownError(error: unknown, log: Logger, path: string): ConnectError {
   if (error instanceof ConnectError) return error;
-  log.error("handler failed", { channel: path, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  log.error("handler failed", {
+    channel: path,
+    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  });
   return fail("handler_failed");
 }
 
@@ -89,7 +108,10 @@ export class Serving implements CallReceiver {
     else if (this.#channel.interceptor === undefined) {
       // Straight from the handler's iterable: a generator in between would cost as much as the frame.
       const { handler } = this.#channel;
-      const output = (handler as (request: unknown, context: SessionCallContext) => AsyncIterable<unknown>)(request, this.#context);
+      const output = (handler as (request: unknown, context: SessionCallContext) => AsyncIterable<unknown>)(
+        request,
+        this.#context,
+      );
       this.#pump(output).catch((error: unknown) => this.#fail(error));
     } else this.#runStream(singly(request));
   }
@@ -125,7 +147,10 @@ export class Serving implements CallReceiver {
     const { desc, handler } = this.#channel;
     const context = this.#context;
     const next = async (req: UnaryRequest): Promise<UnaryResponse> => {
-      const result = await (handler as (request: unknown, context: SessionCallContext) => unknown)(req.message, context);
+      const result = await (handler as (request: unknown, context: SessionCallContext) => unknown)(
+        req.message,
+        context,
+      );
       const message = result ?? {};
       return {
         stream: false,
@@ -136,7 +161,11 @@ export class Serving implements CallReceiver {
         message: (isMessage(message) ? message : create(desc.output, message as never)) as UnaryResponse["message"],
       };
     };
-    const response = await this.#channel.interceptor!(next as never)({ ...this.#requestCommon(), stream: false, message: request } as UnaryRequest);
+    const response = await this.#channel.interceptor!(next as never)({
+      ...this.#requestCommon(),
+      stream: false,
+      message: request,
+    } as UnaryRequest);
     copyHeaders(response.header, context.responseHeader);
     copyHeaders(response.trailer, context.responseTrailer);
     this.#reply(response.message);
@@ -178,7 +207,11 @@ export class Serving implements CallReceiver {
         trailer: context.responseTrailer,
         message: whole(this.#invoke(req.message), desc.output) as StreamResponse["message"],
       });
-    const response = await interceptor(next as never)({ ...this.#requestCommon(), stream: true, message: requests } as StreamRequest);
+    const response = await interceptor(next as never)({
+      ...this.#requestCommon(),
+      stream: true,
+      message: requests,
+    } as StreamRequest);
     if (!response.stream) throw fail("handler_failed");
     copyHeaders(response.header, context.responseHeader);
     await this.#pump(response.message);
@@ -297,7 +330,9 @@ function isPromise(value: unknown): value is Promise<unknown> {
   return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }
 function isMessage(value: unknown): boolean {
-  return typeof value === "object" && value !== null && typeof (value as { $typeName?: unknown }).$typeName === "string";
+  return (
+    typeof value === "object" && value !== null && typeof (value as { $typeName?: unknown }).$typeName === "string"
+  );
 }
 function copyHeaders(from: Headers, to: Headers): void {
   if (from !== to) for (const [key, value] of from) to.append(key, value);
@@ -308,7 +343,10 @@ async function* singly(request: unknown): AsyncGenerator<unknown> {
 async function* once(run: () => unknown): AsyncGenerator<unknown> {
   yield (await run()) ?? {};
 }
-async function* fromFirst(requests: AsyncIterable<unknown>, run: (request: unknown) => AsyncIterable<unknown>): AsyncGenerator<unknown> {
+async function* fromFirst(
+  requests: AsyncIterable<unknown>,
+  run: (request: unknown) => AsyncIterable<unknown>,
+): AsyncGenerator<unknown> {
   for await (const request of requests) {
     yield* run(request);
     return;

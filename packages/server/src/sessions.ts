@@ -1,7 +1,16 @@
 // The sessions of a node: admitted, found again by their secret, bounded in number and memory, forgotten in time.
 import type { ConnectError, ContextValues } from "@connectrpc/connect";
 import { type Limits, type Logger, type Peer, type Timer, fail } from "@raceway/core";
-import { type AuthFrame, type Call, type GoawayFrame, type OpenFrame, Session, type SessionLink, type SessionOwner, errorOf } from "@raceway/core/internal";
+import {
+  type AuthFrame,
+  type Call,
+  type GoawayFrame,
+  type OpenFrame,
+  Session,
+  type SessionLink,
+  type SessionOwner,
+  errorOf,
+} from "@raceway/core/internal";
 import type { ServingHost } from "./serving.ts";
 
 /** What a session asks of the server. */
@@ -33,7 +42,18 @@ export class ServerSession implements SessionOwner, ServingHost {
   readonly #host: SessionHost;
   readonly #registry: Sessions;
 
-  constructor(registry: Sessions, host: SessionHost, init: { id: string; idBytes: Uint8Array; secret: Uint8Array; context: ContextValues; codec: string; address: string }) {
+  constructor(
+    registry: Sessions,
+    host: SessionHost,
+    init: {
+      id: string;
+      idBytes: Uint8Array;
+      secret: Uint8Array;
+      context: ContextValues;
+      codec: string;
+      address: string;
+    },
+  ) {
     this.#registry = registry;
     this.#host = host;
     this.id = init.id;
@@ -105,13 +125,15 @@ export class Sessions {
   /** Throws `too_many_sessions`. */
   checkAddress(peer: Peer): void {
     const count = this.#perAddress.get(peer.address) ?? 0;
-    if (count >= this.#limits.sessionsPerAddress) throw fail("too_many_sessions", { count, limit: this.#limits.sessionsPerAddress, retryAfterMs: 1_000 });
+    if (count >= this.#limits.sessionsPerAddress)
+      throw fail("too_many_sessions", { count, limit: this.#limits.sessionsPerAddress, retryAfterMs: 1_000 });
   }
   /** Throws `too_many_sessions`. Nobody is no principal. */
   checkPrincipal(principal: string): void {
     if (principal === "") return;
     const count = this.#perPrincipal.get(principal) ?? 0;
-    if (count >= this.#limits.sessionsPerPrincipal) throw fail("too_many_sessions", { count, limit: this.#limits.sessionsPerPrincipal, retryAfterMs: 1_000 });
+    if (count >= this.#limits.sessionsPerPrincipal)
+      throw fail("too_many_sessions", { count, limit: this.#limits.sessionsPerPrincipal, retryAfterMs: 1_000 });
   }
 
   add(session: ServerSession): void {

@@ -1,7 +1,14 @@
 // A session's subscription: a cursor in a topic's log. While it is caught up it gets the shared bytes; when its link is full it stays where it is.
 import type { ConnectError } from "@connectrpc/connect";
 import { type Position, type TopicGate, fail } from "@raceway/core";
-import { type Call, type CallReceiver, TOPIC_LIVE, TOPIC_RESET, type TopicFrame, statusOf } from "@raceway/core/internal";
+import {
+  type Call,
+  type CallReceiver,
+  TOPIC_LIVE,
+  TOPIC_RESET,
+  type TopicFrame,
+  statusOf,
+} from "@raceway/core/internal";
 import type { ServingHost } from "./serving.ts";
 import { shownError } from "./serving.ts";
 import type { Topic, TopicReader } from "./topic.ts";
@@ -28,7 +35,14 @@ export class Subscription implements CallReceiver, TopicReader {
   #turn = 0;
   #over = false;
 
-  constructor(init: { call: Call; topic: Topic; host: ServingHost; json: boolean; gate: TopicGate | undefined; released: (topic: Topic) => void }) {
+  constructor(init: {
+    call: Call;
+    topic: Topic;
+    host: ServingHost;
+    json: boolean;
+    gate: TopicGate | undefined;
+    released: (topic: Topic) => void;
+  }) {
     this.#call = init.call;
     this.#topic = init.topic;
     this.#host = init.host;
@@ -129,7 +143,8 @@ export class Subscription implements CallReceiver, TopicReader {
         this.live = true;
         return;
       }
-      if (!this.#call.session.publish([topic.encode(page.entries, 0, page.entries.length, this.json)])) return this.#await();
+      if (!this.#call.session.publish([topic.encode(page.entries, 0, page.entries.length, this.json)]))
+        return this.#await();
       this.#cursor = page.entries.at(-1)!.offset;
     }
   }

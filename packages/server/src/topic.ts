@@ -41,7 +41,14 @@ export class Topic implements Flushable, FollowSink, Disposable {
   #rotation = 0;
   #wakers: (() => void)[] = [];
 
-  constructor(init: { address: string; channel: Channel; handle: number; log: Log; queue: FlushQueue; toJson: JsonPayload }) {
+  constructor(init: {
+    address: string;
+    channel: Channel;
+    handle: number;
+    log: Log;
+    queue: FlushQueue;
+    toJson: JsonPayload;
+  }) {
     this.address = init.address;
     this.channel = init.channel;
     this.handle = init.handle;
@@ -124,7 +131,8 @@ export class Topic implements Flushable, FollowSink, Disposable {
     while (from < entries.length) {
       let to = from;
       let bytes = 0;
-      while (to < entries.length && (to === from || bytes + entries[to]!.payload.length <= GROUP_BYTES)) bytes += entries[to++]!.payload.length;
+      while (to < entries.length && (to === from || bytes + entries[to]!.payload.length <= GROUP_BYTES))
+        bytes += entries[to++]!.payload.length;
       this.#fanOut(entries, from, to);
       from = to;
     }

@@ -54,7 +54,12 @@ export class Topics implements Disposable {
   readonly #appending = new Map<string, Appending>();
   #handles = 0;
 
-  constructor(init: { log: Log; queue: FlushQueue; limits: Limits; after: (ms: number, run: () => void) => Disposable }) {
+  constructor(init: {
+    log: Log;
+    queue: FlushQueue;
+    limits: Limits;
+    after: (ms: number, run: () => void) => Disposable;
+  }) {
     this.log = init.log;
     this.#queue = init.queue;
     this.#limits = init.limits;
@@ -63,7 +68,8 @@ export class Topics implements Disposable {
 
   /** Appends with what else is published in this turn; resolves with the position once the backplane has it. */
   publish(channel: Channel, address: string, payload: Uint8Array): Promise<Position> {
-    if (payload.length > this.#limits.messageBytesOut) throw fail("message_too_large", { bytes: payload.length, limit: this.#limits.messageBytesOut });
+    if (payload.length > this.#limits.messageBytesOut)
+      throw fail("message_too_large", { bytes: payload.length, limit: this.#limits.messageBytesOut });
     let appending = this.#appending.get(address);
     if (appending === undefined) {
       appending = new Appending(this, address, retentionOf(channel.contract, this.#limits));
@@ -82,7 +88,8 @@ export class Topics implements Disposable {
   use(channel: Channel, address: string, toJson: JsonPayload): Topic {
     let topic = this.#topics.get(address);
     if (topic === undefined) {
-      if (this.#topics.size >= this.#limits.topics) throw fail("too_many_topics", { count: this.#topics.size, limit: this.#limits.topics });
+      if (this.#topics.size >= this.#limits.topics)
+        throw fail("too_many_topics", { count: this.#topics.size, limit: this.#limits.topics });
       topic = new Topic({ address, channel, handle: ++this.#handles, log: this.log, queue: this.#queue, toJson });
       this.#topics.set(address, topic);
       const made = topic;

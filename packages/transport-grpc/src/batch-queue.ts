@@ -82,7 +82,8 @@ export class BatchQueue {
 
   /** The same, a batch at a time, as messages of a stream; and a last message, if it comes to a good end. */
   async *chunks<T extends object>(last?: T): AsyncGenerator<{ readonly batch: Uint8Array } | T, void> {
-    for (let batches = await this.next(); batches !== undefined; batches = await this.next()) yield { batch: batches[0]! };
+    for (let batches = await this.next(); batches !== undefined; batches = await this.next())
+      yield { batch: batches[0]! };
     if (last !== undefined && !this.#dropped) yield last;
   }
 

@@ -6,7 +6,12 @@ import type { LinkEnd } from "./link-end.ts";
 import { TRANSPORT } from "./protocol.ts";
 
 /** Resolves when the link was handed over; rejects if the stream fails before. From then on the stream feeds the link, and ends with it. */
-export async function openOver(stream: AsyncIterable<Chunk>, link: LinkEnd, opened: LinkOpened, signal: AbortSignal): Promise<void> {
+export async function openOver(
+  stream: AsyncIterable<Chunk>,
+  link: LinkEnd,
+  opened: LinkOpened,
+  signal: AbortSignal,
+): Promise<void> {
   const chunks = stream[Symbol.asyncIterator]();
   try {
     const first = await chunks.next();

@@ -1,7 +1,15 @@
 // The client half of the gRPC transport, in pages: Down for what the server sends, calls of Up for what the client does. Works over HTTP/1.1 too.
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
-import { type ClientTransport, CONTRACT, type Endpoint, fail, type Host, type LinkOpened, resolveOptions } from "@raceway/core";
+import {
+  type ClientTransport,
+  CONTRACT,
+  type Endpoint,
+  fail,
+  type Host,
+  type LinkOpened,
+  resolveOptions,
+} from "@raceway/core";
 import { openOver } from "./client-stream.ts";
 import { LinkService } from "./gen/raceway/v1/link_pb.ts";
 import { LinkEnd } from "./link-end.ts";
@@ -13,11 +21,15 @@ export type { GrpcWebOptions } from "./options.ts";
 export function grpc(given: GrpcWebOptions = {}): ClientTransport {
   const options = resolveOptions(TRANSPORT, grpcWebTable, given);
   const traits = linkTraits(options.maxBatchBytes);
-  const fetchThis: typeof fetch = (input, init) => fetch(input, { ...init, cache: "no-store", credentials: options.credentials ? "include" : "same-origin" });
+  const fetchThis: typeof fetch = (input, init) =>
+    fetch(input, { ...init, cache: "no-store", credentials: options.credentials ? "include" : "same-origin" });
   const open = async (host: Host, endpoint: Endpoint, opened: LinkOpened, signal: AbortSignal): Promise<void> => {
     if (signal.aborted) throw fail("transport_failed", { transport: TRANSPORT, detail: "the attempt was called off" });
     const common = { baseUrl: `${endpoint.url}${endpoint.path}/${TRANSPORT}`, useBinaryFormat: true, fetch: fetchThis };
-    const client = createClient(LinkService, options.protocol === "grpc-web" ? createGrpcWebTransport(common) : createConnectTransport(common));
+    const client = createClient(
+      LinkService,
+      options.protocol === "grpc-web" ? createGrpcWebTransport(common) : createConnectTransport(common),
+    );
     const stop = new AbortController();
     const cut = (): void => stop.abort();
     const { hostname, protocol } = new URL(endpoint.url);
@@ -30,12 +42,19 @@ export function grpc(given: GrpcWebOptions = {}): ClientTransport {
       cut,
     });
     let id = "";
-    const down = client.down({}, { signal: stop.signal, onHeader: (headers) => void (id = headers.get(LINK_HEADER) ?? "") });
+    const down = client.down(
+      {},
+      { signal: stop.signal, onHeader: (headers) => void (id = headers.get(LINK_HEADER) ?? "") },
+    );
     const upload = async (): Promise<void> => {
       const headers = { [LINK_HEADER]: id };
       try {
         let number = 0;
-        for (let batch = await link.queue.next(UP_BYTES); batch !== undefined; batch = await link.queue.next(UP_BYTES)) {
+        for (
+          let batch = await link.queue.next(UP_BYTES);
+          batch !== undefined;
+          batch = await link.queue.next(UP_BYTES)
+        ) {
           await client.up({ number: ++number, batch }, { headers, signal: stop.signal });
         }
         if (!stop.signal.aborted) await client.up({ number: ++number, end: true }, { headers, signal: stop.signal });

@@ -1,12 +1,20 @@
 // The client half of the gRPC transport, in Node: one call of Pipe over HTTP/2 for each link. Pages get client-web.ts in its place.
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
-import { type ClientTransport, CONTRACT, type Endpoint, fail, type Host, type LinkOpened, resolveOptions } from "@raceway/core";
+import {
+  type ClientTransport,
+  CONTRACT,
+  type Endpoint,
+  fail,
+  type Host,
+  type LinkOpened,
+  resolveOptions,
+} from "@raceway/core";
 import { openOver } from "./client-stream.ts";
 import { LinkService } from "./gen/raceway/v1/link_pb.ts";
 import { LinkEnd } from "./link-end.ts";
-import { type GrpcClientOptions, grpcClientTable } from "./options.ts";
 import { Connection } from "./node-connection.ts";
+import { type GrpcClientOptions, grpcClientTable } from "./options.ts";
 import { linkTraits, TRANSPORT } from "./protocol.ts";
 
 export type { GrpcClientOptions } from "./options.ts";
@@ -32,12 +40,27 @@ export function grpc(given: GrpcClientOptions = {}): ClientTransport {
       takesBytes: options.maxBatchBytes,
       cut,
     });
-    const common = { baseUrl: `${endpoint.url}${endpoint.path}/${TRANSPORT}`, sessionManager, useBinaryFormat: true, acceptCompression: [], readMaxBytes: options.maxBatchBytes + 1_024 };
+    const common = {
+      baseUrl: `${endpoint.url}${endpoint.path}/${TRANSPORT}`,
+      sessionManager,
+      useBinaryFormat: true,
+      acceptCompression: [],
+      readMaxBytes: options.maxBatchBytes + 1_024,
+    };
     const transport =
-      options.protocol === "grpc" ? createGrpcTransport(common) : options.protocol === "grpc-web" ? createGrpcWebTransport({ ...common, httpVersion: "2" }) : createConnectTransport({ ...common, httpVersion: "2" });
+      options.protocol === "grpc"
+        ? createGrpcTransport(common)
+        : options.protocol === "grpc-web"
+          ? createGrpcWebTransport({ ...common, httpVersion: "2" })
+          : createConnectTransport({ ...common, httpVersion: "2" });
     signal.addEventListener("abort", cut, { once: true });
     try {
-      await openOver(createClient(LinkService, transport).pipe(link.queue.chunks({ end: true }), { signal: stop.signal }), link, opened, signal);
+      await openOver(
+        createClient(LinkService, transport).pipe(link.queue.chunks({ end: true }), { signal: stop.signal }),
+        link,
+        opened,
+        signal,
+      );
     } catch (error) {
       link.queue.drop();
       cut();

@@ -5,8 +5,8 @@ import { type ServedTransport, transportSubject } from "@raceway/testkit";
 import { faultProxy } from "@raceway/testkit/node";
 import { describeLink } from "@raceway/testkit/vitest";
 import { describe } from "vitest";
-import { grpc } from "./client.ts";
 import { grpc as grpcWeb } from "./client-web.ts";
+import { grpc } from "./client.ts";
 import { grpc as grpcServer } from "./server.ts";
 
 const { batchBytes: maxBatchBytes } = resolveLimits();
@@ -25,8 +25,10 @@ async function serve(opened: LinkOpened): Promise<ServedTransport> {
 }
 
 for (const protocol of ["grpc", "grpc-web", "connect"] as const) {
-  describe(`Pipe over ${protocol}`, () => describeLink(transportSubject({ client: grpc({ protocol, maxBatchBytes }), serve })));
+  describe(`Pipe over ${protocol}`, () =>
+    describeLink(transportSubject({ client: grpc({ protocol, maxBatchBytes }), serve })));
 }
 for (const protocol of ["grpc-web", "connect"] as const) {
-  describe(`Down and Up over ${protocol}`, () => describeLink(transportSubject({ client: grpcWeb({ protocol, maxBatchBytes }), serve })));
+  describe(`Down and Up over ${protocol}`, () =>
+    describeLink(transportSubject({ client: grpcWeb({ protocol, maxBatchBytes }), serve })));
 }

@@ -1,6 +1,16 @@
 // One end of a link, client or server: what both do alike with a queue out, a stream in, and the ways in which they end.
 import { ConnectError } from "@connectrpc/connect";
-import { type Clock, fail, type Link, type LinkOpened, type LinkReceiver, type LinkTraits, type Logger, type Peer, type Timer } from "@raceway/core";
+import {
+  type Clock,
+  fail,
+  type Link,
+  type LinkOpened,
+  type LinkReceiver,
+  type LinkTraits,
+  type Logger,
+  type Peer,
+  type Timer,
+} from "@raceway/core";
 import { BatchQueue } from "./batch-queue.ts";
 import { CLOSE_MS, joinParts, lostError, toldError, TRANSPORT } from "./protocol.ts";
 

@@ -1,5 +1,12 @@
 // One HTTP/2 connection for one link: never pooled, never opened again, and gone when the link is.
-import { type ClientHttp2Session, type ClientHttp2Stream, type ClientSessionRequestOptions, connect, constants, type OutgoingHttpHeaders } from "node:http2";
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type ClientSessionRequestOptions,
+  connect,
+  constants,
+  type OutgoingHttpHeaders,
+} from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /** A session manager as Connect's transports take it. */
@@ -15,7 +22,12 @@ export class Connection {
     this.#session.on("error", (error: Error) => (this.#error ??= error));
   }
 
-  async request(method: string, path: string, headers: OutgoingHttpHeaders, options: Omit<ClientSessionRequestOptions, "signal">): Promise<ClientHttp2Stream> {
+  async request(
+    method: string,
+    path: string,
+    headers: OutgoingHttpHeaders,
+    options: Omit<ClientSessionRequestOptions, "signal">,
+  ): Promise<ClientHttp2Stream> {
     const session = this.#session;
     if (session.connecting) {
       await new Promise<void>((resolve) => {
@@ -23,7 +35,8 @@ export class Connection {
         session.once("close", () => resolve());
       });
     }
-    if (session.destroyed || session.closed) throw this.#error ?? new ConnectError("the connection was closed", Code.Canceled);
+    if (session.destroyed || session.closed)
+      throw this.#error ?? new ConnectError("the connection was closed", Code.Canceled);
     return session.request({ ...headers, ":method": method, ":path": path }, options);
   }
 

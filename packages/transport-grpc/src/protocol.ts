@@ -16,7 +16,12 @@ export const CLOSE_MS = 5_000;
 /** Batches go into one call of Up while they are smaller than this in all; a larger one goes alone. */
 export const UP_BYTES = 32_768;
 
-export const linkTraits = (maxBatchBytes: number): LinkTraits => ({ binary: true, duplex: true, push: true, maxBatchBytes });
+export const linkTraits = (maxBatchBytes: number): LinkTraits => ({
+  binary: true,
+  duplex: true,
+  push: true,
+  maxBatchBytes,
+});
 
 /** One batch of its parts. The parts may be on their way to other links, so a single one is taken as it is and only read. */
 export function joinParts(parts: readonly Uint8Array[], bytes: number): Uint8Array {

@@ -19,7 +19,12 @@ export class CrossOrigin {
   constructor(host: TransportHost, credentials: boolean) {
     const nobody = { address: "", secure: false, header: () => undefined };
     if (credentials && host.allowsOrigin("https://any-origin.invalid", nobody)) {
-      throw fail("option_invalid", { part: TRANSPORT, option: "credentials", value: "true", expected: "false, or a list of allowed origins instead of all" });
+      throw fail("option_invalid", {
+        part: TRANSPORT,
+        option: "credentials",
+        value: "true",
+        expected: "false, or a list of allowed origins instead of all",
+      });
     }
     this.#host = host;
     this.#credentials = credentials ? { "access-control-allow-credentials": "true" } : {};
@@ -54,6 +59,10 @@ export class CrossOrigin {
 
   #refuse(exchange: HttpExchange, who: string): undefined {
     const message = `Pages ${who} may not talk to this server. Add the origin to allowedOrigins.`;
-    exchange.reply(403, { ...VARY, "content-type": "application/json", "cache-control": "no-store" }, new TextEncoder().encode(`${JSON.stringify({ code: "permission_denied", message })}\n`));
+    exchange.reply(
+      403,
+      { ...VARY, "content-type": "application/json", "cache-control": "no-store" },
+      new TextEncoder().encode(`${JSON.stringify({ code: "permission_denied", message })}\n`),
+    );
   }
 }

@@ -1,7 +1,7 @@
 // Lets Node's exchanges in to Connect's handlers: finds the handler by its path, checks the origin, and bounds slow bodies.
 import { Code, ConnectError, type ConnectRouter, createConnectRouter, createContextValues } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { type Clock, type HttpExchange, type Logger, peer } from "@raceway/core";
 import type { CrossOrigin } from "./server-cross-origin.ts";
 import { type CallStream, callStream } from "./server-service.ts";
@@ -41,21 +41,29 @@ export class Door {
     const request = exchange.node.request as NodeRequest;
     const response = exchange.node.response as NodeResponse;
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-    if (handler.method.methodKind === "unary" || handler.method.methodKind === "server_streaming") this.#bound(request, response);
+    if (handler.method.methodKind === "unary" || handler.method.methodKind === "server_streaming")
+      this.#bound(request, response);
     void this.#call(handler, exchange, request, response);
     return true;
   }
 
-  async #call(handler: UniversalHandler, exchange: HttpExchange, request: NodeRequest, response: NodeResponse): Promise<void> {
-    const context = createContextValues()
-      .set(peer, exchange.peer)
-      .set(callStream, streamOf(response));
+  async #call(
+    handler: UniversalHandler,
+    exchange: HttpExchange,
+    request: NodeRequest,
+    response: NodeResponse,
+  ): Promise<void> {
+    const context = createContextValues().set(peer, exchange.peer).set(callStream, streamOf(response));
     try {
-      await universalResponseToNodeResponse(await handler(universalRequestFromNodeRequest(request, response, undefined, context)), response);
+      await universalResponseToNodeResponse(
+        await handler(universalRequestFromNodeRequest(request, response, undefined, context)),
+        response,
+      );
     } catch (reason) {
       // The client is gone, mostly. What a handler throws has become an answer before it comes here.
       const error = ConnectError.from(reason);
-      if (error.code !== Code.Aborted && error.code !== Code.Canceled) this.#setup.log.debug("an exchange failed", { path: exchange.path, error });
+      if (error.code !== Code.Aborted && error.code !== Code.Canceled)
+        this.#setup.log.debug("an exchange failed", { path: exchange.path, error });
       cut(response);
     }
   }
@@ -67,7 +75,10 @@ export class Door {
       if (request.complete) return;
       if (!response.headersSent) {
         response.writeHead(408, { connection: "close", "content-type": "application/json" } as Record<string, string>);
-        response.end(`${JSON.stringify({ code: "deadline_exceeded", message: `The request body did not arrive within ${this.#setup.bodyMs} ms.` })}\n`, () => cut(response));
+        response.end(
+          `${JSON.stringify({ code: "deadline_exceeded", message: `The request body did not arrive within ${this.#setup.bodyMs} ms.` })}\n`,
+          () => cut(response),
+        );
       } else cut(response);
     });
     response.once("close", () => timer[Symbol.dispose]());

@@ -1,5 +1,12 @@
 // The link service of a server: Pipe, Down and Up, as link.proto says.
-import { Code, ConnectError, type ContextKey, createContextKey, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ContextKey,
+  createContextKey,
+  type HandlerContext,
+  type ServiceImpl,
+} from "@connectrpc/connect";
 import { fail, type LinkTraits, peer, reasonOf, type TransportHost } from "@raceway/core";
 import type { Chunk, LinkService, UpRequest, UpResponse } from "./gen/raceway/v1/link_pb.ts";
 import { LinkEnd } from "./link-end.ts";
@@ -13,7 +20,9 @@ export interface CallStream {
   cut(): void;
 }
 /** Set by the door for each exchange. */
-export const callStream: ContextKey<CallStream | undefined> = createContextKey(undefined, { description: "exchange under the call" });
+export const callStream: ContextKey<CallStream | undefined> = createContextKey(undefined, {
+  description: "exchange under the call",
+});
 
 type ChunkInit = { readonly batch: Uint8Array };
 const OPENED: ChunkInit = { batch: new Uint8Array(0) };
@@ -61,10 +70,14 @@ export class LinkServer implements ServiceImpl<typeof LinkService> {
 
   async up({ number, batch, end }: UpRequest, context: HandlerContext): Promise<Partial<UpResponse>> {
     const link = this.#split.get(context.requestHeader.get(LINK_HEADER) ?? "");
-    if (link === undefined) throw new ConnectError("There is no such link, or it is over. Open another.", Code.NotFound);
+    if (link === undefined)
+      throw new ConnectError("There is no such link, or it is over. Open another.", Code.NotFound);
     if (number === link.number && number > 0 && !link.busy) return {}; // sent again by something on the way: it was taken
     if (number !== link.number + 1 || link.busy) {
-      const error = fail("count_invalid", { count: number, have: `the next upload is number ${link.number + 1}, after the one before was answered` });
+      const error = fail("count_invalid", {
+        count: number,
+        have: `the next upload is number ${link.number + 1}, after the one before was answered`,
+      });
       link.end.close(error);
       throw error;
     }
@@ -129,7 +142,12 @@ export class LinkServer implements ServiceImpl<typeof LinkService> {
 
   /** Connect refuses a message above its limit by the length before it. */
   #tooLarge(error: unknown): ConnectError | undefined {
-    const match = error instanceof ConnectError && error.code === Code.ResourceExhausted && reasonOf(error) === undefined ? /^message size (\d+)/.exec(error.rawMessage) : null;
-    return match === null ? undefined : fail("batch_too_large", { bytes: Number(match[1]), limit: this.#host.maxBatchBytes });
+    const match =
+      error instanceof ConnectError && error.code === Code.ResourceExhausted && reasonOf(error) === undefined
+        ? /^message size (\d+)/.exec(error.rawMessage)
+        : null;
+    return match === null
+      ? undefined
+      : fail("batch_too_large", { bytes: Number(match[1]), limit: this.#host.maxBatchBytes });
   }
 }

@@ -2,7 +2,11 @@ import { request as httpRequest } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { create, createFileRegistry, type DescService, toBinary } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema, MethodOptions_IdempotencyLevel, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
+import {
+  FileDescriptorProtoSchema,
+  MethodOptions_IdempotencyLevel,
+  file_google_protobuf_wrappers,
+} from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient, makeAnyClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { fail, type Link, type LinkReceiver, type Logger, peer, reasonOf, type TransportHost } from "@raceway/core";
@@ -25,8 +29,18 @@ const echoService: DescService = createFileRegistry(
       {
         name: "EchoService",
         method: [
-          { name: "Say", inputType: ".google.protobuf.StringValue", outputType: ".google.protobuf.StringValue", options: { idempotencyLevel: MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS } },
-          { name: "Count", inputType: ".google.protobuf.StringValue", outputType: ".google.protobuf.StringValue", serverStreaming: true },
+          {
+            name: "Say",
+            inputType: ".google.protobuf.StringValue",
+            outputType: ".google.protobuf.StringValue",
+            options: { idempotencyLevel: MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS },
+          },
+          {
+            name: "Count",
+            inputType: ".google.protobuf.StringValue",
+            outputType: ".google.protobuf.StringValue",
+            serverStreaming: true,
+          },
         ],
       },
     ],
@@ -46,7 +60,9 @@ interface Setup {
   readonly opened?: () => void;
 }
 
-async function serve(setup: Setup = {}): Promise<{ url: string; port: number; links: Served[]; leave(): Promise<void> } & AsyncDisposable> {
+async function serve(
+  setup: Setup = {},
+): Promise<{ url: string; port: number; links: Served[]; leave(): Promise<void> } & AsyncDisposable> {
   const links: Served[] = [];
   const clock = nodeClock();
   const host: TransportHost = {
@@ -65,7 +81,8 @@ async function serve(setup: Setup = {}): Promise<{ url: string; port: number; li
           setup.batch?.(served, said(bytes));
         },
         drain: () => void served.log.push("drain"),
-        closed: (error) => void served.log.push(error === undefined ? "closed well" : `closed ${reasonOf(error)}: ${error.rawMessage}`),
+        closed: (error) =>
+          void served.log.push(error === undefined ? "closed well" : `closed ${reasonOf(error)}: ${error.rawMessage}`),
       };
     },
     native: {
@@ -73,7 +90,10 @@ async function serve(setup: Setup = {}): Promise<{ url: string; port: number; li
         router.service(
           echoService,
           {
-            say: ({ value }: { value: string }, context: { values: { get(key: typeof peer): { address: string } } }) => ({ value: `${value} from ${context.values.get(peer).address}` }),
+            say: (
+              { value }: { value: string },
+              context: { values: { get(key: typeof peer): { address: string } } },
+            ) => ({ value: `${value} from ${context.values.get(peer).address}` }),
             async *count({ value }: { value: string }) {
               for (let at = 1; at <= 3; at++) yield { value: `${value} ${at}` };
             },
@@ -131,13 +151,22 @@ describe("the native doors", () => {
     ["gRPC-web over HTTP/1.1", (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" })],
     ["gRPC-web over HTTP/2", (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "2" })],
     ["Connect over HTTP/1.1", (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1" })],
-    ["Connect over HTTP/2, with GET", (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", useHttpGet: true })],
+    [
+      "Connect over HTTP/2, with GET",
+      (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", useHttpGet: true }),
+    ],
   ];
   test.for(transports)("let clients of %s call the application's services", async ([, transportTo]) => {
     await using server = await serve();
     const transport = transportTo(server.url);
     const client = makeAnyClient(echoService, (method) => {
-      if (method.methodKind === "unary") return async (value: string) => ((await transport.unary(method, undefined, undefined, undefined, { value })).message as unknown as { value: string }).value;
+      if (method.methodKind === "unary")
+        return async (value: string) =>
+          (
+            (await transport.unary(method, undefined, undefined, undefined, { value })).message as unknown as {
+              value: string;
+            }
+          ).value;
       return async (value: string) => {
         const { message } = await transport.stream(method, undefined, undefined, undefined, one({ value }));
         return all(message as unknown as AsyncIterable<{ value: string }>, (item) => item.value);
@@ -154,7 +183,13 @@ describe("the native doors", () => {
     expect([answer.status, await answer.json()]).toEqual([200, "hi from 127.0.0.1"]);
     const got = await fetch(`${server.url}/echo.v1.EchoService/Say?encoding=json&message=%22hi%22`);
     expect([got.status, await got.json()]).toEqual([200, "hi from 127.0.0.1"]);
-    for (const path of ["/echo.v1.EchoService/Nothing", "/echo.v1.EchoService", "/other", "/raceway/grpc/echo.v1.EchoService/Say", "/raceway/grpc"]) {
+    for (const path of [
+      "/echo.v1.EchoService/Nothing",
+      "/echo.v1.EchoService",
+      "/other",
+      "/raceway/grpc/echo.v1.EchoService/Say",
+      "/raceway/grpc",
+    ]) {
       const refused = await post(server.url + path, '"hi"');
       expect([path, refused.status]).toEqual([path, 404]);
       await refused.body?.cancel();
@@ -166,7 +201,11 @@ describe("the native doors", () => {
     const url = `${server.url}/echo.v1.EchoService/Say`;
     const preflight = await fetch(url, {
       method: "OPTIONS",
-      headers: { origin: "https://good.example", "access-control-request-method": "POST", "access-control-request-headers": "content-type, x-tenant" },
+      headers: {
+        origin: "https://good.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "content-type, x-tenant",
+      },
     });
     expect(preflight.status).toBe(204);
     expect(Object.fromEntries([...preflight.headers].filter(([name]) => name.startsWith("access-control")))).toEqual({
@@ -175,16 +214,35 @@ describe("the native doors", () => {
       "access-control-allow-headers": "content-type, x-tenant",
       "access-control-max-age": "7200",
     });
-    const hostile = await fetch(url, { method: "OPTIONS", headers: { origin: "https://good.example", "access-control-request-headers": "a(b)" } });
+    const hostile = await fetch(url, {
+      method: "OPTIONS",
+      headers: { origin: "https://good.example", "access-control-request-headers": "a(b)" },
+    });
     expect(hostile.headers.get("access-control-allow-headers")).not.toContain("a(b)");
     const good = await post(url, '"hi"', { origin: "https://good.example" });
-    expect([good.status, good.headers.get("access-control-allow-origin"), good.headers.get("vary")]).toEqual([200, "https://good.example", "origin"]);
+    expect([good.status, good.headers.get("access-control-allow-origin"), good.headers.get("vary")]).toEqual([
+      200,
+      "https://good.example",
+      "origin",
+    ]);
     expect(good.headers.get("access-control-expose-headers")).toContain("Grpc-Status");
     expect(good.headers.get("access-control-allow-credentials")).toBeNull();
-    for (const headers of [{ origin: "https://evil.example" }, { origin: "null" }, { "sec-fetch-site": "cross-site" }]) {
+    for (const headers of [
+      { origin: "https://evil.example" },
+      { origin: "null" },
+      { "sec-fetch-site": "cross-site" },
+    ]) {
       for (const method of ["OPTIONS", "POST", "GET"]) {
-        const refused = await fetch(`${url}?encoding=json&message=%22hi%22`, { method, headers: { ...headers, "content-type": "application/json" }, ...(method === "POST" ? { body: '"hi"' } : {}) });
-        expect([method, refused.status, refused.headers.get("access-control-allow-origin")]).toEqual([method, 403, null]);
+        const refused = await fetch(`${url}?encoding=json&message=%22hi%22`, {
+          method,
+          headers: { ...headers, "content-type": "application/json" },
+          ...(method === "POST" ? { body: '"hi"' } : {}),
+        });
+        expect([method, refused.status, refused.headers.get("access-control-allow-origin")]).toEqual([
+          method,
+          403,
+          null,
+        ]);
         await refused.body?.cancel();
       }
     }
@@ -195,12 +253,17 @@ describe("the native doors", () => {
     const answer = await post(`${server.url}/echo.v1.EchoService/Say`, '"hi"', { origin: "https://good.example" });
     expect(answer.headers.get("access-control-allow-credentials")).toBe("true");
     await answer.body?.cancel();
-    await expect(serve({ options: { credentials: true }, host: { allowsOrigin: () => true } })).rejects.toThrow("grpc: option credentials is true, expected false, or a list of allowed origins");
+    await expect(serve({ options: { credentials: true }, host: { allowsOrigin: () => true } })).rejects.toThrow(
+      "grpc: option credentials is true, expected false, or a list of allowed origins",
+    );
   });
 
   test("do not wait for ever for the body of a call", async () => {
     await using server = await serve({ options: { bodyMs: 50 } });
-    const request = httpRequest(`${server.url}/echo.v1.EchoService/Say`, { method: "POST", headers: { "content-type": "application/json", "content-length": "10" } });
+    const request = httpRequest(`${server.url}/echo.v1.EchoService/Say`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "content-length": "10" },
+    });
     const status = new Promise((resolve, reject) => {
       request.on("response", (response) => resolve(response.resume().statusCode));
       request.on("error", reject);
@@ -215,7 +278,10 @@ describe("links", () => {
   test("are opened below the transport's path and at the service's own, with the error that HTTP/1.1 cannot stream both ways", async () => {
     await using server = await serve();
     for (const path of ["/raceway/grpc/raceway.v1.LinkService/Pipe", "/raceway.v1.LinkService/Pipe"]) {
-      const refused = await fetch(server.url + path, { method: "POST", headers: { "content-type": "application/connect+proto" } });
+      const refused = await fetch(server.url + path, {
+        method: "POST",
+        headers: { "content-type": "application/connect+proto" },
+      });
       expect([path, refused.status]).toEqual([path, 505]);
     }
     const chunks = createClient(LinkService, createGrpcTransport({ baseUrl: server.url })).pipe(one({ end: true }));
@@ -228,8 +294,18 @@ describe("links", () => {
       await using server = await serve();
       const { link, log } = await openLink(server.url);
       link.send([new Uint8Array(bytes)]);
-      await expect.poll(() => server.links[0]!.log).toEqual([expect.stringMatching(new RegExp(`^closed batch_too_large: Batch of ${String(bytes).slice(0, -1)}\\d bytes exceeds maxBatchBytes 10000`))]);
-      await expect.poll(() => log).toEqual([expect.stringContaining("the stream failed with ResourceExhausted batch_too_large")]);
+      await expect
+        .poll(() => server.links[0]!.log)
+        .toEqual([
+          expect.stringMatching(
+            new RegExp(
+              `^closed batch_too_large: Batch of ${String(bytes).slice(0, -1)}\\d bytes exceeds maxBatchBytes 10000`,
+            ),
+          ),
+        ]);
+      await expect
+        .poll(() => log)
+        .toEqual([expect.stringContaining("the stream failed with ResourceExhausted batch_too_large")]);
       expect(server.links[0]!.got).toEqual([]);
     }
   });
@@ -238,7 +314,9 @@ describe("links", () => {
     await using server = await serve();
     const { log } = await openLink(server.url);
     server.links[0]!.link.close(new ConnectError("the password is 1234", Code.Internal));
-    await expect.poll(() => log).toEqual(["The grpc link ended: the stream failed with Internal. The session resumes on the next link."]);
+    await expect
+      .poll(() => log)
+      .toEqual(["The grpc link ended: the stream failed with Internal. The session resumes on the next link."]);
     const second = await openLink(server.url);
     server.links[1]!.link.close(fail("hello_timeout", { ms: 1 }));
     await expect.poll(() => second.log).toEqual([expect.stringContaining("DeadlineExceeded hello_timeout")]);
@@ -247,11 +325,17 @@ describe("links", () => {
   test("end with an error when the client's stream ends without a word, whatever it looks like", async () => {
     await using server = await serve();
     const session = connectHttp2(server.url);
-    const stream = session.request({ ":method": "POST", ":path": "/raceway.v1.LinkService/Pipe", "content-type": "application/grpc" });
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/raceway.v1.LinkService/Pipe",
+      "content-type": "application/grpc",
+    });
     stream.write(envelope(toBinary(ChunkSchema, create(ChunkSchema, { batch: text("hello") }))));
     await expect.poll(() => server.links[0]?.got).toEqual(["hello"]);
     stream.end();
-    await expect.poll(() => server.links[0]!.log).toEqual([expect.stringContaining("closed link_closed: The grpc link ended: the connection was lost.")]);
+    await expect
+      .poll(() => server.links[0]!.log)
+      .toEqual([expect.stringContaining("closed link_closed: The grpc link ended: the connection was lost.")]);
     session.destroy();
   });
 
@@ -261,7 +345,11 @@ describe("links", () => {
       const socket = connectTcp({ port: server.port, host: "127.0.0.1", allowHalfOpen: true });
       const session = connectHttp2(server.url, { createConnection: () => socket });
       session.on("error", () => {});
-      const stream = session.request({ ":method": "POST", ":path": "/raceway.v1.LinkService/Pipe", "content-type": "application/grpc" });
+      const stream = session.request({
+        ":method": "POST",
+        ":path": "/raceway.v1.LinkService/Pipe",
+        "content-type": "application/grpc",
+      });
       stream.on("error", () => {});
       await expect.poll(() => server.links.length).toBe(at + 1);
       if (at === 0) socket.resetAndDestroy();
@@ -283,7 +371,12 @@ describe("links", () => {
     ];
     for (const [body, headers, expected] of bodies) {
       const before = server.links.length;
-      const stream = session.request({ ":method": "POST", ":path": "/raceway.v1.LinkService/Pipe", "content-type": "application/grpc", ...headers });
+      const stream = session.request({
+        ":method": "POST",
+        ":path": "/raceway.v1.LinkService/Pipe",
+        "content-type": "application/grpc",
+        ...headers,
+      });
       stream.resume();
       stream.write(body);
       await new Promise((resolve) => stream.once("close", resolve).once("end", resolve));
@@ -309,7 +402,10 @@ describe("links", () => {
         if (string === "bad") throw new Error("a mistake");
       },
     });
-    const refused = await openLink(server.url).then(({ log: ended }) => ended, (error: ConnectError) => [error.rawMessage]);
+    const refused = await openLink(server.url).then(
+      ({ log: ended }) => ended,
+      (error: ConnectError) => [error.rawMessage],
+    );
     await expect.poll(() => refused).toEqual([expect.stringMatching(/Unknown|Internal/)]);
     const bad = await openLink(server.url);
     const good = await openLink(server.url);
@@ -336,20 +432,34 @@ describe("links", () => {
 
 describe("links of Down and Up", () => {
   /** Speaks the service by hand: what a page does, and what it should not. */
-  async function openDown(url: string): Promise<{ id: string; ended: Promise<number[]>; up(number: number, batches: string[], end?: boolean): Promise<unknown>; stop(): void }> {
+  async function openDown(url: string): Promise<{
+    id: string;
+    ended: Promise<number[]>;
+    up(number: number, batches: string[], end?: boolean): Promise<unknown>;
+    stop(): void;
+  }> {
     const client = createClient(LinkService, createGrpcWebTransport({ baseUrl: url, httpVersion: "1.1" }));
     const stop = new AbortController();
     let id = "";
-    const chunks = client.down({}, { signal: stop.signal, onHeader: (headers) => void (id = headers.get("raceway-link") ?? "") })[Symbol.asyncIterator]();
+    const chunks = client
+      .down({}, { signal: stop.signal, onHeader: (headers) => void (id = headers.get("raceway-link") ?? "") })
+      [Symbol.asyncIterator]();
     await chunks.next();
     const rest = async (): Promise<number[]> => {
       const sizes: number[] = [];
-      for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) sizes.push(next.value.batch.length);
+      for (let next = await chunks.next(); next.done !== true; next = await chunks.next())
+        sizes.push(next.value.batch.length);
       return sizes;
     };
     const ended = rest();
     ended.catch(() => {});
-    return { id, ended, stop: () => stop.abort(), up: (number, batches, end = false) => client.up({ number, batch: batches.map(text), end }, { headers: { "raceway-link": id } }) };
+    return {
+      id,
+      ended,
+      stop: () => stop.abort(),
+      up: (number, batches, end = false) =>
+        client.up({ number, batch: batches.map(text), end }, { headers: { "raceway-link": id } }),
+    };
   }
 
   test("take numbered uploads in order, an upload that is repeated only once, and end when the client says so", async () => {
@@ -385,14 +495,18 @@ describe("links of Down and Up", () => {
     const { id, up, stop } = await openDown(server.url);
     const client = createClient(LinkService, createConnectTransport({ baseUrl: server.url, httpVersion: "1.1" }));
     for (const headers of [{}, { "raceway-link": "" }, { "raceway-link": `${id.slice(0, -1)}_` }]) {
-      await expect(client.up({ number: 1, batch: [text("forged")] }, { headers })).rejects.toThrow("There is no such link");
+      await expect(client.up({ number: 1, batch: [text("forged")] }, { headers })).rejects.toThrow(
+        "There is no such link",
+      );
     }
     await up(1, ["mine"]);
     expect(server.links[0]!.got).toEqual(["mine"]);
     const second = await openDown(server.url);
     expect(second.id).not.toBe(id);
     stop();
-    await expect.poll(() => server.links[0]!.log).toEqual([expect.stringContaining("closed link_closed: The grpc link ended: the connection was lost.")]);
+    await expect
+      .poll(() => server.links[0]!.log)
+      .toEqual([expect.stringContaining("closed link_closed: The grpc link ended: the connection was lost.")]);
     await expect(up(2, ["late"])).rejects.toThrow("There is no such link");
     second.stop();
   });

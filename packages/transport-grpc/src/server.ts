@@ -1,6 +1,13 @@
 // The server half of the gRPC transport: links through `raceway.v1.LinkService`, and the app's own services for clients that know nothing of Raceway.
 import type { ConnectRouterOptions } from "@connectrpc/connect";
-import { CONTRACT, fail, resolveOptions, type ServerTransport, type TransportHost, type TransportRoutes } from "@raceway/core";
+import {
+  CONTRACT,
+  fail,
+  resolveOptions,
+  type ServerTransport,
+  type TransportHost,
+  type TransportRoutes,
+} from "@raceway/core";
 import { LinkService } from "./gen/raceway/v1/link_pb.ts";
 import { type GrpcServerOptions, grpcServerTable } from "./options.ts";
 import { linkTraits, TRANSPORT, UP_BYTES } from "./protocol.ts";
@@ -47,7 +54,8 @@ export function grpc(given: GrpcServerOptions = {}): ServerTransport {
         // Links are answered below the transport's own path too: proxies can send that path here, and clients ask there.
         request(exchange) {
           const path = exchange.path.slice(host.path.length);
-          if (!path.startsWith(`/${LinkService.typeName}/`) || !door.answer(exchange, path)) exchange.reply(404, {}, new TextEncoder().encode(`${fail("channel_unknown", { path }).rawMessage}\n`));
+          if (!path.startsWith(`/${LinkService.typeName}/`) || !door.answer(exchange, path))
+            exchange.reply(404, {}, new TextEncoder().encode(`${fail("channel_unknown", { path }).rawMessage}\n`));
         },
         native: (exchange) => door.answer(exchange, exchange.path),
         [Symbol.asyncDispose]: () => links[Symbol.asyncDispose](),

@@ -5,7 +5,18 @@ import {
   readAnswer, readBatches, readReason, readRefusal, takeBatches, TEXT_BATCHES_TYPE, type Timer, type WaitingBatch, writeBatches, writeReason,
 } from "@raceway/core"; // prettier-ignore
 import type { ResolvedPollClient } from "./options.ts";
-import { CLOSE_HEADER, HIGH_WATER_BYTES, LINK_HEADER, OPEN_HEADER, PAUSE_HEADER, POLL_HEADER, SETTLE_MS, TRANSPORT, WINDOW, writeHead } from "./protocol.ts";
+import {
+  CLOSE_HEADER,
+  HIGH_WATER_BYTES,
+  LINK_HEADER,
+  OPEN_HEADER,
+  PAUSE_HEADER,
+  POLL_HEADER,
+  SETTLE_MS,
+  TRANSPORT,
+  WINDOW,
+  writeHead,
+} from "./protocol.ts";
 
 export interface ClientLinkHost {
   readonly host: Host;
@@ -232,13 +243,17 @@ export class ClientLink implements Link {
       timer[Symbol.dispose]();
       if (!this.#isCurrent(request, controller)) return;
       if (isOurs(error)) return this.#die(error as ConnectError);
-      passing = controller.signal.aborted ? `no answer came within ${Math.round(request.holdMs + this.#options.timeoutMs)} ms` : fetchFailure(error);
+      passing = controller.signal.aborted
+        ? `no answer came within ${Math.round(request.holdMs + this.#options.timeoutMs)} ms`
+        : fetchFailure(error);
     }
     this.#retry(request, passing, clock.now() - began);
   }
 
   #isCurrent(request: Request, controller: AbortController): boolean {
-    return this.#state !== "over" && request.controller === controller && this.#requests.get(request.number) === request;
+    return (
+      this.#state !== "over" && request.controller === controller && this.#requests.get(request.number) === request
+    );
   }
 
   #retry(request: Request, detail: string, tookMs: number): void {
@@ -260,7 +275,14 @@ export class ClientLink implements Link {
   #requestOf({ number, body, holdMs, takes, close }: Request, signal: AbortSignal | null): RequestInit {
     const headers: Record<string, string> = {
       "content-type": this.#text ? TEXT_BATCHES_TYPE : BATCHES_TYPE,
-      [POLL_HEADER]: writeHead({ number, received: this.#received, holdMs, maxBytes: this.#options.maxBatchBytes, nextMs: this.#options.mode === "long" ? 0 : this.#options.intervalMs, takes }),
+      [POLL_HEADER]: writeHead({
+        number,
+        received: this.#received,
+        holdMs,
+        maxBytes: this.#options.maxBatchBytes,
+        nextMs: this.#options.mode === "long" ? 0 : this.#options.intervalMs,
+        takes,
+      }),
     };
     if (this.#name === undefined) headers[OPEN_HEADER] = this.#opening;
     else headers[LINK_HEADER] = this.#name;
@@ -279,10 +301,22 @@ export class ClientLink implements Link {
 
   /** Lets the server know of a close with an error, without waiting for anything. */
   #tell(error: ConnectError): void {
-    const last: Request = { number: this.#next, body: new Uint8Array(0), holdMs: 0, takes: false, close: writeReason(error), tries: 0, cut: false, controller: undefined, timer: undefined };
+    const last: Request = {
+      number: this.#next,
+      body: new Uint8Array(0),
+      holdMs: 0,
+      takes: false,
+      close: writeReason(error),
+      tries: 0,
+      cut: false,
+      controller: undefined,
+      timer: undefined,
+    };
     // The server finds a link that it has not named yet by the number of its opening.
     const told = this.#name === undefined ? { ...last, number: 1 } : last;
-    this.#fetch(this.#url, this.#requestOf(told, null)).then((response) => response.body?.cancel(), ignore).catch(ignore);
+    this.#fetch(this.#url, this.#requestOf(told, null))
+      .then((response) => response.body?.cancel(), ignore)
+      .catch(ignore);
   }
 
   // ---- down
@@ -290,12 +324,21 @@ export class ClientLink implements Link {
   async #read(response: Response): Promise<Answer> {
     const name = response.headers.get(LINK_HEADER);
     const type = response.headers.get("content-type");
-    if (type !== (this.#text ? TEXT_BATCHES_TYPE : BATCHES_TYPE)) throw fail("request_malformed", { transport: TRANSPORT, detail: `the answer has content type ${(type ?? "none").slice(0, 100)}` });
+    if (type !== (this.#text ? TEXT_BATCHES_TYPE : BATCHES_TYPE))
+      throw fail("request_malformed", {
+        transport: TRANSPORT,
+        detail: `the answer has content type ${(type ?? "none").slice(0, 100)}`,
+      });
     const body = await readAnswer(response, maxBodyBytes(this.#options.maxBatchBytes));
     const batches = readBatches(body, this.#text, this.#options.maxBatchBytes, TRANSPORT);
     this.#name ??= name ?? undefined;
-    if (this.#name === undefined) throw fail("request_malformed", { transport: TRANSPORT, detail: "the answer to the opening names no link" });
-    return { batches, paused: response.headers.get(PAUSE_HEADER) !== null, close: response.headers.get(CLOSE_HEADER) ?? undefined };
+    if (this.#name === undefined)
+      throw fail("request_malformed", { transport: TRANSPORT, detail: "the answer to the opening names no link" });
+    return {
+      batches,
+      paused: response.headers.get(PAUSE_HEADER) !== null,
+      close: response.headers.get(CLOSE_HEADER) ?? undefined,
+    };
   }
 
   #answered(request: Request, answer: Answer): void {
@@ -310,7 +353,9 @@ export class ClientLink implements Link {
       this.#stopped = next.paused;
       if (this.#state === "open") this.#inbox.push(...next.batches);
       if (next.close !== undefined && next.close !== "") {
-        return this.#die(fail("link_closed", { transport: TRANSPORT, detail: `the server closed it: ${readReason(next.close)}` }));
+        return this.#die(
+          fail("link_closed", { transport: TRANSPORT, detail: `the server closed it: ${readReason(next.close)}` }),
+        );
       }
       if (number === this.#lastNumber) return this.#die(undefined);
       if (next.close === "") {
@@ -336,7 +381,11 @@ export class ClientLink implements Link {
   // ---- end
 
   #fail(detail: string): void {
-    this.#die(this.#name === undefined ? fail("transport_failed", { transport: TRANSPORT, detail }) : fail("link_closed", { transport: TRANSPORT, detail }));
+    this.#die(
+      this.#name === undefined
+        ? fail("transport_failed", { transport: TRANSPORT, detail })
+        : fail("link_closed", { transport: TRANSPORT, detail }),
+    );
   }
   #die(error: ConnectError | undefined): void {
     if (this.#state === "over") return;

@@ -12,7 +12,12 @@ export interface PollClientOptions extends TableOptions {
 export function poll(given: PollClientOptions = {}): ClientTransport {
   const { fetch: injected, ...rest } = given;
   const options = resolveOptions(TRANSPORT, pollClientTable, rest);
-  const traits: LinkTraits = { binary: options.format === "binary", duplex: false, push: options.mode === "long", maxBatchBytes: options.maxBatchBytes };
+  const traits: LinkTraits = {
+    binary: options.format === "binary",
+    duplex: false,
+    push: options.mode === "long",
+    maxBatchBytes: options.maxBatchBytes,
+  };
   return {
     name: TRANSPORT,
     contract: CONTRACT,
@@ -21,8 +26,11 @@ export function poll(given: PollClientOptions = {}): ClientTransport {
     start: (host) => ({
       // The link is handed over before the first request, so that what the session says at once rides on it.
       async open(endpoint, opened, signal) {
-        if (signal.aborted) throw fail("transport_failed", { transport: TRANSPORT, detail: "the attempt was called off" });
-        new ClientLink({ host, options, traits, endpoint, fetch: injected ?? globalThis.fetch.bind(globalThis) }).open(opened);
+        if (signal.aborted)
+          throw fail("transport_failed", { transport: TRANSPORT, detail: "the attempt was called off" });
+        new ClientLink({ host, options, traits, endpoint, fetch: injected ?? globalThis.fetch.bind(globalThis) }).open(
+          opened,
+        );
       },
     }),
   };

@@ -1,5 +1,17 @@
 import { type ConnectError } from "@connectrpc/connect";
-import { BATCHES_TYPE, fail, type Link, type LinkOpened, type Peer, readBatches, reasonOf, takeBatches, TEXT_BATCHES_TYPE, type WaitingBatch, writeBatches } from "@raceway/core";
+import {
+  BATCHES_TYPE,
+  fail,
+  type Link,
+  type LinkOpened,
+  type Peer,
+  readBatches,
+  reasonOf,
+  takeBatches,
+  TEXT_BATCHES_TYPE,
+  type WaitingBatch,
+  writeBatches,
+} from "@raceway/core";
 import { fetchHandler, httpRouter } from "@raceway/server/fetch";
 import { testHost, virtualClock } from "@raceway/testkit";
 import fc from "fast-check";
@@ -52,7 +64,10 @@ interface Ask {
 }
 
 /** A server in memory on a clock that stands still. */
-async function stage(given: PollServerOptions = {}, over: { readonly maxBatchBytes?: number; readonly allowsOrigin?: (origin: string, peer: Peer) => boolean } = {}) {
+async function stage(
+  given: PollServerOptions = {},
+  over: { readonly maxBatchBytes?: number; readonly allowsOrigin?: (origin: string, peer: Peer) => boolean } = {},
+) {
   const clock = virtualClock();
   const ends: End[] = [];
   const host = testHost("server");
@@ -72,14 +87,21 @@ async function stage(given: PollServerOptions = {}, over: { readonly maxBatchByt
   const handle = fetchHandler(httpRouter([{ path: "/raceway/poll", routes }]), { clock });
   const ask = (request: Ask): Promise<Response> => {
     const { number, received = number - 1, holdMs = 25_000, takes = true, batches = [] } = request;
-    const headers: Record<string, string> = { "content-type": request.type ?? BATCHES_TYPE, [POLL_HEADER]: writeHead({ number, received, holdMs, maxBytes: 1_114_112, nextMs: 0, takes }), ...request.headers };
+    const headers: Record<string, string> = {
+      "content-type": request.type ?? BATCHES_TYPE,
+      [POLL_HEADER]: writeHead({ number, received, holdMs, maxBytes: 1_114_112, nextMs: 0, takes }),
+      ...request.headers,
+    };
     if (request.link !== undefined) headers[LINK_HEADER] = request.link;
     if (request.open !== undefined) headers[OPEN_HEADER] = request.open;
     if (request.close !== undefined) headers[CLOSE_HEADER] = request.close;
     const method = request.method ?? "POST";
     const body = request.body ?? writeBatches(batches.map(outgoing), request.type === TEXT_BATCHES_TYPE);
     if (body instanceof Uint8Array) headers["content-length"] = String(body.byteLength);
-    const init = method === "GET" || method === "OPTIONS" ? { method, headers } : { method, headers, body: body as BodyInit, duplex: "half" };
+    const init =
+      method === "GET" || method === "OPTIONS"
+        ? { method, headers }
+        : { method, headers, body: body as BodyInit, duplex: "half" };
     return handle(new Request(`${endpoint.url}${endpoint.path}/poll`, init));
   };
   /** Opens a link by hand, and gives its name. */
@@ -88,11 +110,16 @@ async function stage(given: PollServerOptions = {}, over: { readonly maxBatchByt
     const response = await answer;
     return { name: response.headers.get(LINK_HEADER)!, end: ends.at(-1)! };
   };
-  const connect = (options: PollClientOptions = {}, through: (call: () => Promise<Response>, signal: AbortSignal) => Promise<Response> = (call) => call()) => {
+  const connect = (
+    options: PollClientOptions = {},
+    through: (call: () => Promise<Response>, signal: AbortSignal) => Promise<Response> = (call) => call(),
+  ) => {
     const end = new End();
     const fetching = ((url: string, init: RequestInit) => {
       const signal = init.signal ?? new AbortController().signal;
-      const gone = new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+      const gone = new Promise<never>((_, reject) =>
+        signal.addEventListener("abort", () => reject(signal.reason as Error)),
+      );
       return Promise.race([gone, through(() => handle(new Request(url, init)), signal)]);
     }) as typeof fetch;
     const opening = client({ fetch: fetching, ...options })
@@ -106,7 +133,12 @@ const outgoing = (batch: string): WaitingBatch => ({ parts: [bytes(batch)], byte
 
 async function batchesOf(response: Response): Promise<string[]> {
   expect(response.status).toBe(200);
-  return readBatches(await response.bytes(), response.headers.get("content-type") === TEXT_BATCHES_TYPE, 1_114_112, "poll").map(text);
+  return readBatches(
+    await response.bytes(),
+    response.headers.get("content-type") === TEXT_BATCHES_TYPE,
+    1_114_112,
+    "poll",
+  ).map(text);
 }
 async function refusalOf(response: Response): Promise<string> {
   const { code, message } = (await response.json()) as { code: string; message: string };
@@ -186,7 +218,9 @@ test("a request far ahead of the others breaks the link, and no other", async ()
   const { ask, open } = await stage();
   const { name, end } = await open();
   const other = await open(["hello"], 2);
-  expect(await refusalOf(await ask({ link: name, number: 9, received: 7 }))).toMatchInlineSnapshot(`"400 invalid_argument: Request does not fit transport poll: requests are not in order. Check that both ends use the same version of the transport."`);
+  expect(await refusalOf(await ask({ link: name, number: 9, received: 7 }))).toMatchInlineSnapshot(
+    `"400 invalid_argument: Request does not fit transport poll: requests are not in order. Check that both ends use the same version of the transport."`,
+  );
   expect(end.closed?.reason).toBe("request_malformed");
   expect(other.end.closed).toBeUndefined();
 });
@@ -221,7 +255,9 @@ test("a link without requests is forgotten, and late requests are told so", asyn
   expect(end.closed).toBeUndefined();
   await clock.advance(1_100);
   expect(end.closed?.reason).toBe("link_silent");
-  expect(await refusalOf(await ask({ link: name, number: 2 }))).toMatchInlineSnapshot(`"404 not_found: There is no such poll link here, or no more. Open another; the session resumes on it."`);
+  expect(await refusalOf(await ask({ link: name, number: 2 }))).toMatchInlineSnapshot(
+    `"404 not_found: There is no such poll link here, or no more. Open another; the session resumes on it."`,
+  );
   expect(end.send("late")).toBe(false);
 });
 
@@ -289,7 +325,11 @@ test("malformed and oversized bodies break the link that they are for, and no ot
   const bodies: readonly [Uint8Array, string, string][] = [
     [Uint8Array.of(5, 1, 2), "400 invalid_argument", "request_malformed"],
     [Uint8Array.of(0x80), "400 invalid_argument", "request_malformed"],
-    [Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01), "400 invalid_argument", "request_malformed"],
+    [
+      Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01),
+      "400 invalid_argument",
+      "request_malformed",
+    ],
     [Uint8Array.of(0xd1, 0x0f), "413 resource_exhausted", "batch_too_large"],
   ];
   for (const [at, [body, answer, reason]] of bodies.entries()) {
@@ -299,7 +339,9 @@ test("malformed and oversized bodies break the link that they are for, and no ot
     expect(end.batches).toEqual(["hello"]);
   }
   const { name, end } = await open(["hello"], 99);
-  expect((await refusalOf(await ask({ link: name, number: 2, body: new Uint8Array(300_000) }))).split(":")[0]).toBe("413 resource_exhausted");
+  expect((await refusalOf(await ask({ link: name, number: 2, body: new Uint8Array(300_000) }))).split(":")[0]).toBe(
+    "413 resource_exhausted",
+  );
   expect(end.closed).toBeUndefined(); // refused before anything was read; the client gives up
   expect(ends.filter(({ closed }) => closed === undefined)).toHaveLength(1);
 });
@@ -307,7 +349,11 @@ test("malformed and oversized bodies break the link that they are for, and no ot
 test("a body that does not come in time is answered with 408, and may be sent again", async () => {
   const { ask, open, clock } = await stage();
   const { name, end } = await open();
-  const slow = ask({ link: name, number: 2, body: new ReadableStream({ start: (controller) => controller.enqueue(Uint8Array.of(2, 104)) }) });
+  const slow = ask({
+    link: name,
+    number: 2,
+    body: new ReadableStream({ start: (controller) => controller.enqueue(Uint8Array.of(2, 104)) }),
+  });
   await clock.advance(7_000);
   expect((await refusalOf(await slow)).split(":")[0]).toBe("408 deadline_exceeded");
   end.send("down");
@@ -317,7 +363,12 @@ test("a body that does not come in time is answered with 408, and may be sent ag
 
 test("pages of other origins are neither answered nor given leave to ask", async () => {
   const { ask, ends } = await stage();
-  for (const headers of [{ origin: "https://evil.example" }, { origin: `${ORIGIN}.evil.example` }, { origin: "null" }, { "sec-fetch-site": "cross-site" }]) {
+  for (const headers of [
+    { origin: "https://evil.example" },
+    { origin: `${ORIGIN}.evil.example` },
+    { origin: "null" },
+    { "sec-fetch-site": "cross-site" },
+  ]) {
     for (const method of ["POST", "OPTIONS"]) {
       const response = await ask({ open: "a".repeat(32), number: 1, headers, method });
       expect(response.status).toBe(403);
@@ -354,7 +405,9 @@ test("pages of allowed origins may read answers, and are named exactly", async (
 });
 
 test("cookies are never allowed to any origin", async () => {
-  await expect(stage({ credentials: true }, { allowsOrigin: () => true })).rejects.toThrow("credentials is true, expected false, or a list of allowed origins");
+  await expect(stage({ credentials: true }, { allowsOrigin: () => true })).rejects.toThrow(
+    "credentials is true, expected false, or a list of allowed origins",
+  );
   const { ask } = await stage({ credentials: true });
   const answer = await ask({ open: "a".repeat(32), number: 1, holdMs: 0, headers: { origin: ORIGIN } });
   expect(answer.headers.get("access-control-allow-credentials")).toBe("true");
@@ -363,7 +416,9 @@ test("cookies are never allowed to any origin", async () => {
 test("links are limited in number", async () => {
   const { ask, open } = await stage({ maxLinks: 1 });
   await open();
-  expect(await refusalOf(await ask({ open: "b".repeat(32), number: 1 }))).toMatchInlineSnapshot(`"503 resource_exhausted: 1 polling links are open, the limit is maxLinks 1."`);
+  expect(await refusalOf(await ask({ open: "b".repeat(32), number: 1 }))).toMatchInlineSnapshot(
+    `"503 resource_exhausted: 1 polling links are open, the limit is maxLinks 1."`,
+  );
 });
 
 test("a server that goes down opens no link, and ends those that are open", async () => {
@@ -385,7 +440,10 @@ test("a server that goes down opens no link, and ends those that are open", asyn
 // ---- the client
 
 test("keeps the link when answers are lost, requests are lost, and both are late: nothing lost, repeated or out of order", async () => {
-  const faults = fc.array(fc.constantFrom("pass", "pass", "pass", "lose request", "lose answer", "late", "busy"), { minLength: 30, maxLength: 60 });
+  const faults = fc.array(fc.constantFrom("pass", "pass", "pass", "lose request", "lose answer", "late", "busy"), {
+    minLength: 30,
+    maxLength: 60,
+  });
   await fc.assert(
     fc.asyncProperty(faults, fc.integer({ min: 1, max: 20 }), async (plan, every) => {
       const { connect, ends, clock } = await stage();
@@ -430,7 +488,9 @@ test("an impatient proxy costs neither the link nor a try: the client asks for a
   const holds: number[] = [];
   const { end } = connect({}, async (call) => {
     const answer = call();
-    const gateway = new Promise<Response>((resolve) => void clock.after(4_000, () => resolve(new Response("", { status: 504 }))));
+    const gateway = new Promise<Response>(
+      (resolve) => void clock.after(4_000, () => resolve(new Response("", { status: 504 }))),
+    );
     const began = clock.now();
     const response = await Promise.race([answer, gateway]);
     holds.push(Math.round(clock.now() - began));
@@ -474,16 +534,24 @@ test("a server that forgot the link ends it on the client", async () => {
   away = false;
   await clock.advance(60_000);
   expect(ends[0]?.closed?.reason).toBe("link_silent");
-  expect(end.closed).toEqual({ reason: "link_closed", message: expect.stringContaining("There is no such poll link here") });
+  expect(end.closed).toEqual({
+    reason: "link_closed",
+    message: expect.stringContaining("There is no such poll link here"),
+  });
 });
 
 test("a request without an answer is repeated after its time, and given up in the end", async () => {
   const { connect, clock } = await stage();
   let tries = 0;
-  const { end } = connect({ holdMs: 1_000, timeoutMs: 1_000 }, (call) => (tries++ === 0 ? call() : new Promise<Response>(() => {})));
+  const { end } = connect({ holdMs: 1_000, timeoutMs: 1_000 }, (call) =>
+    tries++ === 0 ? call() : new Promise<Response>(() => {}),
+  );
   await clock.advance(250 + 4 * 2_000 + 2_000);
   expect(tries).toBe(1 + 4);
-  expect(end.closed).toEqual({ reason: "link_closed", message: expect.stringContaining("no answer came within 2000 ms") });
+  expect(end.closed).toEqual({
+    reason: "link_closed",
+    message: expect.stringContaining("no answer came within 2000 ms"),
+  });
 });
 
 test("no name of a link is ever in a URL, and redirects are not followed with it", async () => {
@@ -494,9 +562,13 @@ test("no name of a link is ever in a URL, and redirects are not followed with it
   }) as typeof fetch;
   const end = new End();
   const clock = virtualClock();
-  await client({ fetch: recording }).start({ ...testHost("client"), clock }).open(endpoint, end.opened, new AbortController().signal);
+  await client({ fetch: recording })
+    .start({ ...testHost("client"), clock })
+    .open(endpoint, end.opened, new AbortController().signal);
   await clock.settle();
-  expect(seen.map(([url, { redirect, credentials, cache }]) => ({ url, redirect, credentials, cache }))).toEqual([{ url: "http://server.example/raceway/poll", redirect: "error", credentials: "same-origin", cache: "no-store" }]);
+  expect(seen.map(([url, { redirect, credentials, cache }]) => ({ url, redirect, credentials, cache }))).toEqual([
+    { url: "http://server.example/raceway/poll", redirect: "error", credentials: "same-origin", cache: "no-store" },
+  ]);
 });
 
 test("a paused client keeps polling without taking batches, and takes them when it resumes", async () => {
@@ -535,12 +607,16 @@ test("a close with an error carries its sentence to the other end, both ways", a
   await clock.advance(300);
   ends[0]?.link.close(fail("draining", {}));
   await clock.settle();
-  expect(end.closed?.message).toMatchInlineSnapshot(`"The poll link ended: the server closed it: The server is going down and takes nothing new. Connect again, or to another endpoint. The session resumes on the next link."`);
+  expect(end.closed?.message).toMatchInlineSnapshot(
+    `"The poll link ended: the server closed it: The server is going down and takes nothing new. Connect again, or to another endpoint. The session resumes on the next link."`,
+  );
   const second = connect();
   await clock.advance(300);
   second.end.link.close(fail("link_silent", { ms: 5 }));
   await clock.settle();
-  expect(ends[1]?.closed?.message).toMatchInlineSnapshot(`"The poll link ended: the client closed it: Nothing came for 5 ms, so the link is taken for dead. The session resumes on the next link. The session resumes on the next link."`);
+  expect(ends[1]?.closed?.message).toMatchInlineSnapshot(
+    `"The poll link ended: the client closed it: Nothing came for 5 ms, so the link is taken for dead. The session resumes on the next link. The session resumes on the next link."`,
+  );
 });
 
 test("a link that was called off or closed before anything was said leaves nothing behind", async () => {
@@ -551,11 +627,17 @@ test("a link that was called off or closed before anything was said leaves nothi
   expect(end.closed).toEqual({});
   expect(ends).toEqual([]);
   expect(clock.timers).toBe(0);
-  const aborted = client().start({ ...testHost("client"), clock }).open(endpoint, end.opened, AbortSignal.abort());
+  const aborted = client()
+    .start({ ...testHost("client"), clock })
+    .open(endpoint, end.opened, AbortSignal.abort());
   await expect(aborted).rejects.toThrow("the attempt was called off");
 });
 
 test("options are checked on the user's own line", () => {
-  expect(() => client({ mode: "medium" as "long" })).toThrowErrorMatchingInlineSnapshot(`[ConnectError: [invalid_argument] poll: option mode is "medium", expected one of long, short.]`);
-  expect(() => server({ holdMs: 1 })).toThrowErrorMatchingInlineSnapshot(`[ConnectError: [invalid_argument] poll: option holdMs is 1, expected a number from 100 to 300000 (ms).]`);
+  expect(() => client({ mode: "medium" as "long" })).toThrowErrorMatchingInlineSnapshot(
+    `[ConnectError: [invalid_argument] poll: option mode is "medium", expected one of long, short.]`,
+  );
+  expect(() => server({ holdMs: 1 })).toThrowErrorMatchingInlineSnapshot(
+    `[ConnectError: [invalid_argument] poll: option holdMs is 1, expected a number from 100 to 300000 (ms).]`,
+  );
 });

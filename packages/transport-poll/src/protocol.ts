@@ -48,6 +48,15 @@ export function writeHead(head: PollHead): string {
 export function readHead(text: string | undefined): PollHead | undefined {
   const match = /^(\d{1,15}) (\d{1,15}) (\d{1,9}) (\d{1,9}) (\d{1,9}) ([01])$/.exec(text ?? "");
   if (match === null) return undefined;
-  const [number, received, holdMs, maxBytes, nextMs, takes] = match.slice(1).map(Number) as [number, number, number, number, number, number];
-  return number >= 1 && received < number ? { number, received, holdMs, maxBytes, nextMs, takes: takes === 1 } : undefined;
+  const [number, received, holdMs, maxBytes, nextMs, takes] = match.slice(1).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  return number >= 1 && received < number
+    ? { number, received, holdMs, maxBytes, nextMs, takes: takes === 1 }
+    : undefined;
 }

@@ -5,7 +5,15 @@ import {
   refuseExchange, takeBatches, TEXT_BATCHES_TYPE, type Timer, type TransportHost, type WaitingBatch, writeBatches, writeReason,
 } from "@raceway/core"; // prettier-ignore
 import type { ResolvedPollServer } from "./options.ts";
-import { CLOSE_HEADER, HIGH_WATER_BYTES, LINK_HEADER, PAUSE_HEADER, type PollHead, TRANSPORT, WINDOW } from "./protocol.ts";
+import {
+  CLOSE_HEADER,
+  HIGH_WATER_BYTES,
+  LINK_HEADER,
+  PAUSE_HEADER,
+  type PollHead,
+  TRANSPORT,
+  WINDOW,
+} from "./protocol.ts";
 
 /** A request that has come in whole. */
 export interface Arrival {
@@ -95,9 +103,20 @@ export class ServerLink implements Link {
   #timer: Timer | undefined;
   #timerAt = Infinity;
 
-  constructor(host: TransportHost, options: ResolvedPollServer, first: Arrival, link: { readonly name: string; readonly opening: string; readonly text: boolean }, forget: () => void) {
+  constructor(
+    host: TransportHost,
+    options: ResolvedPollServer,
+    first: Arrival,
+    link: { readonly name: string; readonly opening: string; readonly text: boolean },
+    forget: () => void,
+  ) {
     const { head } = first;
-    this.traits = { binary: !link.text, duplex: false, push: head.nextMs === 0, maxBatchBytes: Math.min(host.maxBatchBytes, head.maxBytes) };
+    this.traits = {
+      binary: !link.text,
+      duplex: false,
+      push: head.nextMs === 0,
+      maxBatchBytes: Math.min(host.maxBatchBytes, head.maxBytes),
+    };
     this.peer = first.exchange.peer;
     this.text = link.text;
     this.opening = link.opening;
@@ -164,13 +183,19 @@ export class ServerLink implements Link {
     this.#graceMs = this.#options.graceMs + Math.min(head.nextMs * 1.2, LONGEST_NEXT_MS);
     for (const number of this.#answers.keys()) if (number <= head.received) this.#answers.delete(number);
     if (arrival.close !== undefined && arrival.close !== "") {
-      this.#die(fail("link_closed", { transport: TRANSPORT, detail: `the client closed it: ${readReason(arrival.close)}` }));
+      this.#die(
+        fail("link_closed", { transport: TRANSPORT, detail: `the client closed it: ${readReason(arrival.close)}` }),
+      );
       this.#closing ??= "";
       this.#held.push({ arrival, until: 0 });
       return this.#flushSoon();
     }
     if (head.number < this.#next) return this.#repeat(arrival);
-    if (head.number > head.received + WINDOW || head.number > this.#next + 1) return this.#violated(arrival, fail("request_malformed", { transport: TRANSPORT, detail: "requests are not in order" }));
+    if (head.number > head.received + WINDOW || head.number > this.#next + 1)
+      return this.#violated(
+        arrival,
+        fail("request_malformed", { transport: TRANSPORT, detail: "requests are not in order" }),
+      );
     if (head.number > this.#next) {
       if (this.#early !== undefined) supersede(this.#early);
       this.#early = arrival;
@@ -184,7 +209,13 @@ export class ServerLink implements Link {
     }
     this.#deliver();
     // Who is asked for an answer now gets it at the end of the loop's turn, together with what this request brings about.
-    if (this.#queue.length > 0 || this.#held.length > 1 || this.#state !== "open" || this.#held[0]!.until <= this.#heardAt) this.#flushSoon();
+    if (
+      this.#queue.length > 0 ||
+      this.#held.length > 1 ||
+      this.#state !== "open" ||
+      this.#held[0]!.until <= this.#heardAt
+    )
+      this.#flushSoon();
     else this.#arm();
   }
 
@@ -209,7 +240,8 @@ export class ServerLink implements Link {
   #repeat(arrival: Arrival): void {
     const { number } = arrival.head;
     const answer = this.#answers.get(number);
-    if (answer !== undefined) return arrival.exchange.reply(200, { ...answer.headers, ...arrival.headers }, answer.body);
+    if (answer !== undefined)
+      return arrival.exchange.reply(200, { ...answer.headers, ...arrival.headers }, answer.body);
     const at = this.#held.findIndex((held) => held.arrival.head.number === number);
     if (at < 0) return supersede(arrival); // its answer has been received
     const before = this.#held[at]!;
@@ -220,7 +252,12 @@ export class ServerLink implements Link {
 
   /** The client does not keep to the protocol. */
   #violated(arrival: Arrival, error: ConnectError): void {
-    refuseExchange(arrival.exchange, reasonOf(error) === "batch_too_large" ? "resource_exhausted" : "invalid_argument", error.rawMessage, arrival.headers);
+    refuseExchange(
+      arrival.exchange,
+      reasonOf(error) === "batch_too_large" ? "resource_exhausted" : "invalid_argument",
+      error.rawMessage,
+      arrival.headers,
+    );
     this.#closing ??= writeReason(error);
     this.#die(error);
     this.#flushSoon();
@@ -270,7 +307,10 @@ export class ServerLink implements Link {
     const { head } = arrival;
     const batches = head.takes ? takeBatches(this.#queue) : [];
     for (const batch of batches) this.buffered -= batch.bytes;
-    const headers: Record<string, string> = { "content-type": this.text ? TEXT_BATCHES_TYPE : BATCHES_TYPE, "cache-control": "no-store" };
+    const headers: Record<string, string> = {
+      "content-type": this.text ? TEXT_BATCHES_TYPE : BATCHES_TYPE,
+      "cache-control": "no-store",
+    };
     if (head.number === 1) headers[LINK_HEADER] = this.#name;
     this.#toldPause = this.#paused && this.#inbox.length > 0;
     if (this.#toldPause) headers[PAUSE_HEADER] = "1";

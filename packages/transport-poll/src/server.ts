@@ -5,7 +5,16 @@ import {
   type ServerTransport, TEXT_BATCHES_TYPE, type TransportHost, type TransportRoutes,
 } from "@raceway/core"; // prettier-ignore
 import { type PollServerOptions, pollServerTable, type ResolvedPollServer } from "./options.ts";
-import { CLOSE_HEADER, LINK_HEADER, OPEN_HEADER, PAUSE_HEADER, POLL_HEADER, type PollHead, readHead, TRANSPORT } from "./protocol.ts";
+import {
+  CLOSE_HEADER,
+  LINK_HEADER,
+  OPEN_HEADER,
+  PAUSE_HEADER,
+  POLL_HEADER,
+  type PollHead,
+  readHead,
+  TRANSPORT,
+} from "./protocol.ts";
 import { type Arrival, ServerLink } from "./server-link.ts";
 
 export type { PollServerOptions } from "./options.ts";
@@ -44,14 +53,25 @@ class PollServer implements TransportRoutes {
   readonly request = (exchange: HttpExchange): void => {
     const headers = this.#cross.admit(exchange);
     if (headers === undefined) return;
-    if (exchange.method !== "POST") return refuseExchange(exchange, "unimplemented", "Polling is done by POST.", { ...headers, allow: "POST, OPTIONS" });
+    if (exchange.method !== "POST")
+      return refuseExchange(exchange, "unimplemented", "Polling is done by POST.", {
+        ...headers,
+        allow: "POST, OPTIONS",
+      });
     const { peer } = exchange;
     const type = peer.header("content-type");
     if (type !== BATCHES_TYPE && type !== TEXT_BATCHES_TYPE) {
-      return refuseExchange(exchange, "invalid_argument", `Content type must be ${BATCHES_TYPE} or ${TEXT_BATCHES_TYPE}.`, headers, 415);
+      return refuseExchange(
+        exchange,
+        "invalid_argument",
+        `Content type must be ${BATCHES_TYPE} or ${TEXT_BATCHES_TYPE}.`,
+        headers,
+        415,
+      );
     }
     const head = readHead(peer.header(POLL_HEADER));
-    if (head === undefined) return refuseExchange(exchange, "invalid_argument", `Header ${POLL_HEADER} is missing or malformed.`, headers);
+    if (head === undefined)
+      return refuseExchange(exchange, "invalid_argument", `Header ${POLL_HEADER} is missing or malformed.`, headers);
     if (this.#find(exchange, head, headers) === undefined) return;
     const text = type === TEXT_BATCHES_TYPE;
     if (peer.header("content-length") === "0") return this.#arrived(exchange, head, headers, text, NOTHING);
@@ -60,8 +80,10 @@ class PollServer implements TransportRoutes {
       (error: unknown) => {
         // If the client went away there is nobody to tell.
         const reason = reasonOf(error);
-        if (reason === "body_too_large") refuseExchange(exchange, "resource_exhausted", (error as ConnectError).rawMessage, headers);
-        if (reason === "body_too_slow") refuseExchange(exchange, "deadline_exceeded", (error as ConnectError).rawMessage, headers);
+        if (reason === "body_too_large")
+          refuseExchange(exchange, "resource_exhausted", (error as ConnectError).rawMessage, headers);
+        if (reason === "body_too_slow")
+          refuseExchange(exchange, "deadline_exceeded", (error as ConnectError).rawMessage, headers);
       },
     );
   };
@@ -73,33 +95,63 @@ class PollServer implements TransportRoutes {
   }
 
   /** The link of a request; "new" if it opens one. Undefined: the request has been refused. */
-  #find(exchange: HttpExchange, head: PollHead, headers: Readonly<Record<string, string>>): ServerLink | "new" | undefined {
+  #find(
+    exchange: HttpExchange,
+    head: PollHead,
+    headers: Readonly<Record<string, string>>,
+  ): ServerLink | "new" | undefined {
     const { peer } = exchange;
     const name = peer.header(LINK_HEADER);
     if (name !== undefined) {
       const link = this.#links.get(name);
-      if (link === undefined) refuseExchange(exchange, "not_found", fail("link_unknown", { transport: TRANSPORT }).rawMessage, headers);
+      if (link === undefined)
+        refuseExchange(exchange, "not_found", fail("link_unknown", { transport: TRANSPORT }).rawMessage, headers);
       return link;
     }
     const opening = peer.header(OPEN_HEADER);
     if (!isLinkName(opening) || head.number !== 1) {
-      return void refuseExchange(exchange, "invalid_argument", `A first request needs header ${OPEN_HEADER} with 32 hexadecimal digits, any other needs ${LINK_HEADER}.`, headers);
+      return void refuseExchange(
+        exchange,
+        "invalid_argument",
+        `A first request needs header ${OPEN_HEADER} with 32 hexadecimal digits, any other needs ${LINK_HEADER}.`,
+        headers,
+      );
     }
     const link = this.#opening.get(opening);
     if (link !== undefined) return link;
-    if (this.#host.draining.aborted) return void refuseExchange(exchange, "unavailable", "The server is going down and takes nothing new.", headers);
+    if (this.#host.draining.aborted)
+      return void refuseExchange(exchange, "unavailable", "The server is going down and takes nothing new.", headers);
     if (this.#links.size >= this.#options.maxLinks) {
-      return void refuseExchange(exchange, "resource_exhausted", `${this.#links.size} polling links are open, the limit is maxLinks ${this.#options.maxLinks}.`, { ...headers, "retry-after": "1" }, 503);
+      return void refuseExchange(
+        exchange,
+        "resource_exhausted",
+        `${this.#links.size} polling links are open, the limit is maxLinks ${this.#options.maxLinks}.`,
+        { ...headers, "retry-after": "1" },
+        503,
+      );
     }
     return "new";
   }
 
-  #arrived(exchange: HttpExchange, head: PollHead, headers: Readonly<Record<string, string>>, text: boolean, body: Uint8Array): void {
+  #arrived(
+    exchange: HttpExchange,
+    head: PollHead,
+    headers: Readonly<Record<string, string>>,
+    text: boolean,
+    body: Uint8Array,
+  ): void {
     const found = this.#find(exchange, head, headers); // again: the body may have taken a while
     if (found === undefined) return;
     const arrival: Arrival = { exchange, head, headers, body, close: exchange.peer.header(CLOSE_HEADER) };
     const link = found === "new" ? this.#make(arrival, text) : found;
-    if (link.text !== text) return refuseExchange(exchange, "invalid_argument", "The link was opened with the other content type.", headers, 415);
+    if (link.text !== text)
+      return refuseExchange(
+        exchange,
+        "invalid_argument",
+        "The link was opened with the other content type.",
+        headers,
+        415,
+      );
     if (link.opening !== undefined && head.number > 1) {
       this.#opening.delete(link.opening); // the client has learnt the server's name of it
       link.opening = undefined;

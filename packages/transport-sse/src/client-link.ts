@@ -4,11 +4,22 @@ import {
   BATCHES_TYPE, type Endpoint, fail, fetchFailure, type Host, isLinkName, type Link, linkName, type LinkOpened, type LinkReceiver, type LinkTraits, mayPass, type Peer,
   readReason, readRefusal, takeBatches, TEXT_BATCHES_TYPE, type Timer, type WaitingBatch, writeBatches, writeReason,
 } from "@raceway/core"; // prettier-ignore
-import type { Down, DownSink } from "./down.ts";
 import { downByFetch } from "./down-fetch.ts";
 import { downBySource, type EventSourceConstructor } from "./down-source.ts";
+import type { Down, DownSink } from "./down.ts";
 import type { ResolvedSseClient } from "./options.ts";
-import { BINARY_STREAM, CLOSE_HEADER, CLOSE_MS, HIGH_WATER_BYTES, LINK_HEADER, MAX_HEADER, OPEN_HEADER, TEXT_STREAM, TRANSPORT, UP_HEADER } from "./protocol.ts";
+import {
+  BINARY_STREAM,
+  CLOSE_HEADER,
+  CLOSE_MS,
+  HIGH_WATER_BYTES,
+  LINK_HEADER,
+  MAX_HEADER,
+  OPEN_HEADER,
+  TEXT_STREAM,
+  TRANSPORT,
+  UP_HEADER,
+} from "./protocol.ts";
 
 export interface ClientLinkHost {
   readonly host: Host;
@@ -136,21 +147,29 @@ export class ClientLink implements Link, DownSink {
   }
   named(name: string): void {
     if (this.#name !== undefined || this.#state === "over") return;
-    if (!isLinkName(name)) return this.failed(fail("request_malformed", { transport: TRANSPORT, detail: "the stream gives the link no name" }));
+    if (!isLinkName(name))
+      return this.failed(
+        fail("request_malformed", { transport: TRANSPORT, detail: "the stream gives the link no name" }),
+      );
     this.#name = name;
     this.#pumpSoon();
   }
   batch(bytes: Uint8Array): void {
     if (this.#state !== "open") return;
     const { maxBatchBytes } = this.traits;
-    if (bytes.byteLength > maxBatchBytes) return this.failed(fail("batch_too_large", { bytes: bytes.byteLength, limit: maxBatchBytes }));
+    if (bytes.byteLength > maxBatchBytes)
+      return this.failed(fail("batch_too_large", { bytes: bytes.byteLength, limit: maxBatchBytes }));
     if (!this.#paused && this.#inbox.length === 0) return this.#receiver.batch(bytes);
     this.#inbox.push(bytes);
     this.#inboxBytes += bytes.byteLength;
-    if (this.#inboxBytes > PATIENT_BYTES && this.#Source !== undefined) this.failed("more came than can be kept for a paused session");
+    if (this.#inboxBytes > PATIENT_BYTES && this.#Source !== undefined)
+      this.failed("more came than can be kept for a paused session");
   }
   closed(reason: string): void {
-    if (reason !== "") return this.#die(fail("link_closed", { transport: TRANSPORT, detail: `the server closed it: ${readReason(reason)}` }));
+    if (reason !== "")
+      return this.#die(
+        fail("link_closed", { transport: TRANSPORT, detail: `the server closed it: ${readReason(reason)}` }),
+      );
     this.#down?.stop();
     if (this.#state !== "open") return this.#die(undefined);
     this.#inbox.push("end");
@@ -159,7 +178,11 @@ export class ClientLink implements Link, DownSink {
   failed(error: Error | string): void {
     if (this.#state === "over" || this.#inbox.at(-1) === "end") return;
     if (typeof error !== "string") return this.#die(error as ConnectError);
-    this.#die(this.#name === undefined ? fail("transport_failed", { transport: TRANSPORT, detail: error }) : fail("link_closed", { transport: TRANSPORT, detail: error }));
+    this.#die(
+      this.#name === undefined
+        ? fail("transport_failed", { transport: TRANSPORT, detail: error })
+        : fail("link_closed", { transport: TRANSPORT, detail: error }),
+    );
   }
 
   #deliver(): void {
@@ -187,7 +210,8 @@ export class ClientLink implements Link, DownSink {
       if (!this.#paused) this.#down?.resume();
     }
     if (this.#down === undefined) this.#begin();
-    else if (this.#name !== undefined && this.#up === undefined && (this.#queue.length > 0 || this.#isClosing())) this.#post();
+    else if (this.#name !== undefined && this.#up === undefined && (this.#queue.length > 0 || this.#isClosing()))
+      this.#post();
     if (this.#full && this.#isOpen() && this.buffered <= HIGH_WATER_BYTES) {
       this.#full = false;
       this.#receiver.drain();
@@ -209,7 +233,14 @@ export class ClientLink implements Link, DownSink {
     if (this.#Source !== undefined) {
       this.#down = downBySource(this.#Source, this.#url, credentials, this);
     } else {
-      const init = this.#request({ [OPEN_HEADER]: linkName(this.#host.random), [MAX_HEADER]: String(maxBatchBytes), accept: this.#text ? TEXT_STREAM : BINARY_STREAM }, this.#take());
+      const init = this.#request(
+        {
+          [OPEN_HEADER]: linkName(this.#host.random),
+          [MAX_HEADER]: String(maxBatchBytes),
+          accept: this.#text ? TEXT_STREAM : BINARY_STREAM,
+        },
+        this.#take(),
+      );
       this.#down = downByFetch(this.#fetch, this.#url, init, this.#text, maxBatchBytes, this);
     }
     if (this.#paused) this.#down.pause();
@@ -249,7 +280,11 @@ export class ClientLink implements Link, DownSink {
     let detail: string;
     let status = 0;
     try {
-      const response = await this.#fetch(this.#url, { ...this.#request(upHeaders(this.#name!, up), up.body), signal: controller.signal, keepalive: up.close !== undefined && up.body.byteLength < KEEPALIVE_BYTES });
+      const response = await this.#fetch(this.#url, {
+        ...this.#request(upHeaders(this.#name!, up), up.body),
+        signal: controller.signal,
+        keepalive: up.close !== undefined && up.body.byteLength < KEEPALIVE_BYTES,
+      });
       status = response.status;
       detail = response.ok ? "" : await readRefusal(response);
       if (response.ok) void response.body?.cancel();
@@ -306,5 +341,9 @@ export class ClientLink implements Link, DownSink {
 }
 
 function upHeaders(name: string, { number, close }: Upward): Record<string, string> {
-  return { [LINK_HEADER]: name, [UP_HEADER]: String(number), ...(close === undefined ? {} : { [CLOSE_HEADER]: close }) };
+  return {
+    [LINK_HEADER]: name,
+    [UP_HEADER]: String(number),
+    ...(close === undefined ? {} : { [CLOSE_HEADER]: close }),
+  };
 }

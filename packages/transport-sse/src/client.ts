@@ -18,7 +18,12 @@ export function sse(given: SseClientOptions = {}): ClientTransport {
   const { fetch: injectedFetch, EventSource: injectedSource, ...rest } = given;
   const options = resolveOptions(TRANSPORT, sseClientTable, rest);
   if (options.format === "binary" && options.reader === "eventsource") {
-    throw fail("option_invalid", { part: TRANSPORT, option: "format", value: '"binary"', expected: "text, since EventSource reads nothing else" });
+    throw fail("option_invalid", {
+      part: TRANSPORT,
+      option: "format",
+      value: '"binary"',
+      expected: "text, since EventSource reads nothing else",
+    });
   }
   const Source = injectedSource ?? (globalThis.EventSource as EventSourceConstructor | undefined);
   const byFetch = options.reader === "fetch" || (options.reader === "auto" && (readsStreams() || Source === undefined));
@@ -32,12 +37,23 @@ export function sse(given: SseClientOptions = {}): ClientTransport {
     name: TRANSPORT,
     contract: CONTRACT,
     traits,
-    supports: ({ url }) => (injectedFetch ?? globalThis.fetch) !== undefined && (byFetch ? readsStreams() : Source !== undefined) && /^https?:/.test(url),
+    supports: ({ url }) =>
+      (injectedFetch ?? globalThis.fetch) !== undefined &&
+      (byFetch ? readsStreams() : Source !== undefined) &&
+      /^https?:/.test(url),
     start: (host) => ({
       // The link is handed over before the stream is there, so that what the session says at once rides on its opening.
       async open(endpoint, opened, signal) {
-        if (signal.aborted) throw fail("transport_failed", { transport: TRANSPORT, detail: "the attempt was called off" });
-        new ClientLink({ host, options, traits, endpoint, fetch: injectedFetch ?? globalThis.fetch.bind(globalThis), Source: byFetch ? undefined : Source }).open(opened);
+        if (signal.aborted)
+          throw fail("transport_failed", { transport: TRANSPORT, detail: "the attempt was called off" });
+        new ClientLink({
+          host,
+          options,
+          traits,
+          endpoint,
+          fetch: injectedFetch ?? globalThis.fetch.bind(globalThis),
+          Source: byFetch ? undefined : Source,
+        }).open(opened);
       },
     }),
   };

@@ -21,7 +21,10 @@ async function serve(opened: LinkOpened): Promise<ServedTransport> {
   };
 }
 
-const formats: Readonly<Record<string, SseClientOptions>> = { binary: { retryMs: 10 }, text: { format: "text", retryMs: 10 } };
+const formats: Readonly<Record<string, SseClientOptions>> = {
+  binary: { retryMs: 10 },
+  text: { format: "text", retryMs: 10 },
+};
 for (const [format, options] of Object.entries(formats)) {
   describe(format, () => describeLink(transportSubject({ client: client(options), serve })));
 }

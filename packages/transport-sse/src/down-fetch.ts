@@ -13,7 +13,14 @@ interface Parser {
 const FIELD_BYTES = 1_024;
 
 /** Opens the stream. `init` is the whole request but for its signal. */
-export function downByFetch(fetching: typeof fetch, url: string, init: RequestInit, text: boolean, maxBatchBytes: number, sink: DownSink): Down {
+export function downByFetch(
+  fetching: typeof fetch,
+  url: string,
+  init: RequestInit,
+  text: boolean,
+  maxBatchBytes: number,
+  sink: DownSink,
+): Down {
   return new DownByFetch(fetching, url, init, text, maxBatchBytes, sink);
 }
 
@@ -25,10 +32,20 @@ class DownByFetch implements Down {
   #paused = false;
   #goOn: (() => void) | undefined;
 
-  constructor(fetching: typeof fetch, url: string, init: RequestInit, text: boolean, maxBatchBytes: number, sink: DownSink) {
+  constructor(
+    fetching: typeof fetch,
+    url: string,
+    init: RequestInit,
+    text: boolean,
+    maxBatchBytes: number,
+    sink: DownSink,
+  ) {
     this.#sink = sink;
     this.#parser = text ? textParser(sink, maxBatchBytes) : binaryParser(sink, maxBatchBytes);
-    void this.#run(() => fetching(url, { ...init, signal: this.#controller.signal }), text ? TEXT_STREAM : BINARY_STREAM);
+    void this.#run(
+      () => fetching(url, { ...init, signal: this.#controller.signal }),
+      text ? TEXT_STREAM : BINARY_STREAM,
+    );
   }
 
   pause(): void {
@@ -51,11 +68,18 @@ class DownByFetch implements Down {
     try {
       // Once more if it fails before an answer: a connection that was kept from before may have died unnoticed, and a request is how one finds out.
       // The server refuses the second one if it knows of the first.
-      const response = await begin().catch((error: unknown) => (this.#stopped ? Promise.reject(error as Error) : begin()));
+      const response = await begin().catch((error: unknown) =>
+        this.#stopped ? Promise.reject(error as Error) : begin(),
+      );
       if (response.status !== 200) return this.#fail(await readRefusal(response));
       const given = response.headers.get("content-type");
       if (given?.split(";")[0]?.trim() !== type || response.body === null) {
-        return this.#fail(fail("request_malformed", { transport: TRANSPORT, detail: `the stream has content type ${(given ?? "none").slice(0, 100)}` }));
+        return this.#fail(
+          fail("request_malformed", {
+            transport: TRANSPORT,
+            detail: `the stream has content type ${(given ?? "none").slice(0, 100)}`,
+          }),
+        );
       }
       const reader = (response.body as ReadableStream<Uint8Array>).getReader();
       while (!this.#stopped) {
@@ -118,6 +142,7 @@ export function unquote(text: string): Uint8Array {
   } catch {
     batch = undefined;
   }
-  if (typeof batch !== "string") throw fail("request_malformed", { transport: TRANSPORT, detail: "a quoted event is no JSON string" });
+  if (typeof batch !== "string")
+    throw fail("request_malformed", { transport: TRANSPORT, detail: "a quoted event is no JSON string" });
   return encoder.encode(batch);
 }

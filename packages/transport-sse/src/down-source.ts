@@ -1,6 +1,6 @@
+import { unquote } from "./down-fetch.ts";
 // Reads the stream by the platform's EventSource.
 import type { Down, DownSink } from "./down.ts";
-import { unquote } from "./down-fetch.ts";
 
 /** What is used of EventSource; that of a library will do. */
 export interface EventSourceLike {
@@ -12,7 +12,12 @@ export type EventSourceConstructor = new (url: string, init: { readonly withCred
 const encoder = new TextEncoder();
 
 /** Opens the stream. It cannot be paused: what comes then is for the link to keep. */
-export function downBySource(Source: EventSourceConstructor, url: string, withCredentials: boolean, sink: DownSink): Down {
+export function downBySource(
+  Source: EventSourceConstructor,
+  url: string,
+  withCredentials: boolean,
+  sink: DownSink,
+): Down {
   const source = new Source(url, { withCredentials });
   let stopped = false;
   const on = (type: string, run: (data: string) => void): void => {

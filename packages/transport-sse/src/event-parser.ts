@@ -66,7 +66,8 @@ export class EventParser {
     if (at === chunk.byteLength || this.#stopped) return;
     this.#partial.push(chunk.subarray(at));
     this.#partialBytes += chunk.byteLength - at;
-    if (this.#partialBytes > this.#maxBytes) throw fail("batch_too_large", { bytes: this.#partialBytes, limit: this.#maxBytes });
+    if (this.#partialBytes > this.#maxBytes)
+      throw fail("batch_too_large", { bytes: this.#partialBytes, limit: this.#maxBytes });
   }
 
   /** What came before of the line, and this. */
@@ -95,9 +96,14 @@ export class EventParser {
       case "data": {
         const bytes = line.byteLength - from + 1;
         this.#dataBytes += bytes;
-        if (this.#dataBytes > this.#maxBytes) throw fail("batch_too_large", { bytes: this.#dataBytes, limit: this.#maxBytes });
+        if (this.#dataBytes > this.#maxBytes)
+          throw fail("batch_too_large", { bytes: this.#dataBytes, limit: this.#maxBytes });
         // The usual line lies in one chunk and ends with LF: no copy.
-        if (chunk !== undefined && line.buffer === chunk.buffer && line.byteOffset + line.byteLength === chunk.byteOffset + end) {
+        if (
+          chunk !== undefined &&
+          line.buffer === chunk.buffer &&
+          line.byteOffset + line.byteLength === chunk.byteOffset + end
+        ) {
           this.#data.push(chunk.subarray(end - (line.byteLength - from), end + 1));
         } else {
           this.#data.push(join([line.subarray(from), LINE_END], bytes));

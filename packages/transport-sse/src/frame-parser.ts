@@ -53,7 +53,8 @@ export class FrameParser {
         this.#phase = "control length";
         continue;
       }
-      if (this.#digits === VARINT_BYTES) throw fail("request_malformed", { transport: TRANSPORT, detail: "a length in the stream is too long" });
+      if (this.#digits === VARINT_BYTES)
+        throw fail("request_malformed", { transport: TRANSPORT, detail: "a length in the stream is too long" });
       this.#value += (byte & 0x7f) * 2 ** (7 * this.#digits++);
       if (byte >= 0x80) continue;
       const value = this.#value;

@@ -44,7 +44,10 @@ export const binaryFraming: Framing = {
     const prefix = varint(bytes + 1);
     return bytes < COPY_BYTES ? [joined([prefix, ...parts], prefix.byteLength + bytes)] : [prefix, ...parts];
   }),
-  opening: (name) => [...control(CONTROL_LINK, encoder.encode(name)), ...control(CONTROL_PADDING, new Uint8Array(PADDING_BYTES))],
+  opening: (name) => [
+    ...control(CONTROL_LINK, encoder.encode(name)),
+    ...control(CONTROL_PADDING, new Uint8Array(PADDING_BYTES)),
+  ],
   close: (reason) => control(CONTROL_CLOSE, encoder.encode(reason)),
   alive: control(CONTROL_PADDING, new Uint8Array(0)),
 };
@@ -66,7 +69,7 @@ function event(batch: Uint8Array): Uint8Array {
   // One space after the colon is taken away by the reader, so a line that begins with one gets another.
   const framed = new Uint8Array(batch.byteLength + lines * (DATA.byteLength + 1) + 1);
   let to = 0;
-  for (let from = 0; from < batch.byteLength; ) {
+  for (let from = 0; from < batch.byteLength;) {
     const end = batch.indexOf(LF, from) + 1;
     framed.set(DATA, to);
     to += DATA.byteLength;

@@ -46,8 +46,18 @@ export class ServerLink implements Link, StreamSink {
   #state: "open" | "closing" | "over" = "open";
   #cutTimer: Timer | undefined;
 
-  constructor(host: TransportHost, peer: Peer, link: { readonly name: string; readonly text: boolean; readonly maxBatchBytes: number }, gone: () => void) {
-    this.traits = { binary: !link.text, duplex: false, push: true, maxBatchBytes: Math.min(host.maxBatchBytes, link.maxBatchBytes) };
+  constructor(
+    host: TransportHost,
+    peer: Peer,
+    link: { readonly name: string; readonly text: boolean; readonly maxBatchBytes: number },
+    gone: () => void,
+  ) {
+    this.traits = {
+      binary: !link.text,
+      duplex: false,
+      push: true,
+      maxBatchBytes: Math.min(host.maxBatchBytes, link.maxBatchBytes),
+    };
     this.peer = peer;
     this.text = link.text;
     this.#name = link.name;
@@ -132,7 +142,8 @@ export class ServerLink implements Link, StreamSink {
     this.#cutTimer?.[Symbol.dispose]();
     if (this.#state === "closing") this.#die(undefined);
     // If the client has closed in good order, what it said before waits for a receiver that is paused.
-    else if (this.#state === "open" && this.#inbox.at(-1) !== "end") this.#die(fail("link_closed", { transport: TRANSPORT, detail: "the stream was cut" }));
+    else if (this.#state === "open" && this.#inbox.at(-1) !== "end")
+      this.#die(fail("link_closed", { transport: TRANSPORT, detail: "the stream was cut" }));
     this.#gone();
   }
   /** Called twice in the time within which the link must say something. */
@@ -149,7 +160,9 @@ export class ServerLink implements Link, StreamSink {
     if (up.close !== undefined && up.close !== "") {
       reply(up);
       if (this.#state === "open") this.#out.end();
-      return this.#die(fail("link_closed", { transport: TRANSPORT, detail: `the client closed it: ${readReason(up.close)}` }));
+      return this.#die(
+        fail("link_closed", { transport: TRANSPORT, detail: `the client closed it: ${readReason(up.close)}` }),
+      );
     }
     if (up.number === this.#taken) {
       // The answer was lost, or has not been given yet.
@@ -158,7 +171,10 @@ export class ServerLink implements Link, StreamSink {
       this.#pending = up;
       return before.exchange.reply(409, before.headers);
     }
-    const batches = up.number === this.#taken + 1 ? this.#read(up.body) : fail("request_malformed", { transport: TRANSPORT, detail: "requests are not in order" });
+    const batches =
+      up.number === this.#taken + 1
+        ? this.#read(up.body)
+        : fail("request_malformed", { transport: TRANSPORT, detail: "requests are not in order" });
     if (!Array.isArray(batches)) {
       refuseMalformed(up.exchange, up.headers, batches);
       return this.close(batches);
@@ -214,5 +230,10 @@ function reply({ exchange, headers }: Upward): void {
   exchange.reply(204, headers);
 }
 function refuseMalformed(exchange: HttpExchange, headers: Readonly<Record<string, string>>, error: ConnectError): void {
-  refuseExchange(exchange, reasonOf(error) === "batch_too_large" ? "resource_exhausted" : "invalid_argument", error.rawMessage, headers);
+  refuseExchange(
+    exchange,
+    reasonOf(error) === "batch_too_large" ? "resource_exhausted" : "invalid_argument",
+    error.rawMessage,
+    headers,
+  );
 }

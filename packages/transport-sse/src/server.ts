@@ -5,7 +5,17 @@ import {
   type ServerTransport, TEXT_BATCHES_TYPE, type Timer, type TransportHost, type TransportRoutes,
 } from "@raceway/core"; // prettier-ignore
 import { type ResolvedSseServer, type SseServerOptions, sseServerTable } from "./options.ts";
-import { BINARY_STREAM, CLOSE_HEADER, LINK_HEADER, MAX_HEADER, OPEN_HEADER, REPEAT_MS, TEXT_STREAM, TRANSPORT, UP_HEADER } from "./protocol.ts";
+import {
+  BINARY_STREAM,
+  CLOSE_HEADER,
+  LINK_HEADER,
+  MAX_HEADER,
+  OPEN_HEADER,
+  REPEAT_MS,
+  TEXT_STREAM,
+  TRANSPORT,
+  UP_HEADER,
+} from "./protocol.ts";
 import { ServerLink } from "./server-link.ts";
 
 export type { SseServerOptions } from "./options.ts";
@@ -56,19 +66,41 @@ class SseServer implements TransportRoutes {
     const accepts = peer.header("accept") ?? "";
     if (exchange.method === "GET") {
       if (accepts.includes(TEXT_STREAM)) return this.#open(exchange, headers, true, NOTHING);
-      return refuseExchange(exchange, "invalid_argument", `Accept ${TEXT_STREAM}, or POST with ${BATCHES_TYPE}.`, headers, 406);
+      return refuseExchange(
+        exchange,
+        "invalid_argument",
+        `Accept ${TEXT_STREAM}, or POST with ${BATCHES_TYPE}.`,
+        headers,
+        406,
+      );
     }
-    if (exchange.method !== "POST") return refuseExchange(exchange, "unimplemented", "Streams are opened by GET or POST.", { ...headers, allow: "GET, POST, OPTIONS" });
+    if (exchange.method !== "POST")
+      return refuseExchange(exchange, "unimplemented", "Streams are opened by GET or POST.", {
+        ...headers,
+        allow: "GET, POST, OPTIONS",
+      });
     const type = peer.header("content-type");
     if (type !== BATCHES_TYPE && type !== TEXT_BATCHES_TYPE) {
-      return refuseExchange(exchange, "invalid_argument", `Content type must be ${BATCHES_TYPE} or ${TEXT_BATCHES_TYPE}.`, headers, 415);
+      return refuseExchange(
+        exchange,
+        "invalid_argument",
+        `Content type must be ${BATCHES_TYPE} or ${TEXT_BATCHES_TYPE}.`,
+        headers,
+        415,
+      );
     }
     const text = type === TEXT_BATCHES_TYPE;
     const name = peer.header(LINK_HEADER);
     let then: (body: Uint8Array) => void;
     if (name === undefined) {
       if (!accepts.includes(text ? TEXT_STREAM : BINARY_STREAM)) {
-        return refuseExchange(exchange, "invalid_argument", `With ${type} the stream is ${text ? TEXT_STREAM : BINARY_STREAM}; accept it.`, headers, 406);
+        return refuseExchange(
+          exchange,
+          "invalid_argument",
+          `With ${type} the stream is ${text ? TEXT_STREAM : BINARY_STREAM}; accept it.`,
+          headers,
+          406,
+        );
       }
       then = (body) => this.#open(exchange, headers, text, body);
     } else {
@@ -79,8 +111,10 @@ class SseServer implements TransportRoutes {
     exchange.body(maxBodyBytes(this.#host.maxBatchBytes)).then(then, (error: unknown) => {
       // If the client went away there is nobody to tell.
       const reason = reasonOf(error);
-      if (reason === "body_too_large") refuseExchange(exchange, "resource_exhausted", (error as ConnectError).rawMessage, headers);
-      if (reason === "body_too_slow") refuseExchange(exchange, "deadline_exceeded", (error as ConnectError).rawMessage, headers);
+      if (reason === "body_too_large")
+        refuseExchange(exchange, "resource_exhausted", (error as ConnectError).rawMessage, headers);
+      if (reason === "body_too_slow")
+        refuseExchange(exchange, "deadline_exceeded", (error as ConnectError).rawMessage, headers);
     });
   };
 
@@ -90,15 +124,29 @@ class SseServer implements TransportRoutes {
   }
 
   #open(exchange: HttpExchange, headers: AnswerHeaders, text: boolean, body: Uint8Array): void {
-    if (this.#host.draining.aborted) return refuseExchange(exchange, "unavailable", "The server is going down and takes nothing new.", headers);
+    if (this.#host.draining.aborted)
+      return refuseExchange(exchange, "unavailable", "The server is going down and takes nothing new.", headers);
     if (this.#links.size >= this.#options.maxLinks) {
       const message = `${this.#links.size} streams are open, the limit is maxLinks ${this.#options.maxLinks}.`;
       return refuseExchange(exchange, "resource_exhausted", message, { ...headers, "retry-after": "1" }, 503);
     }
     const opening = exchange.peer.header(OPEN_HEADER);
     if (opening !== undefined) {
-      if (!isLinkName(opening)) return refuseExchange(exchange, "invalid_argument", `Header ${OPEN_HEADER} must be 32 hexadecimal digits.`, headers);
-      if (this.#openings.has(opening)) return refuseExchange(exchange, "invalid_argument", "This stream has been opened before. Open another under another name.", headers, 409);
+      if (!isLinkName(opening))
+        return refuseExchange(
+          exchange,
+          "invalid_argument",
+          `Header ${OPEN_HEADER} must be 32 hexadecimal digits.`,
+          headers,
+        );
+      if (this.#openings.has(opening))
+        return refuseExchange(
+          exchange,
+          "invalid_argument",
+          "This stream has been opened before. Open another under another name.",
+          headers,
+          409,
+        );
       this.#openings.add(opening);
     }
     const name = linkName(this.#host.random);
@@ -118,14 +166,28 @@ class SseServer implements TransportRoutes {
     const link = this.#find(exchange, headers, name, text); // again: the body may have taken a while
     if (link === undefined) return;
     const number = Number(exchange.peer.header(UP_HEADER) ?? NaN);
-    if (!Number.isSafeInteger(number) || number < 1) return refuseExchange(exchange, "invalid_argument", `Header ${UP_HEADER} must be a number from 1 on.`, headers);
+    if (!Number.isSafeInteger(number) || number < 1)
+      return refuseExchange(exchange, "invalid_argument", `Header ${UP_HEADER} must be a number from 1 on.`, headers);
     this.#guard(link, () => link.take({ exchange, headers, number, body, close: exchange.peer.header(CLOSE_HEADER) }));
   }
 
   #find(exchange: HttpExchange, headers: AnswerHeaders, name: string, text: boolean): ServerLink | undefined {
     const link = this.#links.get(name);
-    if (link === undefined) return void refuseExchange(exchange, "not_found", fail("link_unknown", { transport: TRANSPORT }).rawMessage, headers);
-    if (link.text !== text) return void refuseExchange(exchange, "invalid_argument", "The link was opened with the other content type.", headers, 415);
+    if (link === undefined)
+      return void refuseExchange(
+        exchange,
+        "not_found",
+        fail("link_unknown", { transport: TRANSPORT }).rawMessage,
+        headers,
+      );
+    if (link.text !== text)
+      return void refuseExchange(
+        exchange,
+        "invalid_argument",
+        "The link was opened with the other content type.",
+        headers,
+        415,
+      );
     return link;
   }
 
