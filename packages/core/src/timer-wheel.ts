@@ -56,10 +56,11 @@ class Entry implements Timer {
 
 /** Makes a wheel with ticks of `tickMs` (default 10 ms). Timers run in the order of their ticks, late by up to one tick and never early. */
 export function timerWheel(host: WheelHost, tickMs = 10): TimerWheel {
-  return new Wheel(host, tickMs);
+  const wheel = new Wheel(host, tickMs);
+  return { after: (ms, run) => wheel.after(ms, run) }; // clocks pass `after` on by itself
 }
 
-class Wheel implements TimerWheel {
+class Wheel {
   readonly #host: WheelHost;
   readonly #tickMs: number;
   readonly #wheels: readonly (readonly Entry[])[] = SPANS.map((span) =>
