@@ -23,14 +23,12 @@ describe("system clock", () => {
     const code = `
       const { systemClock } = await import(${JSON.stringify(module)});
       const clock = systemClock();
-      const began = clock.now();
-      clock.after(4_000, () => console.log("a timer that was called off"))[Symbol.dispose]();
-      clock.loopEnd(() => console.log("end"));
-      process.on("exit", () => console.log(clock.now() - began < 2_000 ? "soon" : "late"));`;
-    const child = spawn(process.execPath, ["--input-type=module", "-e", code], { timeout: 20_000 });
+      clock.after(600_000, () => console.log("a timer that was called off"))[Symbol.dispose]();
+      clock.loopEnd(() => console.log("end"));`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", code], { timeout: 60_000 }); // a process that stays is killed: its status is null
     let said = "";
     child.stdout.on("data", (text) => (said += String(text)));
     const [status] = (await once(child, "close")) as [number | null];
-    expect({ status, said }).toEqual({ status: 0, said: "end\nsoon\n" });
-  });
+    expect({ status, said }).toEqual({ status: 0, said: "end\n" });
+  }, 90_000);
 });
