@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+import { bytesOf, isTextBatch, joinParts, readBatch } from "./batch.ts";
+import { encodeFrame } from "./frame-binary.ts";
+import { frameToJson } from "./frame-json.ts";
+import type { Frame } from "./frame.ts";
+
+const ping = { kind: "ping", id: 3 } as const;
+const text = new TextEncoder().encode(frameToJson(ping, false));
+const read = (batch: Uint8Array): Frame[] => {
+  const frames: Frame[] = [];
+  readBatch(batch, { jsonDepth: 64 }, (frame) => frames.push(frame));
+  return frames;
+};
+
+describe("a batch", () => {
+  it("is read in the form that its first byte tells", () => {
+    expect(read(encodeFrame(ping))).toEqual([ping]);
+    expect(read(text)).toEqual([ping]);
+    expect(read(new Uint8Array(0))).toEqual([]);
+    expect([isTextBatch(text), isTextBatch(encodeFrame(ping)), isTextBatch(new Uint8Array(0))]).toEqual([true, false, false]);
+  });
+
+  it.each([
+    ["a list", "[]"],
+    ["white space", " {}"],
+    ["a byte-order mark", "\ufeff{}"],
+    ["another field", "\u0012\0"],
+    ["nothing", "\0"],
+  ])("is malformed when it begins with %s", (_, begin) => {
+    expect(() => read(new TextEncoder().encode(begin))).toThrow("byte 0: a batch begins with 0x0A or with {");
+  });
+
+  it("hands over the frames before a fault", () => {
+    const frames: Frame[] = [];
+    const batch = joinParts([encodeFrame(ping), new Uint8Array([0x0a, 9])]);
+    expect(() => readBatch(batch, { jsonDepth: 64 }, (frame) => frames.push(frame))).toThrow("byte 7: length exceeds what is left");
+    expect(frames).toEqual([ping]);
+  });
+
+  it("is joined from parts, without a copy if there is one", () => {
+    const part = encodeFrame(ping);
+    expect(joinParts([part])).toBe(part);
+    expect(joinParts([])).toEqual(new Uint8Array(0));
+    expect(joinParts([new Uint8Array([1]), new Uint8Array(0), new Uint8Array([2, 3])])).toEqual(new Uint8Array([1, 2, 3]));
+    expect(bytesOf([new Uint8Array([1]), new Uint8Array(0), new Uint8Array([2, 3])])).toBe(3);
+    expect(bytesOf([])).toBe(0);
+  });
+});
