@@ -26,6 +26,7 @@ export const rules = {
   size_invalid: "A size has to be more than zero, and small enough to be held in memory.",
   transport_invalid: "Transports are named in kebab-case, once per list.",
   transport_none: "At least one transport has to be left.",
+  option_inert: "An option that clients and servers do not act on yet should not be relied on.",
   // Policy
   auth_invalid: "A rule of auth says `public: true` or `require`, and no entry of its lists is empty.",
   rate_limit_invalid: "A rate limit needs a limit and a window of more than zero.",

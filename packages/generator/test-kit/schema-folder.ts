@@ -41,10 +41,11 @@ export class SchemaFolder implements Disposable {
     return formatDiagnostics((await this.generate(options)).diagnostics, "text");
   }
 
-  /** Short: "rule at «text of the place»: what is wrong; how to mend it". */
+  /** All but `option_inert`, short: "rule at «text of the place»: what is wrong; how to mend it". */
   async findings(options: Partial<GenerateOptions> = {}): Promise<string> {
     const { diagnostics } = await this.generate(options);
     return diagnostics
+      .filter(({ rule }) => rule !== "option_inert")
       .map(
         ({ rule, file, range, message, mend }) => `${rule} at «${textAt(this.read(file), range)}»: ${message}; ${mend}`,
       )

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { SchemaFolder, demo } from "../../test-kit/schema-folder.ts";
 import { type Rule, rules } from "../rules.ts";
+import { inertOptions } from "./inert.ts";
 
 /** Rpcs of one service, over messages that have a field of each sort. */
 function service(rpcs: string, options = ""): Readonly<Record<string, string>> {
@@ -262,6 +263,26 @@ test("a large message is a warning, and the code is written all the same", async
     `"size_invalid at «max_message_bytes»: max_message_bytes: 33554432 is more than 16 MiB, which few peers and proxies take in one piece; send large things as a stream of parts."`,
   );
   expect(schema.list()).toContain("demo/v1/demo.client.ts");
+});
+
+test("options that nothing acts on yet are told as such, wherever they are written", async () => {
+  using schema = new SchemaFolder(
+    service(
+      `
+  rpc A(Key) returns (Event) { option idempotency_level = IDEMPOTENT; option (raceway.v1.channel) = { call: { max_retries: 1 timeout: { seconds: 1 } } wire: { max_message_bytes: 9 window_messages: 9 } }; }
+  rpc B(Key) returns (stream Event) { option (raceway.v1.channel) = { topic: { address: "b" history: { max_events: 1 } conflation: {} } transport: { prefer: "sse" deny: "grpc" } }; }
+  rpc C(stream Key) returns (google.protobuf.Empty) { option (raceway.v1.channel).signal = { conflation: { key: "room" interval: { seconds: 1 } } }; }
+`,
+      'option (raceway.v1.service).defaults = { wire: { window_bytes: 9 } transport: { allow: ["sse"] } };',
+    ),
+  );
+  const { ok, diagnostics } = await schema.generate();
+  expect(ok).toBe(true);
+  expect(new Set(diagnostics.map(({ rule, severity }) => `${severity} ${rule}`))).toEqual(
+    new Set(["warning option_inert"]),
+  );
+  const told = diagnostics.map(({ message }) => message.split(" is known to clients and servers,")[0]!);
+  expect(told.toSorted()).toEqual(inertOptions.toSorted());
 });
 
 test("policies that say nothing, on a method, a service and a file", async () => {

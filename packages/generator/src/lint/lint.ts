@@ -5,6 +5,7 @@ import { optionPart } from "../place.ts";
 import { type Address, lintAddress, lintDuplicates } from "./address.ts";
 import { lintCall, lintConflation, lintHistory, lintKind } from "./channel.ts";
 import type { Finding, Report } from "./finding.ts";
+import { lintInert } from "./inert.ts";
 import { lintMessageKeys, lintMethodNames, lintOutputNames } from "./names.ts";
 import { lintMisplacedPolicy, lintPolicy } from "./policy.ts";
 import { lintRemainingTransports, lintTransports, lintWire } from "./transport.ts";
@@ -42,6 +43,7 @@ function lintDefaults(desc: DescFile | DescService, report: Report): void {
       (parts, token) => optionPart(desc, rules, ["defaults", "transport", ...parts], token),
       report,
     );
+  if (defaults !== undefined) lintInert(desc, defaults, report);
   lintPolicy(
     desc.kind === "file" ? getOption(desc, ext.file_policy) : getOption(desc, ext.service_policy),
     (parts, token) => optionPart(desc, policy, parts, token),
@@ -57,6 +59,7 @@ function lintMethod(method: DescMethod, report: Report): readonly Address[] {
   lintCall(method, channel, report);
   lintHistory(method, channel, report);
   lintConflation(method, channel, report);
+  lintInert(method, channel, report);
   if (channel.wire !== undefined)
     lintWire(channel.wire, (parts, token) => optionPart(method, ext.channel, ["wire", ...parts], token), report);
   if (channel.transport !== undefined)
