@@ -1,13 +1,20 @@
-// The codec "json": protobuf's JSON form, in UTF-8.
-import { type DescMessage, type MessageShape, create, fromJsonString, toJsonString } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+// The codec "json": protobuf's JSON form, in UTF-8. Unknown fields are passed over, as old peers of new ones need it.
+import { type DescMessage, type MessageShape, type Registry, create, fromJsonString, toJsonString } from "@bufbuild/protobuf";
 import type { Codec, MessageCodec } from "./codec.ts";
-import { fail } from "./errors.ts";
 import { CONTRACT } from "./part.ts";
+import { messageUnfit, payloadMalformed } from "./payload-error.ts";
 
-/** Makes the codec. `jsonDepth`: objects and lists within each other that are read, as `limits.jsonDepth`. */
-export function jsonCodec(limits: { readonly jsonDepth?: number } = {}): Codec {
-  const recursionLimit = limits.jsonDepth ?? 64;
+export interface JsonCodecOptions {
+  /** Objects and lists within each other that are read, as `limits.jsonDepth`; 64 unless said. */
+  readonly jsonDepth?: number;
+  /** Types that may stand in a `google.protobuf.Any`, whose JSON form depends on what is in it. */
+  readonly registry?: Registry;
+}
+
+export function jsonCodec(options: JsonCodecOptions = {}): Codec {
+  const depth = options.jsonDepth ?? 64;
+  const registry = options.registry && { registry: options.registry };
+  const reading = { ...registry, ignoreUnknownFields: true, recursionLimit: depth };
   const prepared = new WeakMap<DescMessage, MessageCodec<DescMessage>>();
   const encoder = new TextEncoder();
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -16,30 +23,48 @@ export function jsonCodec(limits: { readonly jsonDepth?: number } = {}): Codec {
     contract: CONTRACT,
     binary: false,
     of<D extends DescMessage>(desc: D): MessageCodec<D> {
-      let codec = prepared.get(desc) as MessageCodec<D> | undefined;
-      if (codec === undefined) {
-        codec = {
-          encode: (message) => {
-            try {
-              return encoder.encode(toJsonString(desc, create(desc, message)));
-            } catch (error) {
-              throw new ConnectError(
-                `Message does not fit ${desc.typeName}: ${(error as Error).message}`,
-                Code.InvalidArgument,
-              );
-            }
-          },
-          decode: (bytes): MessageShape<D> => {
-            try {
-              return fromJsonString(desc, decoder.decode(bytes), { ignoreUnknownFields: true, recursionLimit });
-            } catch (error) {
-              throw fail("payload_malformed", { type: desc.typeName, detail: (error as Error).message });
-            }
-          },
-        };
-        prepared.set(desc, codec as unknown as MessageCodec<DescMessage>);
-      }
+      const known = prepared.get(desc) as MessageCodec<D> | undefined;
+      if (known !== undefined) return known;
+      const codec: MessageCodec<D> = {
+        encode(message) {
+          try {
+            return encoder.encode(toJsonString(desc, create(desc, message), registry));
+          } catch (error) {
+            throw messageUnfit(desc, error);
+          }
+        },
+        decode(bytes): MessageShape<D> {
+          try {
+            if (deeperThan(depth, bytes)) throw new Error(`JSON is deeper than ${depth}`);
+            return fromJsonString(desc, decoder.decode(bytes), reading);
+          } catch (error) {
+            throw payloadMalformed(desc, error);
+          }
+        },
+      };
+      prepared.set(desc, codec as unknown as MessageCodec<DescMessage>);
       return codec;
     },
   };
+}
+
+/** Is anything more than `limit` objects and lists deep? Asked before the parser, which would build it all, what is unknown included. */
+function deeperThan(limit: number, bytes: Uint8Array): boolean {
+  if (bytes.length <= limit * 2) return false; // each level takes two bytes
+  let depth = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    switch (bytes[at]) {
+      case 34: // a string
+        for (at++; at < bytes.length && bytes[at] !== 34; at++) if (bytes[at] === 92) at++;
+        break;
+      case 123: // {
+      case 91: // [
+        if (++depth > limit) return true;
+        break;
+      case 125: // }
+      case 93: // ]
+        depth--;
+    }
+  }
+  return false;
 }

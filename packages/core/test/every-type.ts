@@ -90,6 +90,7 @@ function every(): DescMessage {
     if (proto3Optional) oneofs.push({ name: `_${init.name}` });
     return {
       label: Label.OPTIONAL,
+      jsonName: init.name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase()),
       ...init,
       // Not in order, and of all sizes.
       number: index % 3 === 0 ? 20_000 - index : index + 1,
