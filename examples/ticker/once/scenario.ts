@@ -58,12 +58,15 @@ async function cut(stage: Stage, subscriber: Subscriber, done: Done): Promise<vo
     () => String(subscriber),
   );
   await flowing([subscriber]);
-  const seen = events.slice(from).filter((event) => "client" in event && event.client === prefers);
-  if (!seen.some(({ kind }) => kind === "resumed") || seen.some(({ kind }) => kind === "opened")) {
-    throw new Error(
-      `The session of ${prefers} should have been resumed; the server saw ${seen.map(({ kind }) => kind).join(", ")}.`,
-    );
-  }
+  const seen = (): readonly string[] =>
+    events.slice(from).flatMap((event) => ("client" in event && event.client === prefers ? [event.kind] : []));
+  await until(
+    `the server to resume the session of ${prefers}`,
+    () => seen().includes("resumed"),
+    () => `It saw ${seen().join(", ")}.`,
+  );
+  if (seen().includes("opened"))
+    throw new Error(`The session of ${prefers} should have been resumed; the server saw ${seen().join(", ")}.`);
   done.cuts++;
   stage.done(`cut ${prefers}: the session resumed over ${subscriber.trail.at(-1)}`);
 }

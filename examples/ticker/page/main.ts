@@ -65,9 +65,9 @@ restart.addEventListener("click", () => {
   restart.disabled = true;
   ops
     .restart({})
-    .then(({ downMs }) => log.add({ who: "Server", what: `is back after ${downMs} ms` }))
+    .then(({ downMs }) => log.add({ who: "Server", what: `Back after ${downMs} ms.` }))
     .catch((error: unknown) =>
-      log.add({ who: "Server", what: "was not restarted", detail: String(error), tone: "bad" }),
+      log.add({ who: "Server", what: "Was not restarted.", detail: String(error), tone: "bad" }),
     )
     .finally(() => (restart.disabled = false));
 });
@@ -75,23 +75,29 @@ restart.addEventListener("click", () => {
 /** What the server saw of this page's sessions, and what happened to all. */
 function tell({ client, kind, transport }: Event): void {
   const panel = panels.find((each) => each.client === client);
-  if (client !== "" && panel === undefined) return;
-  const who = "Server";
-  const whose = panel === undefined ? "" : nameOf(panel.prefers);
+  if (client !== "" && panel === undefined) return; // of another page
+  const what = whatOf(kind, nameOf(transport));
+  if (what === undefined) return;
+  if (panel === undefined) log.add({ who: "Server", what });
+  else log.add({ who: nameOf(panel.prefers), transport: panel.prefers, what: `The server ${what}.`, tone: "quiet" });
+}
+
+function whatOf(kind: EventKind, transport: string): string | undefined {
   switch (kind) {
     case EventKind.OPENED:
-      return log.add({ who, what: `opened a new session for ${whose}, over ${nameOf(transport)}`, tone: "quiet" });
+      return `opened a new session, over ${transport}`;
     case EventKind.RESUMED:
-      return log.add({ who, what: `resumed the session of ${whose}, over ${nameOf(transport)}`, tone: "quiet" });
+      return `resumed the session, over ${transport}`;
     case EventKind.CUT:
-      return log.add({ who, what: `cut the ${nameOf(transport)} link of ${whose}` });
+      return `cut the link over ${transport}`;
     case EventKind.BLOCKED:
-      return log.add({ who, what: `takes no links over ${nameOf(transport)} any more` });
+      return `Takes no more links over ${transport}.`;
     case EventKind.UNBLOCKED:
-      return log.add({ who, what: `takes links over ${nameOf(transport)} again` });
+      return `Takes links over ${transport} again.`;
     case EventKind.STOPPED:
-      return log.add({ who, what: "stopped, and with it all sessions and sockets" });
+      return "Stopped, and with it all sessions and sockets.";
     default:
+      return undefined;
   }
 }
 
@@ -104,5 +110,5 @@ async function follow(): Promise<void> {
   }
 }
 follow().catch((error: unknown) =>
-  log.add({ who: "Server", what: "cannot be reached by the buttons", detail: String(error), tone: "bad" }),
+  log.add({ who: "Server", what: "Cannot be reached by the buttons.", detail: String(error), tone: "bad" }),
 );

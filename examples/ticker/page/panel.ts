@@ -134,7 +134,7 @@ export class Panel {
           {
             from,
             onReset: ({ first }) =>
-              this.#say({ what: `part of the history is gone; reading goes on at ${first}`, tone: "bad" }),
+              this.#say({ what: `Part of the history is gone; reading goes on at ${first}.`, tone: "bad" }),
           },
         );
         for await (const { sequence, close, date } of quotes) {
@@ -142,7 +142,7 @@ export class Panel {
           this.#received(sequence, close, date);
         }
       } catch (error) {
-        this.#say({ what: "reading failed", detail: messageOf(error), tone: "bad" });
+        this.#say({ what: "Reading failed.", detail: messageOf(error), tone: "bad" });
       }
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     }
@@ -172,7 +172,7 @@ export class Panel {
     else if (transport === undefined && before?.transport !== undefined) this.#lost(now);
     else if (now.status === "offline" && !this.#toldOffline) {
       this.#toldOffline = true;
-      this.#say({ what: "no way to the server, and trying on", detail: now.reason?.rawMessage, tone: "bad" });
+      this.#say({ what: "No way to the server; trying on.", detail: now.reason?.rawMessage, tone: "bad" });
     }
   }
 
@@ -181,19 +181,19 @@ export class Panel {
     this.#links++;
     const name = nameOf(transport);
     if (before?.transport !== undefined) {
-      this.#say({ what: `switched from ${nameOf(before.transport)} to ${name}, in mid-stream` });
+      this.#say({ what: `Switched from ${nameOf(before.transport)} to ${name}, in mid-stream.` });
       this.#mark = name;
     } else if (this.#lostAt !== undefined) {
-      this.#say({ what: `goes on over ${name} after ${Math.round(performance.now() - this.#lostAt)} ms` });
+      this.#say({ what: `Goes on over ${name} after ${Math.round(performance.now() - this.#lostAt)} ms.` });
       this.#mark = name;
-    } else this.#say({ what: `connected over ${name}` });
+    } else this.#say({ what: `Connected over ${name}.` });
     this.#lostAt = undefined;
     this.#toldOffline = false;
   }
 
   #lost({ reason }: ConnectionSnapshot): void {
     this.#lostAt = performance.now();
-    this.#say({ what: "lost its link", detail: reason?.rawMessage, tone: "quiet" });
+    this.#say({ what: "Lost its link.", detail: reason?.rawMessage, tone: "quiet" });
   }
 
   #say(entry: Omit<LogEntry, "who" | "transport">): void {
@@ -229,7 +229,7 @@ export class Panel {
       button.title = `Switch to ${nameOf(name)}`;
       button.addEventListener("click", () => void this.#switch(name));
       this.#carriers.set(name, button);
-      this.root.querySelector(".carrier")!.append(button);
+      this.root.querySelector(".carriers")!.append(button);
     }
   }
 
@@ -238,7 +238,7 @@ export class Panel {
     try {
       await this.#connection.switchTo(name);
     } catch (error) {
-      this.#say({ what: `did not switch to ${nameOf(name)}`, detail: messageOf(error), tone: "bad" });
+      this.#say({ what: `Did not switch to ${nameOf(name)}.`, detail: messageOf(error), tone: "bad" });
     }
   }
 
@@ -246,7 +246,7 @@ export class Panel {
     const button = this.#button(action);
     button.addEventListener("click", () => {
       run().catch((error: unknown) =>
-        this.#say({ what: `${button.textContent} did not work`, detail: messageOf(error), tone: "bad" }),
+        this.#say({ what: `${button.textContent} did not work.`, detail: messageOf(error), tone: "bad" }),
       );
     });
   }

@@ -17,9 +17,11 @@ interface Mark {
 /** Quotes that are shown: about fourteen months of trading days. */
 export const SHOWN = 300;
 const KEPT = SHOWN + 60;
+/** Half of a label on the x axis, in quotes. */
+const LABEL_QUOTES = 16;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const AXIS_FONT = '500 11px "Inter", system-ui, sans-serif';
-/** Marks closer than this, in CSS pixels, share one label. */
+/** Of marks closer than this, in CSS pixels, only the newest has a label. */
 const LABEL_ROOM = 64;
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
@@ -112,7 +114,7 @@ export class Plot {
           side: 1,
           size: 50,
           gap: 8,
-          space: 40,
+          space: 28,
           grid: { stroke: () => this.#colours.line, width: 1 },
           values: (_, splits) => splits.map((value) => whole.format(value)),
         },
@@ -130,13 +132,15 @@ export class Plot {
     };
   }
 
-  /** First trading days of every third month. */
+  /** First trading days of every third month, where there is room for a label. */
   #quarters(): number[] {
     const found: number[] = [];
+    const from = (this.#points.at(-1)?.sequence ?? 0) - SHOWN + LABEL_QUOTES;
     for (const [at, { sequence, date }] of this.#points.entries()) {
       const before = this.#points[at - 1];
       const month = Number(date.slice(5, 7));
-      if (before !== undefined && before.date.slice(0, 7) !== date.slice(0, 7) && month % 3 === 1) found.push(sequence);
+      if (before !== undefined && before.date.slice(0, 7) !== date.slice(0, 7) && month % 3 === 1 && sequence > from)
+        found.push(sequence);
     }
     return found;
   }
@@ -148,12 +152,12 @@ export class Plot {
   #drawMarks({ ctx, bbox, valToPos }: uPlot): void {
     const ratio = devicePixelRatio;
     const oldest = this.#points[0]?.sequence ?? 0;
-    let labelled = -Infinity;
+    let labelled = Infinity;
     ctx.save();
     ctx.font = `600 ${11 * ratio}px "Inter", system-ui, sans-serif`;
     ctx.textBaseline = "top";
     ctx.lineWidth = ratio;
-    for (const { sequence, label, transport } of this.#marks) {
+    for (const { sequence, label, transport } of this.#marks.toReversed()) {
       const x = Math.round(valToPos(sequence, "x", true)) + ratio / 2;
       if (sequence < oldest || x < bbox.left) continue;
       ctx.strokeStyle = ctx.fillStyle = this.#colours[transport];
@@ -162,7 +166,7 @@ export class Plot {
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      if (x - labelled < LABEL_ROOM * ratio) continue;
+      if (labelled - x < LABEL_ROOM * ratio) continue;
       labelled = x;
       const width = ctx.measureText(label).width;
       const room = bbox.left + bbox.width - x;

@@ -29,6 +29,8 @@ interface OpenLink {
   readonly socket: Duplex | undefined;
   /** The client's own name, once it has said hello. */
   client: string | undefined;
+  /** What came of the hello; told with the next batch, since a link that lost its race gets a welcome too, and is left. */
+  welcomed: ControlEvent | undefined;
 }
 /** A socket, or an HTTP/2 session. */
 interface Connection {
@@ -109,8 +111,8 @@ export class Controls {
           const client = headers.get(CLIENT_HEADER);
           if (open === undefined || client === null) return;
           open.client = client;
-          if (kind === "open") this.#tell({ kind: "opened", client, transport });
-          else if (kind === "resume") this.#tell({ kind: "resumed", client, transport });
+          if (kind === "open" || kind === "resume")
+            open.welcomed = { kind: kind === "open" ? "opened" : "resumed", client, transport };
         },
       }),
     });
@@ -152,10 +154,15 @@ export class Controls {
     const refuse = (): void => link.close(new ConnectError(`${transport} is blocked.`, Code.Unavailable));
     if (this.#blocks(transport, refuse, (listener) => (gone = listener)))
       return { batch() {}, drain() {}, closed: () => gone() };
-    this.#links.set(peer, { link, socket, client: undefined });
+    const open: OpenLink = { link, socket, client: undefined, welcomed: undefined };
+    this.#links.set(peer, open);
     const receiver = take(link);
     return {
-      batch: (bytes) => receiver.batch(bytes),
+      batch: (bytes) => {
+        if (open.welcomed !== undefined) this.#tell(open.welcomed);
+        open.welcomed = undefined;
+        receiver.batch(bytes);
+      },
       drain: () => receiver.drain(),
       closed: (error) => {
         this.#links.delete(peer);
