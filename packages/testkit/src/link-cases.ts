@@ -13,13 +13,15 @@ const groups: readonly Group[] = [handover, bytes, flow, ending];
 export interface LinkCaseOptions {
   /** Form of the batches that are sent. A text link carries "json" only. */
   readonly format: Format;
+  /** Only the cases about what a link carries: for a second format, since how a link begins, flows and ends does not depend on it. */
+  readonly carriesOnly?: boolean;
 }
 
 /** All cases for the links of one transport. To be run one after the other: some cut every connection of the subject. */
 export function linkCases(subject: LinkSubject, options: LinkCaseOptions): readonly Case[] {
   const stage = stageOf(subject, options.format);
   const needs = { what: "a link that carries any byte", met: subject.traits.binary };
-  const cases = groups.flatMap((group) => group(stage));
+  const cases = (options.carriesOnly === true ? [bytes] : groups).flatMap((group) => group(stage));
   return options.format === "binary" && !subject.traits.binary ? cases.map((one) => ({ ...one, needs })) : cases;
 }
 

@@ -1,4 +1,4 @@
-// All suites that a subject has to pass: its links alone in every format they carry, and sessions over them with both codecs.
+// All suites that a subject has to pass: its links alone, what they carry in every format, and sessions over them with both codecs.
 import type { Case } from "./case.ts";
 import { formatsOf, linkCases } from "./link-cases.ts";
 import { sessionCases } from "./session-cases.ts";
@@ -11,9 +11,9 @@ export interface Suite {
 
 export function linkSuites(subject: LinkSubject): readonly Suite[] {
   return [
-    ...formatsOf(subject).map((format) => ({
+    ...formatsOf(subject).map((format, at) => ({
       title: `${subject.name} link, ${format} batches`,
-      cases: linkCases(subject, { format }),
+      cases: linkCases(subject, { format, carriesOnly: at > 0 }),
     })),
     ...(["proto", "json"] as const).map((codec) => ({
       title: `session over ${subject.name} links, ${codec} codec`,

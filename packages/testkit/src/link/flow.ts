@@ -8,7 +8,7 @@ const BATCH = 65_536;
 /** No buffer on the way, the kernel's included, is expected to be as large. */
 const MUCH = 64 * 1024 * 1024;
 /** What may still be delivered after `pause`: buffers of streams and proxies on the way. */
-const FEW = 1024 * 1024;
+const FEW = 512 * 1024;
 
 export const flow: Group = (stage): readonly Case[] => {
   const { subject, batches } = stage;

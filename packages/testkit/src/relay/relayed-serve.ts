@@ -173,6 +173,10 @@ class RelayedLink implements Link {
   #farHasRoom = true;
   #full = false;
   #over = false;
+  #paused = false;
+  /** What came while paused, since the far link hears of a pause a little later; and whether a good end came behind it. */
+  #held: Uint8Array[] = [];
+  #endHeld = false;
   #givenToClose: { readonly error: ConnectError | undefined } | undefined;
 
   constructor(event: LinkEvent & { kind: "opened" }, tell: (command: LinkCommand, bytes?: Uint8Array) => void) {
@@ -204,24 +208,31 @@ class RelayedLink implements Link {
   }
 
   pause(): void {
-    if (!this.#over) this.#tell({ kind: "pause", link: this.#number });
+    if (this.#over) return;
+    this.#paused = true;
+    this.#tell({ kind: "pause", link: this.#number });
   }
 
   resume(): void {
-    if (!this.#over) this.#tell({ kind: "resume", link: this.#number });
+    if (this.#over) return;
+    this.#paused = false;
+    this.#tell({ kind: "resume", link: this.#number });
+    setTimeout(() => this.#release());
   }
 
   close(error?: ConnectError): void {
     if (this.#over) return;
     this.#over = true;
     this.#givenToClose = { error };
+    if (this.#endHeld) setTimeout(() => this.#closed(undefined)); // the far link is over and answers nothing
     this.#tell({ kind: "close", link: this.#number, error: relayedError(error) });
   }
 
   happened(event: LinkEvent, bytes: Uint8Array): void {
     switch (event.kind) {
       case "batch":
-        this.#receiver.batch(bytes);
+        this.#held.push(bytes);
+        this.#release();
         break;
       case "empty":
         this.#far = 0;
@@ -237,10 +248,22 @@ class RelayedLink implements Link {
         this.#drain();
         break;
       case "closed":
-        this.#closed(event.error);
+        if (event.error === undefined && !this.#over) {
+          this.#endHeld = true; // behind what was sent before
+          this.#release();
+        } else this.#closed(event.error);
         break;
       case "opened": // once, before
     }
+  }
+
+  #release(): void {
+    while (!this.#paused && !this.#over) {
+      const bytes = this.#held.shift();
+      if (bytes === undefined) break;
+      this.#receiver.batch(bytes);
+    }
+    if (this.#endHeld && !this.#paused && !this.#over) this.#closed(undefined);
   }
 
   #closed(error: RelayedError | undefined): void {
