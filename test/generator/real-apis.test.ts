@@ -20,7 +20,6 @@ const apis = [
 
 test.each([
   { importExtension: "js", options: {} },
-  { importExtension: "ts", options: { module: "esnext", moduleResolution: "bundler" } },
   { importExtension: "none", options: { module: "esnext", moduleResolution: "bundler" } },
 ] as const)(
   "generated code of seven public APIs compiles, with import extension $importExtension",

@@ -61,7 +61,7 @@ test("every message and field of the options has a comment", () => {
     const declares =
       /^(message|extend) |^ *[\w.<>, ]+ \w+ = \d+/.test(line) &&
       !/_UNSPECIFIED|^\s*\/\//.test(line) &&
-      !/^extend/.test(line);
+      !line.startsWith("extend");
     return declares && !/^\s*\/\//.test(lines[at - 1]!);
   });
   expect(bare).toEqual([]);
