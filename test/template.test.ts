@@ -49,7 +49,7 @@ beforeAll(async () => {
     packed[`@raceway/${name}`] = join(target, file ?? "");
   };
   await Promise.all(["core", "testkit"].map(pack));
-}, 60_000);
+}, 120_000);
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
