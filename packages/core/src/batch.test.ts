@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bytesOf, isTextBatch, joinParts, readBatch } from "./batch.ts";
+import { bytesOf, isTextBatch, joinParts, ownBytes, readBatch } from "./batch.ts";
 import { encodeFrame } from "./frame-binary.ts";
 import { frameToJson } from "./frame-json.ts";
 import type { Frame } from "./frame.ts";
@@ -17,7 +17,11 @@ describe("a batch", () => {
     expect(read(encodeFrame(ping))).toEqual([ping]);
     expect(read(text)).toEqual([ping]);
     expect(read(new Uint8Array(0))).toEqual([]);
-    expect([isTextBatch(text), isTextBatch(encodeFrame(ping)), isTextBatch(new Uint8Array(0))]).toEqual([true, false, false]);
+    expect([isTextBatch(text), isTextBatch(encodeFrame(ping)), isTextBatch(new Uint8Array(0))]).toEqual([
+      true,
+      false,
+      false,
+    ]);
   });
 
   it.each([
@@ -33,7 +37,9 @@ describe("a batch", () => {
   it("hands over the frames before a fault", () => {
     const frames: Frame[] = [];
     const batch = joinParts([encodeFrame(ping), new Uint8Array([0x0a, 9])]);
-    expect(() => readBatch(batch, { jsonDepth: 64 }, (frame) => frames.push(frame))).toThrow("byte 7: length exceeds what is left");
+    expect(() => readBatch(batch, { jsonDepth: 64 }, (frame) => frames.push(frame))).toThrow(
+      "byte 7: length exceeds what is left",
+    );
     expect(frames).toEqual([ping]);
   });
 
@@ -41,8 +47,19 @@ describe("a batch", () => {
     const part = encodeFrame(ping);
     expect(joinParts([part])).toBe(part);
     expect(joinParts([])).toEqual(new Uint8Array(0));
-    expect(joinParts([new Uint8Array([1]), new Uint8Array(0), new Uint8Array([2, 3])])).toEqual(new Uint8Array([1, 2, 3]));
+    expect(joinParts([new Uint8Array([1]), new Uint8Array(0), new Uint8Array([2, 3])])).toEqual(
+      new Uint8Array([1, 2, 3]),
+    );
     expect(bytesOf([new Uint8Array([1]), new Uint8Array(0), new Uint8Array([2, 3])])).toBe(3);
     expect(bytesOf([])).toBe(0);
+  });
+
+  it("gives parts that may be kept without keeping the batch", () => {
+    const batch = new Uint8Array(1_000).fill(7);
+    const kept = ownBytes(batch.subarray(10, 20));
+    expect(kept).toEqual(new Uint8Array(10).fill(7));
+    expect(kept.buffer.byteLength).toBe(10);
+    expect(ownBytes(batch)).toBe(batch);
+    expect(ownBytes(batch.subarray(1)).buffer).toBe(batch.buffer); // nearly all of it
   });
 });

@@ -1,6 +1,6 @@
+// Batches: what a link carries in one piece, binary or text, whole or in parts.
 import { readJsonFrames } from "./frame-json.ts";
 import { readFrames } from "./frame-reader.ts";
-// Batches: what a link carries in one piece, binary or text, whole or in parts.
 import type { Frame } from "./frame.ts";
 import { malformed } from "./varint.ts";
 
@@ -11,6 +11,13 @@ export function bytesOf(parts: readonly Uint8Array[]): number {
   let bytes = 0;
   for (const part of parts) bytes += part.length;
   return bytes;
+}
+
+/**
+ * The bytes, to be kept for long: a copy if they hold on to much more memory than they are, as parts of a batch and small results of codecs do.
+ */
+export function ownBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength > bytes.length * 2 + 64 ? bytes.slice() : bytes;
 }
 
 /** Is it a batch in text? A batch without frames is both. */

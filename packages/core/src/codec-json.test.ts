@@ -1,5 +1,12 @@
 import { type DescMessage, create, createRegistry, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { AnySchema, FileDescriptorProtoSchema, StructSchema, TimestampSchema, ValueSchema, anyPack } from "@bufbuild/protobuf/wkt";
+import {
+  AnySchema,
+  FileDescriptorProtoSchema,
+  StructSchema,
+  TimestampSchema,
+  ValueSchema,
+  anyPack,
+} from "@bufbuild/protobuf/wkt";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -24,32 +31,35 @@ const fault = (desc: DescMessage, json: string | Uint8Array, options?: JsonCodec
   }
 };
 
-describe.each([everyDesc, OpenSchema, FileDescriptorProtoSchema].map((desc) => [desc.typeName, desc] as const))("the json codec, with %s,", (_, desc) => {
-  it("writes what toJsonString writes, and reads it back", () => {
-    fc.assert(
-      fc.property(messageArbitrary(desc), (init) => {
-        let expected: string;
-        try {
-          expected = toJsonString(desc, create(desc, init));
-        } catch (error) {
-          // A time out of range, an Any of an unknown type, NaN in a Value.
-          expect(() => codec.of(desc).encode(init)).toThrow((error as Error).message.slice(0, 60));
-          return;
-        }
-        const written = codec.of(desc).encode(init);
-        expect(text(written)).toBe(expected);
-        let back: Uint8Array | undefined;
-        try {
-          back = toBinary(desc, fromJsonString(desc, expected, { ignoreUnknownFields: true }));
-        } catch {
-          expect(() => codec.of(desc).decode(written)).toThrow("is not a valid"); // what protobuf itself cannot read back
-          return;
-        }
-        expect(Buffer.from(toBinary(desc, codec.of(desc).decode(written)))).toEqual(Buffer.from(back));
-      }),
-    );
-  });
-});
+describe.each([everyDesc, OpenSchema, FileDescriptorProtoSchema].map((desc) => [desc.typeName, desc] as const))(
+  "the json codec, with %s,",
+  (_, desc) => {
+    it("writes what toJsonString writes, and reads it back", () => {
+      fc.assert(
+        fc.property(messageArbitrary(desc), (init) => {
+          let expected: string;
+          try {
+            expected = toJsonString(desc, create(desc, init));
+          } catch (error) {
+            // A time out of range, an Any of an unknown type, NaN in a Value.
+            expect(() => codec.of(desc).encode(init)).toThrow((error as Error).message.slice(0, 60));
+            return;
+          }
+          const written = codec.of(desc).encode(init);
+          expect(text(written)).toBe(expected);
+          let back: Uint8Array | undefined;
+          try {
+            back = toBinary(desc, fromJsonString(desc, expected, { ignoreUnknownFields: true }));
+          } catch {
+            expect(() => codec.of(desc).decode(written)).toThrow("is not a valid"); // what protobuf itself cannot read back
+            return;
+          }
+          expect(Buffer.from(toBinary(desc, codec.of(desc).decode(written)))).toEqual(Buffer.from(back));
+        }),
+      );
+    });
+  },
+);
 
 describe("the json codec", () => {
   it("prepares a type once", () => {
@@ -67,7 +77,9 @@ describe("the json codec", () => {
     const knowing = jsonCodec({ registry: createRegistry(PingSchema) });
     expect(text(knowing.of(AnySchema).encode(any))).toBe(json);
     expect(knowing.of(AnySchema).decode(bytes(json))).toEqual(any);
-    expect(() => codec.of(AnySchema).encode(any)).toThrow('Message does not fit google.protobuf.Any: cannot encode message google.protobuf.Any to JSON: "type.googleapis.com/raceway.v1.Ping" is not in the type registry.');
+    expect(() => codec.of(AnySchema).encode(any)).toThrow(
+      'Message does not fit google.protobuf.Any: cannot encode message google.protobuf.Any to JSON: "type.googleapis.com/raceway.v1.Ping" is not in the type registry.',
+    );
   });
 
   it("refuses a message that has no JSON form", () => {
@@ -123,9 +135,16 @@ describe("hostile JSON", () => {
 
   it("never makes anything but an error of ours", () => {
     fc.assert(
-      fc.property(fc.oneof(fc.json(), fc.string(), fc.json().map((json) => `{"mOfEvery":${json},"rOfValue":${json}}`)), (json) => {
-        fault(everyDesc, json);
-      }),
+      fc.property(
+        fc.oneof(
+          fc.json(),
+          fc.string(),
+          fc.json().map((json) => `{"mOfEvery":${json},"rOfValue":${json}}`),
+        ),
+        (json) => {
+          fault(everyDesc, json);
+        },
+      ),
       { numRuns: 500 },
     );
   });

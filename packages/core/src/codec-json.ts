@@ -1,5 +1,12 @@
 // The codec "json": protobuf's JSON form, in UTF-8. Unknown fields are passed over, as old peers of new ones need it.
-import { type DescMessage, type MessageShape, type Registry, create, fromJsonString, toJsonString } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  type MessageShape,
+  type Registry,
+  create,
+  fromJsonString,
+  toJsonString,
+} from "@bufbuild/protobuf";
 import type { Codec, MessageCodec } from "./codec.ts";
 import { CONTRACT } from "./part.ts";
 import { messageUnfit, payloadMalformed } from "./payload-error.ts";

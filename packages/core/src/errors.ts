@@ -1,4 +1,5 @@
 // The catalogue of errors: one entry per reason, with code, message and mend. `docs/errors.md` is held against it by a test.
+// It is long because all reasons stand in one table, where one can see them side by side.
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
 
@@ -128,7 +129,7 @@ export const catalogue = {
   too_many_sessions: {
     code: Code.ResourceExhausted as Code,
     message: (v: Count & { retryAfterMs?: number }): string =>
-      `${v.count} sessions are open, the limit is ${v.limit}. Close some, or raise limits.sessions.`,
+      `${v.count} sessions are open, the limit is ${v.limit}. Close some, or raise limits.sessionsPerPrincipal or limits.sessionsPerAddress.`,
   },
   too_many_calls: {
     code: Code.ResourceExhausted as Code,

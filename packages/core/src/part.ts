@@ -1,5 +1,5 @@
-import type { Store } from "./backplane.ts";
 // What every plugin has, and the world as a plugin sees it.
+import type { Store } from "./backplane.ts";
 import type { Clock } from "./clock.ts";
 import type { Random } from "./random.ts";
 

@@ -1,4 +1,10 @@
-import { type ContextValues, type Interceptor, type UnaryRequest, type UnaryResponse, createContextValues } from "@connectrpc/connect";
+import {
+  type ContextValues,
+  type Interceptor,
+  type UnaryRequest,
+  type UnaryResponse,
+  createContextValues,
+} from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { composeGates, composeInterceptors } from "./plugin-compose.ts";
 import type { ChannelInfo, Stations, TopicGate } from "./plugin.ts";
@@ -21,7 +27,16 @@ const noting =
 describe("interceptors", () => {
   it("are composed with the first plugin outermost", async () => {
     const seen: string[] = [];
-    const composed = composeInterceptors([{ call: () => noting("a", seen) }, {}, { call: () => undefined }, { call: () => noting("b", seen) }, { call: () => noting("c", seen) }], here)!;
+    const composed = composeInterceptors(
+      [
+        { call: () => noting("a", seen) },
+        {},
+        { call: () => undefined },
+        { call: () => noting("b", seen) },
+        { call: () => noting("c", seen) },
+      ],
+      here,
+    )!;
     const call = composed(() => {
       seen.push("handler");
       return Promise.resolve({} as UnaryResponse);
@@ -53,7 +68,11 @@ describe("interceptors", () => {
 });
 
 describe("gates", () => {
-  const gates = (...list: (TopicGate | undefined)[]): TopicGate | undefined => composeGates(list.map((gate): Stations => ({ topic: () => gate })), here);
+  const gates = (...list: (TopicGate | undefined)[]): TopicGate | undefined =>
+    composeGates(
+      list.map((gate): Stations => ({ topic: () => gate })),
+      here,
+    );
 
   it("are asked in order, and keep what they are called on", () => {
     const seen: string[] = [];

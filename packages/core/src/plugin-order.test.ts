@@ -26,17 +26,25 @@ describe("the order of plugins", () => {
   });
 
   it("puts who provides before who requires, and leaves the others", () => {
-    expect(names([plugin("limit", { requires: [who] }), plugin("log"), plugin("token", { provides: [who] })])).toEqual(["token", "limit", "log"]);
-    expect(names([plugin("log"), plugin("limit", { requires: [who] }), plugin("cookie", { provides: [who] }), plugin("token", { provides: [who] })])).toEqual([
-      "log",
-      "cookie",
+    expect(names([plugin("limit", { requires: [who] }), plugin("log"), plugin("token", { provides: [who] })])).toEqual([
       "token",
       "limit",
+      "log",
     ]);
+    expect(
+      names([
+        plugin("log"),
+        plugin("limit", { requires: [who] }),
+        plugin("cookie", { provides: [who] }),
+        plugin("token", { provides: [who] }),
+      ]),
+    ).toEqual(["log", "cookie", "token", "limit"]);
   });
 
   it("takes a plugin that provides what it requires itself", () => {
-    expect(names([plugin("refine", { requires: [who], provides: [who] }), plugin("token", { provides: [who] })])).toEqual(["token", "refine"]);
+    expect(
+      names([plugin("refine", { requires: [who], provides: [who] }), plugin("token", { provides: [who] })]),
+    ).toEqual(["token", "refine"]);
   });
 
   it("obeys before and after, where the named are there", () => {
@@ -47,16 +55,25 @@ describe("the order of plugins", () => {
   it("is stable, complete, and right for any list without circles", () => {
     const list = fc.array(fc.array(fc.nat(20), { maxLength: 3 }), { maxLength: 12 }).chain((specs) => {
       // Only after earlier ones, so there is no circle; then shuffled.
-      const plugins = specs.map((after, index) => plugin(String(index), { after: after.filter((other) => other < index).map(String) }));
+      const plugins = specs.map((after, index) =>
+        plugin(String(index), { after: after.filter((other) => other < index).map(String) }),
+      );
       return fc.shuffledSubarray(plugins, { minLength: plugins.length });
     });
     fc.assert(
       fc.property(list, (plugins) => {
         const ordered = orderPlugins(plugins);
         expect(new Set(ordered)).toEqual(new Set(plugins));
-        for (const one of ordered) for (const name of one.after ?? []) expect(ordered.findIndex((other) => other.name === name)).toBeLessThan(ordered.indexOf(one));
+        for (const one of ordered)
+          for (const name of one.after ?? [])
+            expect(ordered.findIndex((other) => other.name === name)).toBeLessThan(ordered.indexOf(one));
         expect(orderPlugins(ordered)).toEqual(ordered);
-        if (plugins.every(({ after = [] }, index) => after.every((name) => plugins.findIndex((other) => other.name === name) < index))) expect(ordered).toEqual(plugins);
+        if (
+          plugins.every(({ after = [] }, index) =>
+            after.every((name) => plugins.findIndex((other) => other.name === name) < index),
+          )
+        )
+          expect(ordered).toEqual(plugins);
       }),
     );
   });
@@ -78,10 +95,16 @@ describe("the order of plugins", () => {
 
   it("refuses a circle, naming its members", () => {
     const other = createContextKey("", { description: "other" });
-    const circle = [plugin("x"), plugin("a", { requires: [who], provides: [other] }), plugin("b", { requires: [other] }), plugin("c", { provides: [who], after: ["b"] })];
+    const circle = [
+      plugin("x"),
+      plugin("a", { requires: [who], provides: [other] }),
+      plugin("b", { requires: [other] }),
+      plugin("c", { provides: [who], after: ["b"] }),
+    ];
     expect(fault(circle)).toEqual({
       reason: "plugin_circle",
-      message: "[invalid_argument] Plugins wait for each other: a after c after b after a. Remove a before, after, provides or requires.",
+      message:
+        "[invalid_argument] Plugins wait for each other: a after c after b after a. Remove a before, after, provides or requires.",
     });
     expect(fault([plugin("a", { after: ["a"] })]).message).toContain("a after a");
   });

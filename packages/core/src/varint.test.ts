@@ -4,7 +4,9 @@ import { describe, expect, it } from "vitest";
 import { reasonOf } from "./errors.ts";
 import { type Cursor, readVarint, varintSize, writeVarint } from "./varint.ts";
 
-const edges = fc.constantFrom(...[7, 14, 21, 28, 31, 32, 35, 42, 49, 53].flatMap((bits) => [2 ** bits - 1, 2 ** bits]).filter(Number.isSafeInteger));
+const edges = fc.constantFrom(
+  ...[7, 14, 21, 28, 31, 32, 35, 42, 49, 53].flatMap((bits) => [2 ** bits - 1, 2 ** bits]).filter(Number.isSafeInteger),
+);
 const numbers = fc.oneof(fc.nat(300), fc.nat(0xffff_ffff), fc.maxSafeNat(), edges);
 const cursor = (...bytes: number[]): Cursor => ({ bytes: new Uint8Array(bytes), pos: 0, end: bytes.length });
 const fault = (at: Cursor): string => {

@@ -1,5 +1,6 @@
 // Histories in the memory of this process: an array per key, trimmed by count, bytes and age.
 import type { Clock, Entry, FollowSink, Log, Page, Position, Random, Retention, Stored } from "@raceway/core";
+import { ownBytes } from "@raceway/core/internal";
 
 interface Kept extends Stored {
   readonly at: number;
@@ -62,7 +63,11 @@ export class MemoryLog implements Log, Disposable {
   append(key: string, entries: readonly Entry[], retention: Retention): Promise<readonly Position[]> {
     const history = this.#history(key);
     const now = this.#clock.wallNow();
-    const stored = entries.map(({ payload }): Kept => ({ offset: ++history.head, payload, at: now }));
+    const stored = entries.map(({ payload }): Kept => ({
+      offset: ++history.head,
+      payload: ownBytes(payload),
+      at: now,
+    }));
     for (const entry of stored) {
       history.entries.push(entry);
       history.bytes += entry.payload.length;

@@ -1,5 +1,6 @@
 // Keys with expiry and token buckets in the memory of this process.
 import { type Clock, type Store, fail } from "@raceway/core";
+import { ownBytes } from "@raceway/core/internal";
 
 interface Held {
   readonly value: Uint8Array;
@@ -47,7 +48,7 @@ export class MemoryStore implements Store, Disposable {
     if (this.#bytes + size > this.#maxBytes)
       return Promise.reject(fail("store_full", { bytes: this.#bytes, limit: this.#maxBytes }));
     this.#bytes += size;
-    this.#held.set(key, { value, until: now + options.ttlMs });
+    this.#held.set(key, { value: ownBytes(value), until: now + options.ttlMs });
     return Promise.resolve(true);
   }
 
