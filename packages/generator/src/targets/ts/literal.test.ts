@@ -1,5 +1,4 @@
 // Values as TypeScript say the same value.
-import { createContext, runInContext } from "node:vm";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Literal, literal } from "./literal.ts";
@@ -19,11 +18,12 @@ test("on one line if it fits, else a property a line", () => {
 });
 
 test("says the value, whatever it is and however it is broken into lines", () => {
-  const realm = createContext();
   const { value } = fc.letrec((tie) => ({
     value: fc.oneof(
       { maxDepth: 3 },
-      fc.string({ unit: "binary" }),
+      fc.string({
+        unit: fc.constantFrom("a", '"', "'", "`", "$", "{", "\\", "\n", "\0", "\u2028", "\ud800", "é", "😀"),
+      }),
       fc.double({ noNaN: true, noDefaultInfinity: true }).map((number) => number + 0),
       fc.boolean(),
       fc.array(tie("value"), { maxLength: 3 }),
@@ -36,7 +36,10 @@ test("says the value, whatever it is and however it is broken into lines", () =>
   fc.assert(
     fc.property(value, fc.nat(120), (given, room) => {
       const text = literal(given as Literal, room, "");
-      expect(JSON.stringify(runInContext(`(${text})`, realm))).toBe(JSON.stringify(given));
+      expect(JSON.stringify(evaluate(`(${text})`))).toBe(JSON.stringify(given));
     }),
   );
 });
+
+// oxlint-disable-next-line no-eval -- what the text means to JavaScript is the question
+const evaluate = (text: string): unknown => (0, eval)(text);
