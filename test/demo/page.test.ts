@@ -67,11 +67,14 @@ describe.skipIf(chromium === undefined)(`the demo page${leftOut}`, { timeout: 4 
       panel(transport).locator(".status[data-tone=live]").getAttribute("data-transport");
     const eventually = (what: () => Promise<unknown>) => expect.poll(what, { timeout: PATIENCE_MS, interval: 50 });
 
-    async function goesOn(transport: Transport): Promise<void> {
+    async function checkGoesOn(transport: Transport): Promise<void> {
       const before = await received(transport);
       await eventually(() => received(transport)).toBeGreaterThan(before);
     }
-    async function nothingLost(): Promise<void> {
+    async function checkDrawn(transport: Transport): Promise<void> {
+      await eventually(() => inkOf(panel(transport).locator("canvas"), transport)).toBeGreaterThan(500);
+    }
+    async function checkNothingLost(): Promise<void> {
       for (const field of ["missing", "duplicates"]) {
         expect(await page.locator(`[data-field=${field}], #total-${field}`).allTextContents()).toEqual([
           "0",
@@ -86,16 +89,16 @@ describe.skipIf(chromium === undefined)(`the demo page${leftOut}`, { timeout: 4 
     test("four panels are live, each over the transport that it prefers", async () => {
       for (const transport of transports) {
         await eventually(() => over(transport)).toBe(transport);
-        await goesOn(transport);
+        await checkGoesOn(transport);
         expect(await panel(transport).locator("[data-field=roundTrip]").textContent()).toMatch(/^[\d.]+ ms$/);
       }
-      await nothingLost();
+      await checkNothingLost();
       expect([...errors, ...network]).toEqual([]);
     });
 
     test("all plots are drawn, in the colour of the transport", async () => {
       for (const transport of transports) {
-        await eventually(() => inkOf(panel(transport).locator("canvas"), transport)).toBeGreaterThan(500);
+        await checkDrawn(transport);
       }
     });
 
@@ -121,9 +124,9 @@ describe.skipIf(chromium === undefined)(`the demo page${leftOut}`, { timeout: 4 
         const before = await links(transport);
         await press(transport, "Cut");
         await eventually(() => links(transport)).toBeGreaterThan(before);
-        await goesOn(transport);
+        await checkGoesOn(transport);
       }
-      await nothingLost();
+      await checkNothingLost();
     });
 
     test.each([
@@ -134,12 +137,12 @@ describe.skipIf(chromium === undefined)(`the demo page${leftOut}`, { timeout: 4 
       await press(transport, button);
       await panel(transport).getByRole("button", { name: "Unblock" }).waitFor();
       await eventually(() => over(transport)).not.toBe(transport);
-      await goesOn(transport);
+      await checkGoesOn(transport);
       expect(transports).toContain(await over(transport));
       await press(transport, "Unblock");
       await eventually(() => over(transport)).toBe(transport);
-      await goesOn(transport);
-      await nothingLost();
+      await checkGoesOn(transport);
+      await checkNothingLost();
     });
 
     test("a session is switched to another transport in mid-stream", async () => {
@@ -148,8 +151,8 @@ describe.skipIf(chromium === undefined)(`the demo page${leftOut}`, { timeout: 4 
       await eventually(async () =>
         (await page.locator("#log").textContent())?.includes("Switched from SSE to gRPC, in mid-stream."),
       ).toBe(true);
-      await goesOn("sse");
-      await nothingLost();
+      await checkGoesOn("sse");
+      await checkNothingLost();
     });
 
     test("after a restart of the server, new sessions go on where the old ones were", async () => {
@@ -158,11 +161,11 @@ describe.skipIf(chromium === undefined)(`the demo page${leftOut}`, { timeout: 4 
         .getByRole("log")
         .getByText(/^Back after \d+ ms\.$/)
         .waitFor();
-      for (const transport of transports) await goesOn(transport);
+      for (const transport of transports) await checkGoesOn(transport);
       await eventually(() =>
         page.getByRole("log").getByText("The server opened a new session").count(),
       ).toBeGreaterThanOrEqual(4);
-      await nothingLost();
+      await checkNothingLost();
       for (const transport of transports) await eventually(() => over(transport)).toBe(transport);
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(viewport.width);
     });

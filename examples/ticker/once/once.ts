@@ -8,7 +8,7 @@ import { readTradingDays } from "../server/trading-days.ts";
 import { type Done, perform } from "./scenario.ts";
 import { Subscriber } from "./subscriber.ts";
 import { table } from "./table.ts";
-import { until } from "./until.ts";
+import { asError, until } from "./until.ts";
 
 /** At least so many quotes are sent; more if the scenario takes longer. */
 const LEAST_QUOTES = 2_000;
@@ -38,9 +38,9 @@ export async function once(print: (line: string) => void): Promise<boolean> {
     await board.publish(quote);
     sent = quote.sequence;
   };
-  let failed: unknown;
+  let failed: Error | undefined;
   const publishing = replay({ days: readTradingDays(), perSecond: PER_SECOND, publish, signal: stop.signal }).catch(
-    (error: unknown) => (failed = error),
+    (error: unknown) => (failed = asError(error)),
   );
   let done: Done | undefined;
   try {
@@ -54,15 +54,16 @@ export async function once(print: (line: string) => void): Promise<boolean> {
     );
     stop.abort();
     await publishing;
+    const last = sent;
     for (const subscriber of subscribers) {
       await until(
         `${subscriber.prefers} to receive the last quote`,
-        () => subscriber.tally.last >= sent,
+        () => subscriber.tally.last >= last,
         () => String(subscriber),
       );
     }
   } catch (error) {
-    failed ??= error;
+    failed ??= asError(error);
   } finally {
     stop.abort();
     await publishing;
@@ -76,7 +77,7 @@ interface Outcome {
   readonly subscribers: readonly Subscriber[];
   readonly sent: number;
   readonly done: Done | undefined;
-  readonly failed: unknown;
+  readonly failed: Error | undefined;
   readonly seconds: number;
 }
 
@@ -98,6 +99,6 @@ function report({ print, subscribers, sent, done, failed, seconds }: Outcome): b
     `${count.format(sent)} sent, ${count.format(received)} received by four, ${lost} lost, ${duplicated} duplicated${happened}; ${seconds.toFixed(1)} s`,
   );
   for (const subscriber of subscribers) failed ??= subscriber.failed;
-  if (failed !== undefined) print(`FAILED: ${failed instanceof Error ? failed.message : String(failed)}`);
+  if (failed !== undefined) print(`FAILED: ${failed.message}`);
   return failed === undefined && done !== undefined && lost === 0 && duplicated === 0;
 }

@@ -5,6 +5,7 @@ import { Tally } from "../client/tally.ts";
 import { preferring, type TransportName } from "../client/transports.ts";
 import { boardClient } from "../gen/ticker/v1/ticker.client.ts";
 import { BOARD } from "../server/board-server.ts";
+import { asError } from "./until.ts";
 
 /** First look for the preferred transport after a fallback. */
 const PROBE_MS = 150;
@@ -20,7 +21,7 @@ export class Subscriber implements AsyncDisposable {
   /** Transports in use so far, one after another. */
   readonly trail: string[] = [];
   /** What ended the reading, if anything did. */
-  failed: unknown;
+  failed: Error | undefined;
   #before: ConnectionSnapshot | undefined;
   #closing = false;
 
@@ -29,7 +30,7 @@ export class Subscriber implements AsyncDisposable {
     this.connection = connect(url, { transports: preferring(prefers), use: [clientName(prefers)], probeMs: PROBE_MS });
     this.connection.state.subscribe((snapshot) => this.#changed(snapshot));
     this.#read().catch((error: unknown) => {
-      if (!this.#closing) this.failed = error;
+      if (!this.#closing) this.failed = asError(error);
     });
   }
 
@@ -56,7 +57,7 @@ export class Subscriber implements AsyncDisposable {
     const { status, transport, reason } = this.connection.state.current;
     const { received, missing, duplicates } = this.tally;
     const over = transport === undefined ? `no link (${reason?.rawMessage ?? "no reason"})` : transport;
-    return `${this.prefers}: ${status}, ${over}, ${received} received, ${missing} missing, ${duplicates} twice${this.failed === undefined ? "" : `, ${String(this.failed)}`}`;
+    return `${this.prefers}: ${status}, ${over}, ${received} received, ${missing} missing, ${duplicates} twice${this.failed === undefined ? "" : `, ${this.failed.message}`}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -14,3 +14,8 @@ export async function until(what: string, condition: () => boolean, seen: () => 
     await delay(LOOK_MS);
   }
 }
+
+/** What was thrown, as an error. */
+export function asError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new Error(String(cause));
+}

@@ -106,6 +106,7 @@ async function follow(): Promise<void> {
   showStatus(await ops.getStatus({}));
   for await (const event of ops.events({})) {
     tell(event);
+    if (event.kind === EventKind.UNBLOCKED) for (const panel of panels) panel.unblocked(event.transport);
     if (event.kind === EventKind.BLOCKED || event.kind === EventKind.UNBLOCKED) showStatus(await ops.getStatus({}));
   }
 }

@@ -22,8 +22,8 @@ export interface PanelInit {
 }
 
 const BOARD = "sp500";
-/** First look for the preferred transport after a fallback; the wait doubles up to twenty times as much. */
-const PROBE_MS = 500;
+/** First look for the preferred transport after a fallback or a switch; the wait doubles up to twenty times as much. */
+const PROBE_MS = 4_000;
 const PING_MS = 2_000;
 const AGAIN_MS = 1_000;
 const price = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
@@ -83,6 +83,11 @@ export class Panel {
     this.#button("unblock").hidden = !isBlocked;
     for (const [name, button] of this.#carriers)
       button.classList.toggle("blocked", (manners.get(name) ?? 0) !== BlockManner.UNSPECIFIED);
+  }
+
+  /** A transport works again, as the page happens to know: no need to wait for the next look. */
+  unblocked(transport: string): void {
+    if (transport === this.prefers && this.#snapshot?.status === "open") void this.#switch(this.prefers);
   }
 
   draw(): void {
@@ -193,7 +198,7 @@ export class Panel {
 
   #lost({ reason }: ConnectionSnapshot): void {
     this.#lostAt = performance.now();
-    this.#say({ what: "Lost its link.", detail: reason?.rawMessage, tone: "quiet" });
+    this.#say({ what: "Lost its link.", detail: firstSentence(reason?.rawMessage), tone: "quiet" });
   }
 
   #say(entry: Omit<LogEntry, "who" | "transport">): void {
@@ -226,7 +231,10 @@ export class Panel {
       const button = element("button", "", nameOf(name));
       button.type = "button";
       button.dataset["transport"] = name;
-      button.title = `Switch to ${nameOf(name)}`;
+      button.title =
+        name === this.prefers
+          ? `Switch to ${nameOf(name)}`
+          : `Switch to ${nameOf(name)}, for a few seconds: then it looks for ${nameOf(this.prefers)} again`;
       button.addEventListener("click", () => void this.#switch(name));
       this.#carriers.set(name, button);
       this.root.querySelector(".carriers")!.append(button);
@@ -268,6 +276,11 @@ const waiting: Readonly<Record<ConnectionSnapshot["status"], string>> = {
   offline: "No way to the server",
   closed: "Closed",
 };
+
+/** The rest says what to do, and here somebody does it. */
+function firstSentence(text: string | undefined): string | undefined {
+  return text?.replace(/(?<=[.!?]) .*$/s, "");
+}
 
 function messageOf(error: unknown): string {
   return error instanceof Error && "rawMessage" in error ? String(error.rawMessage) : String(error);

@@ -17,6 +17,8 @@ interface Mark {
 /** Quotes that are shown: about fourteen months of trading days. */
 export const SHOWN = 300;
 const KEPT = SHOWN + 60;
+/** Trading days of three months, about. */
+const QUARTER = 63;
 /** Half of a label on the x axis, in quotes. */
 const LABEL_QUOTES = 16;
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -132,14 +134,20 @@ export class Plot {
     };
   }
 
-  /** First trading days of every third month, where there is room for a label. */
+  /** First trading days of every third month, or sixth, where there is room for a label. */
   #quarters(): number[] {
+    const every = (this.#target.clientWidth / SHOWN) * QUARTER > LABEL_ROOM + 12 ? 3 : 6;
     const found: number[] = [];
     const from = (this.#points.at(-1)?.sequence ?? 0) - SHOWN + LABEL_QUOTES;
     for (const [at, { sequence, date }] of this.#points.entries()) {
       const before = this.#points[at - 1];
       const month = Number(date.slice(5, 7));
-      if (before !== undefined && before.date.slice(0, 7) !== date.slice(0, 7) && month % 3 === 1 && sequence > from)
+      if (
+        before !== undefined &&
+        before.date.slice(0, 7) !== date.slice(0, 7) &&
+        month % every === 1 &&
+        sequence > from
+      )
         found.push(sequence);
     }
     return found;

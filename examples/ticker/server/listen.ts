@@ -10,7 +10,7 @@ export const HOST = "127.0.0.1";
 
 /** Resolves with the port. An asked one that is taken is an error; else the next is tried. */
 export async function listen(server: Server, asked: number | undefined): Promise<number> {
-  if (asked !== undefined) return await listenAt(server, asked);
+  if (asked !== undefined) return listenAt(server, asked);
   for (let port = FIRST_PORT; port <= LAST_PORT; port++) {
     try {
       return await listenAt(server, port);
@@ -18,7 +18,7 @@ export async function listen(server: Server, asked: number | undefined): Promise
       if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
     }
   }
-  return await listenAt(server, 0);
+  return listenAt(server, 0);
 }
 
 function listenAt(server: Server, port: number): Promise<number> {

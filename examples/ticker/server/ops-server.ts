@@ -1,5 +1,5 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 // The server of the buttons: apart from the board's, so that it can be reached while that one is blocked or gone.
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type Raceway, raceway } from "@raceway/server";
 import { websocket } from "@raceway/transport-websocket/server";
