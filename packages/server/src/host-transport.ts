@@ -60,20 +60,23 @@ export async function hostTransport(
     allowsOrigin: options.allowsOrigin ?? (() => false),
     native: { register() {} },
   });
-  const listening = await listenOn(httpRouter([{ path, routes }]), {
-    port: options.port ?? 0,
-    host: HOST,
-    clock,
-    tls: options.tls,
-    limits: options.limits,
-  });
-  return {
-    endpoint: { url: listening.url, path: PATH },
-    async [Symbol.asyncDispose]() {
-      draining.abort(fail("draining", {}));
-      await routes[Symbol.asyncDispose]?.();
-      await listening.close(0);
-      store[Symbol.dispose]();
-    },
+  const end = async (): Promise<void> => {
+    draining.abort(fail("draining", {}));
+    await routes[Symbol.asyncDispose]?.();
+    store[Symbol.dispose]();
   };
+  const { port = 0, tls, limits } = options;
+  try {
+    const listening = await listenOn(httpRouter([{ path, routes }]), { port, host: HOST, clock, tls, limits });
+    return {
+      endpoint: { url: listening.url, path: PATH },
+      async [Symbol.asyncDispose]() {
+        await end();
+        await listening.close(0);
+      },
+    };
+  } catch (error) {
+    await end();
+    throw error;
+  }
 }

@@ -140,7 +140,7 @@ class FetchExchange implements HttpExchange {
   }
 
   stream(status: number, headers: Readonly<Record<string, string>>, sink: StreamSink): StreamOut {
-    const out = new FetchStream(sink, () => this.#gone.abort());
+    const out = new FetchStream(sink, this.#watch.clock, () => this.#gone.abort());
     if (this.closed.aborted) out.destroy();
     else this.closed.addEventListener("abort", () => out.destroy(), { once: true });
     this.#respond(new Response(out.readable, { status, headers: ofHop(headers) }));
@@ -160,12 +160,14 @@ function ofHop(headers: Readonly<Record<string, string>>): Record<string, string
 class FetchStream implements StreamOut {
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly #sink: StreamSink;
+  readonly #clock: Clock;
   #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
   #full = false;
   #over = false;
 
-  constructor(sink: StreamSink, cancelled: () => void) {
+  constructor(sink: StreamSink, clock: Clock, cancelled: () => void) {
     this.#sink = sink;
+    this.#clock = clock;
     this.readable = new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
         start: (controller) => void (this.#controller = controller),
@@ -217,7 +219,7 @@ class FetchStream implements StreamOut {
   #finish(): void {
     if (this.#over) return;
     this.#over = true;
-    queueMicrotask(() => this.#sink.closed()); // never from inside `end`
+    this.#clock.turnEnd(() => this.#sink.closed()); // never from inside `end`
   }
 }
 

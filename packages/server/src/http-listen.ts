@@ -47,9 +47,9 @@ const LOOK_MS = 20;
 const CHECK_MS = 2_000;
 /** What an HTTP/2 client with prior knowledge says first (RFC 9113, 3.4). */
 const PREFACE: Buffer = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+const NOTHING: Buffer = Buffer.alloc(0);
 /** Memory of one HTTP/2 connection in MB, as Node counts it; its own default. */
 const SESSION_MEMORY_MB = 10;
-const NO_ERROR = 0;
 
 /** Listens, and gives all that comes to the handler. Rejects if the port cannot be had. */
 export async function listenOn(handler: HttpHandler, options: ListenOptions): Promise<Listening> {
@@ -101,8 +101,6 @@ class Port {
   readonly #http: NodeHttp;
   /** Who listens: an HTTP/1 server, or with TLS an HTTP/2 server that speaks HTTP/1 too. */
   readonly #listener: Http1Server | Http2SecureServer;
-  /** Gets the connections that begin as HTTP/2; never listens itself. */
-  readonly #cleartext: Http2Server | undefined;
   readonly #sockets = new Set<Socket>();
   /** Those among them that have not yet said what they speak. */
   readonly #silent = new Set<Socket>();
@@ -118,7 +116,7 @@ class Port {
         ...http1Options(limits),
         shouldUpgradeCallback: wantsWebSocket,
       } as object));
-      const http2 = (this.#cleartext = createHttp2(http2Options(limits)));
+      const http2 = createHttp2(http2Options(limits)); // gets the connections that begin as HTTP/2; never listens itself
       this.#serve(http1);
       this.#serve(http2);
       // Node's own listener is called by hand once it is known what is spoken; the server goes on keeping its timers and its list.
@@ -248,25 +246,25 @@ class Port {
   #sniff(socket: Socket, decided: (isHttp2: boolean) => void): void {
     const timer = this.#http.watch.clock.after(this.#http.limits.headMs, () => socket.destroy());
     this.#silent.add(socket);
+    let bytes: Buffer = NOTHING;
     const stop = (): void => {
       timer[Symbol.dispose]();
       this.#silent.delete(socket);
-      socket.off("readable", look).off("close", stop);
+      socket.off("readable", look).off("close", stop).off("end", cut);
     };
+    const cut = (): void => void socket.destroy(); // the end, before anything could be told from it
     const look = (): void => {
-      const bytes = socket.read() as Buffer | null;
-      if (bytes === null) {
-        // The end, before anything could be told from it.
-        if (socket.readableEnded || socket.readable === false) socket.destroy();
-        return;
-      }
+      const more = socket.read() as Buffer | null;
+      if (more === null) return;
+      bytes = bytes.length === 0 ? more : Buffer.concat([bytes, more]);
       const isHttp2 = bytes.length >= PREFACE.length && bytes.subarray(0, PREFACE.length).equals(PREFACE);
-      socket.unshift(bytes);
-      if (!isHttp2 && bytes.length < PREFACE.length && PREFACE.subarray(0, bytes.length).equals(bytes)) return; // not yet
+      const isOpen = !isHttp2 && bytes.length < PREFACE.length && PREFACE.subarray(0, bytes.length).equals(bytes);
+      if (isOpen) return; // put back now, they would be read again, and again
       stop();
+      socket.unshift(bytes);
       decided(isHttp2);
     };
-    socket.on("readable", look).once("close", stop);
+    socket.on("readable", look).once("close", stop).once("end", cut);
   }
 }
 
@@ -279,7 +277,7 @@ function refuseUnreadable(
     socket.destroy();
     return;
   }
-  const [status, message] =
+  const [status, message]: [number, string] =
     error.code === "HPE_HEADER_OVERFLOW"
       ? error.rawPacket?.includes(10) === false
         ? [414, "The request target is too long."]
@@ -287,7 +285,7 @@ function refuseUnreadable(
       : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
         ? [408, "The request headers did not arrive in time."]
         : [400, "The request is not HTTP/1.1."];
-  socket.end(rawRefusal(status as number, message as string));
+  socket.end(rawRefusal(status, message));
   socket.once("finish", () => socket.destroy());
 }
 

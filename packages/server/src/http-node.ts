@@ -169,13 +169,13 @@ class NodeHttpExchange implements HttpExchange {
     const response = this.#response;
     const connection = this.#request.socket;
     if (isGone(response, connection)) {
-      if (!response.writableFinished) controller.abort();
+      if (!isComplete(response)) controller.abort();
       return controller.signal;
     }
     const onClose = (): void => {
       response.off("close", onClose);
       connection.off("close", onClose);
-      if (!response.writableFinished) controller.abort();
+      if (!isComplete(response)) controller.abort();
     };
     response.on("close", onClose);
     // Node does not tell an answer that waits for its turn on the connection that it is gone.
@@ -290,4 +290,9 @@ class NodeHttpUpgrade implements HttpUpgrade {
     socket.once("finish", () => socket.destroy());
   }
 }
+/** Has the client been sent the whole answer? A stream of HTTP/2 that was reset says of itself that it is finished. */
+function isComplete(response: NodeResponse): boolean {
+  return "stream" in response ? response.writableEnded && response.stream.rstCode === 0 : response.writableFinished;
+}
+
 function ignore(): void {}

@@ -1,4 +1,4 @@
-import { type ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import {
   BATCHES_TYPE,
   fail,
@@ -7,7 +7,6 @@ import {
   type Peer,
   readBatches,
   reasonOf,
-  takeBatches,
   TEXT_BATCHES_TYPE,
   type WaitingBatch,
   writeBatches,

@@ -25,7 +25,7 @@ export function sse(given: SseClientOptions = {}): ClientTransport {
       expected: "text, since EventSource reads nothing else",
     });
   }
-  const Source = injectedSource ?? (globalThis.EventSource as EventSourceConstructor | undefined);
+  const Source = injectedSource ?? globalThis.EventSource;
   const byFetch = options.reader === "fetch" || (options.reader === "auto" && (readsStreams() || Source === undefined));
   const traits: LinkTraits = {
     binary: options.format === "binary" || (options.format === "auto" && byFetch),

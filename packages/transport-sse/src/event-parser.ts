@@ -121,7 +121,6 @@ export class EventParser {
       case "retry": {
         const digits = decode(line.subarray(from));
         if (/^[0-9]+$/.test(digits)) this.retryMs = Number(digits);
-        return;
       }
     }
   }

@@ -165,7 +165,7 @@ class SseServer implements TransportRoutes {
   #up(exchange: HttpExchange, headers: AnswerHeaders, name: string, text: boolean, body: Uint8Array): void {
     const link = this.#find(exchange, headers, name, text); // again: the body may have taken a while
     if (link === undefined) return;
-    const number = Number(exchange.peer.header(UP_HEADER) ?? NaN);
+    const number = Number(exchange.peer.header(UP_HEADER) ?? Number.NaN);
     if (!Number.isSafeInteger(number) || number < 1)
       return refuseExchange(exchange, "invalid_argument", `Header ${UP_HEADER} must be a number from 1 on.`, headers);
     this.#guard(link, () => link.take({ exchange, headers, number, body, close: exchange.peer.header(CLOSE_HEADER) }));
