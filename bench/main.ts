@@ -6,8 +6,8 @@ import { Fleet } from "./fleet.ts";
 import { formatProfile, summarizeProfile } from "./profile.ts";
 import { formatCase, formatVerdict } from "./report.ts";
 import type { CaseResult } from "./results.ts";
-import { runCase } from "./runner.ts";
-import { BASE, takesPart } from "./subjects.ts";
+import { runCase, WARM_UP_ROUNDS } from "./runner.ts";
+import { BASE } from "./subjects.ts";
 import { judge, type Verdict } from "./targets.ts";
 
 const { stdout, stderr } = process;
@@ -41,10 +41,10 @@ async function run({
   for (const workload of cases) {
     // Each case has fresh processes, so that none is measured in the state that another left; --quick measures nothing worth that time.
     await using own = new Fleet();
-    const there = subjects.filter((subject) => takesPart(subject, workload));
-    const { result, profiles } = await runCase(workload, there, quick && workload.workload !== "idle" ? shared : own, {
+    const { result, profiles } = await runCase(workload, subjects, quick ? shared : own, {
       repetitions,
       seconds,
+      warmUpRounds: quick ? 0 : WARM_UP_ROUNDS,
       profile: toProfile,
       progress,
     });

@@ -1,5 +1,6 @@
 // Runs one case: all subjects up at once, measured in turn, after a warm-up, as often as asked.
 import { mkdir } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Fleet } from "./fleet.ts";
 import { type CaseResult, summarize } from "./results.ts";
@@ -10,6 +11,8 @@ import type { Case } from "./workloads/table.ts";
 export interface RunOptions {
   readonly repetitions: number;
   readonly seconds: number;
+  /** {@link WARM_UP_ROUNDS}, or less where figures do not matter. */
+  readonly warmUpRounds: number;
   /** Writes a CPU profile of these subjects, after the last repetition. */
   readonly profile: ReadonlySet<string>;
   progress(text: string): void;
@@ -28,7 +31,7 @@ export interface RunOutcome {
 }
 
 /** Rounds of half a measurement each, until the server has worked as long as one takes: compilers count work and not time. */
-const WARM_UP_ROUNDS = 6;
+export const WARM_UP_ROUNDS = 6;
 
 /** Profiles stay for a closer look; the folder is no one's source. */
 const profileFolder = new URL("../node_modules/.cache/raceway-bench/", import.meta.url);
@@ -52,8 +55,21 @@ export async function runCase(
       await fleet.end(name);
     }
   };
-  const ask = async <T>(subject: Subject, method: string, ...args: readonly unknown[]): Promise<T> =>
-    (await fleet.start(subject)).load.ask<T>(method, ...args);
+  /** A load that waits for a message which never comes must not hold up all others. */
+  const patienceMs = 60_000 + options.seconds * 20_000;
+  const ask = async <T>(subject: Subject, method: string, ...args: readonly unknown[]): Promise<T> => {
+    const { load } = await fleet.start(subject);
+    const tooLate = new AbortController();
+    const late = sleep(patienceMs, undefined, { signal: tooLate.signal }).then(() => {
+      throw new Error(`No answer to "${method}" within ${patienceMs} ms.`);
+    });
+    late.catch(() => {}); // also when it was called off
+    try {
+      return await Promise.race([load.ask<T>(method, ...args), late]);
+    } finally {
+      tooLate.abort();
+    }
+  };
 
   options.progress(`${workload.key} starting ${subjects.length} servers and loads`);
   await Promise.all(subjects.map((subject) => attempt(subject.name, async () => void (await fleet.start(subject)))));
@@ -62,12 +78,12 @@ export async function runCase(
     const { name } = subject;
     options.progress(`${workload.key} warming up ${name}`);
     await attempt(name, async () => {
-      const { load, port, controlPort } = await fleet.start(subject);
-      await load.ask("prepare", port, controlPort, workload);
+      const { port, controlPort } = await fleet.start(subject);
+      await ask(subject, "prepare", port, controlPort, workload);
       if (memory) return;
       let warm = 0;
-      for (let round = 0; round < WARM_UP_ROUNDS && warm < options.seconds * 1e6; round++)
-        warm += (await load.ask<Sample>("measure", options.seconds / 2)).cpuMicros;
+      for (let round = 0; round < options.warmUpRounds && warm < options.seconds * 1e6; round++)
+        warm += (await ask<Sample>(subject, "measure", options.seconds / 2)).cpuMicros;
     });
   }
   const repetitions = memory ? 1 : options.repetitions; // a second one would measure memory that the first left behind
@@ -95,7 +111,11 @@ export async function runCase(
       profiles.set(name, { file, units });
     });
   }
-  for (const subject of subjects) await attempt(subject.name, () => ask(subject, "dispose"));
+  for (const subject of subjects) {
+    // What was measured stays measured, but processes in no known state are not used again.
+    if (!(samples.get(subject.name) instanceof Error))
+      await ask(subject, "dispose").catch(() => fleet.end(subject.name));
+  }
   options.progress("");
   return { result: summarize(workload, samples), profiles };
 }

@@ -1,5 +1,4 @@
-// Who is measured: the peers, and Raceway once per transport; and what each takes part in.
-import type { Case, WorkloadName } from "./workloads/table.ts";
+// Who is measured: the peers, and Raceway once per transport.
 
 export interface Subject {
   /** In tables and on the command line. */
@@ -8,8 +7,6 @@ export interface Subject {
   readonly module: string;
   /** Raceway only. */
   readonly transport?: string;
-  /** Left out, with the reason. */
-  readonly except?: Partial<Record<WorkloadName, string>>;
 }
 
 /** The one that ratios refer to. */
@@ -26,8 +23,4 @@ export const racewayTransports = ["websocket", "sse", "poll", "grpc", "grpc-door
 
 export function racewaySubject(transport: string): Subject {
   return { name: `raceway ${transport}`, module: "raceway", transport };
-}
-
-export function takesPart(subject: Subject, workload: Case): boolean {
-  return subject.except?.[workload.workload] === undefined;
 }
