@@ -1,8 +1,9 @@
 // What a payload costs: the codecs beside protobuf-es, for a small event and for a larger document.
 // Run: node -C @raceway/source bench/micro/codecs.ts
 import { create, fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { TypeSchema } from "@bufbuild/protobuf/wkt";
 import { jsonCodec, protoCodec } from "@raceway/core";
+import { decodeFast } from "@raceway/core/internal";
 import { WelcomeSchema } from "../../packages/core/src/gen/wire_pb.ts";
 import { compare } from "./compare.ts";
 
@@ -19,15 +20,25 @@ const small = {
   maxAgeMs: 60_000,
   node: "eu-central-1/7",
 };
-/** A document of about 7 KB: the descriptor of wire.proto. */
-const large = WelcomeSchema.file.proto;
+/** A document of a few KB, lists of messages in it. */
+const large = {
+  name: "raceway.v1.Welcome",
+  fields: Array.from({ length: 60 }, (_, index) => ({
+    name: `field_number_${index}`,
+    number: index + 1,
+    kind: 9,
+    jsonName: `fieldNumber${index}`,
+    packed: index % 2 === 0,
+  })),
+  sourceContext: { fileName: "raceway/v1/wire.proto" },
+};
 
 const cases = [
   { name: "small", desc: WelcomeSchema, init: small },
-  { name: "large", desc: FileDescriptorProtoSchema, init: large },
+  { name: "large", desc: TypeSchema, init: large },
 ] as const;
 for (const { name, desc, init } of cases) {
-  const proto = protoCodec().of(desc);
+  const proto = protoCodec({ decoder: decodeFast }).of(desc);
   const json = jsonCodec().of(desc);
   const message = create(desc as typeof WelcomeSchema, init as typeof small) as never;
   const binary = proto.encode(message);

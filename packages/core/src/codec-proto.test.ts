@@ -15,10 +15,11 @@ import { everyDesc, messageArbitrary, mildDesc, oldDesc } from "../test/every-ty
 import { protoCodec } from "./codec-proto.ts";
 import { reasonOf } from "./errors.ts";
 import { BatchSchema, OpenSchema, WelcomeSchema } from "./gen/wire_pb.ts";
+import { decodeFast } from "./proto-decoder.ts";
 import { encodeFast } from "./proto-encoder.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
-const codec = protoCodec();
+const codec = protoCodec({ decoder: decodeFast });
 const encode = (desc: DescMessage, message: object): Uint8Array =>
   codec.of(desc).encode(message as Record<string, unknown>);
 const reference = (desc: DescMessage, message: object): Uint8Array =>
@@ -167,10 +168,12 @@ describe("the proto codec", () => {
   });
 });
 
-describe("hostile bytes", () => {
+describe.each([undefined, decodeFast])("hostile bytes, with decoder %o,", (decoder) => {
   const fault = (desc: DescMessage, bytes: Uint8Array, limits?: { protobufDepth: number }): string | undefined => {
     try {
-      protoCodec(limits).of(desc).decode(bytes);
+      protoCodec({ ...limits, ...(decoder && { decoder }) })
+        .of(desc)
+        .decode(bytes);
       return undefined;
     } catch (error) {
       expect(reasonOf(error)).toBe("payload_malformed");

@@ -8,11 +8,13 @@ import { encodeFast } from "./proto-encoder.ts";
 export interface ProtoCodecOptions {
   /** Messages within each other that are read, as `limits.protobufDepth`; 100 unless said. */
   readonly protobufDepth?: number;
+  /** Decodes what it knows faster than protobuf does; undefined is "ask protobuf". Servers give one (`decodeFast`), pages do without its code. */
+  readonly decoder?: (desc: DescMessage, bytes: Uint8Array, protobufDepth: number) => object | undefined;
 }
 
 /** Small results share memory with those before and after: what keeps many for long should copy them. */
 export function protoCodec(options: ProtoCodecOptions = {}): Codec {
-  const recursionLimit = options.protobufDepth ?? 100;
+  const { protobufDepth: recursionLimit = 100, decoder } = options;
   const prepared = new WeakMap<DescMessage, MessageCodec<DescMessage>>();
   return {
     name: "proto",
@@ -32,6 +34,8 @@ export function protoCodec(options: ProtoCodecOptions = {}): Codec {
           }
         },
         decode(bytes): MessageShape<D> {
+          const message = decoder?.(desc, bytes, recursionLimit);
+          if (message !== undefined) return message as MessageShape<D>;
           try {
             return fromBinary(desc, bytes, { recursionLimit });
           } catch (error) {

@@ -6,6 +6,7 @@ export { frameToJson, partsToJson, readJsonFrames } from "./frame-json.ts";
 export { readFrames } from "./frame-reader.ts";
 export * from "./plugin-compose.ts";
 export * from "./plugin-order.ts";
+export { decodeFast } from "./proto-decoder.ts";
 export * from "./timer-wheel.ts";
 export { readVarint, varintSize, writeVarint } from "./varint.ts";
 export * from "./calls.ts";

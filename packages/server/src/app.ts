@@ -33,6 +33,7 @@ import {
   type OpenFrame,
   composeGates,
   composeInterceptors,
+  decodeFast,
   orderPlugins,
   statusOf,
 } from "@raceway/core/internal";
@@ -157,7 +158,7 @@ class App implements Raceway {
     this.random = options.random ?? systemRandom;
     this.queue = new FlushQueue(this.clock);
     this.#sessions = new Sessions(this.limits);
-    this.#proto = protoCodec(this.limits);
+    this.#proto = protoCodec({ protobufDepth: this.limits.protobufDepth, decoder: decodeFast });
     this.#json = jsonCodec(this.limits);
     this.#plugins = orderPlugins(options.use ?? []);
   }
