@@ -12,7 +12,7 @@ test(
     const result = await runPage(linkSuites(memorySubject()), into);
     const failures = result.suites.flatMap(({ results }) => results.filter(({ outcome }) => outcome === "failed"));
     expect(failures).toEqual([]);
-    expect(result.passed).toBeGreaterThan(60);
+    expect(result.passed).toBeGreaterThan(50);
     expect(into.dataset["compliance"]).toBe("passed");
     expect(into.querySelector("h1")?.textContent).toBe(`Compliance: ${result.passed} passed, 0 failed, 0 left out`);
     expect(into.querySelectorAll("h2").length).toBe(4);
