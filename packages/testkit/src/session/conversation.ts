@@ -1,6 +1,6 @@
 // One session over a subject's links: both ends in the kit's hands, with the plainest handshake that can resume and switch.
-import { type ConnectError, Code } from "@connectrpc/connect";
-import { type Link, type LinkOpened, type Limits, resolveLimits, systemClock } from "@raceway/core";
+import type { ConnectError } from "@connectrpc/connect";
+import { type LinkOpened, type Limits, resolveLimits, systemClock } from "@raceway/core";
 import {
   type Call,
   encodeFrame,
@@ -203,10 +203,3 @@ const emptyWelcome = {
   maxAgeMs: 0,
   node: "",
 } as const;
-
-/** Status of a call that ended well, and nothing else. */
-export function isOk(status: { readonly code: number } | undefined): boolean {
-  return status === undefined || (status.code as Code | 0) === 0;
-}
-
-export type { Link };
