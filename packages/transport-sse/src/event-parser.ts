@@ -12,6 +12,7 @@ const CR = 13;
 const COLON = 58;
 const SPACE = 32;
 const LINE_END = Uint8Array.of(LF);
+const NOTHING = new Uint8Array(0);
 
 export class EventParser {
   readonly #sink: EventSink;
@@ -20,8 +21,8 @@ export class EventParser {
   lastEventId = "";
   /** The last reconnection time that was given, in milliseconds. */
   retryMs: number | undefined;
-  /** The beginning of a line whose end has not come, in pieces: joined once, however small they are. */
-  #partial: Uint8Array[] = [];
+  /** The beginning of a line whose end has not come: the first bytes of a buffer that doubles, so that small pieces cost what they weigh. */
+  #partial: Uint8Array = NOTHING;
   #partialBytes = 0;
   #started = false;
   /** The last chunk ended with CR: LF at the beginning of the next belongs to it. */
@@ -64,20 +65,29 @@ export class EventParser {
       if (lf >= 0 && lf < at) lf = chunk.indexOf(LF, at);
     }
     if (at === chunk.byteLength || this.#stopped) return;
-    this.#partial.push(chunk.subarray(at));
-    this.#partialBytes += chunk.byteLength - at;
+    this.#keep(chunk.subarray(at));
     if (this.#partialBytes > this.#maxBytes)
       throw fail("batch_too_large", { bytes: this.#partialBytes, limit: this.#maxBytes });
   }
 
   /** What came before of the line, and this. */
   #whole(rest: Uint8Array): Uint8Array {
-    if (this.#partial.length === 0) return rest;
-    this.#partial.push(rest);
-    const line = join(this.#partial, this.#partialBytes + rest.byteLength);
-    this.#partial = [];
+    if (this.#partialBytes === 0) return rest;
+    this.#keep(rest);
+    const line = this.#partial.subarray(0, this.#partialBytes);
+    this.#partial = NOTHING;
     this.#partialBytes = 0;
     return line;
+  }
+  #keep(piece: Uint8Array): void {
+    const bytes = this.#partialBytes + piece.byteLength;
+    if (bytes > this.#partial.byteLength) {
+      const larger = new Uint8Array(Math.max(2 * this.#partial.byteLength, bytes, 64));
+      larger.set(this.#partial.subarray(0, this.#partialBytes));
+      this.#partial = larger;
+    }
+    this.#partial.set(piece, this.#partialBytes);
+    this.#partialBytes = bytes;
   }
 
   /** One line without its end. If it lies in `chunk`, ended by LF, that byte at `end` may be used too. */
