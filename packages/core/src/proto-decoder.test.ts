@@ -8,7 +8,7 @@ import { BatchSchema, DataSchema, FrameSchema, OpenSchema } from "./gen/wire_pb.
 import { decodeFast } from "./proto-decoder.ts";
 
 const written = (desc: DescMessage): fc.Arbitrary<Uint8Array> =>
-  messageArbitrary(desc).map((init) => toBinary(desc, create(desc, init)));
+  messageArbitrary(desc).map((init) => toBinary(desc, create(desc, init as Record<string, unknown>)));
 const types = [
   everyDesc,
   BatchSchema,
@@ -81,7 +81,7 @@ describe("the decoder", () => {
     ).toBeUndefined();
     expect(decodeFast(oldDesc, new Uint8Array(0), 100), "proto2").toBeUndefined();
     expect(
-      decodeFast(everyDesc, toBinary(everyDesc, create(everyDesc, { sOfStruct: { a: 1 } } as object)), 100),
+      decodeFast(everyDesc, toBinary(everyDesc, create(everyDesc, { sOfStruct: { a: 1 } } as Record<string, unknown>)), 100),
       "held as JSON",
     ).toBeUndefined();
   });

@@ -21,8 +21,17 @@ export type { GrpcWebOptions } from "./options.ts";
 export function grpc(given: GrpcWebOptions = {}): ClientTransport {
   const options = resolveOptions(TRANSPORT, grpcWebTable, given);
   const traits = linkTraits(options.maxBatchBytes);
-  const fetchThis: typeof fetch = (input, init) =>
-    fetch(input, { ...init, cache: "no-store", credentials: options.credentials ? "include" : "same-origin" });
+  const fetchThis: typeof fetch = async (input, init) => {
+    const credentials = options.credentials ? "include" : "same-origin";
+    const request: RequestInit = { ...init, cache: "no-store", credentials };
+    try {
+      return await fetch(input, request);
+    } catch (error) {
+      // The pooled connection that was chosen may have died since. Once more does no harm: a call of Up is taken once, however often it comes.
+      if (error instanceof TypeError && request.signal?.aborted !== true) return await fetch(input, request);
+      throw error;
+    }
+  };
   const open = async (host: Host, endpoint: Endpoint, opened: LinkOpened, signal: AbortSignal): Promise<void> => {
     if (signal.aborted) throw fail("transport_failed", { transport: TRANSPORT, detail: "the attempt was called off" });
     const common = { baseUrl: `${endpoint.url}${endpoint.path}/${TRANSPORT}`, useBinaryFormat: true, fetch: fetchThis };

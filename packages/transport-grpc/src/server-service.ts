@@ -34,8 +34,8 @@ interface SplitLink {
   readonly end: LinkEnd;
   /** Calls taken so far. */
   number: number;
-  /** A call is being taken; the client sends the next one when it was answered. */
-  busy: boolean;
+  /** While a call is being taken; the client sends the next one when it was answered. */
+  taking: Promise<void> | undefined;
 }
 
 export class LinkServer implements ServiceImpl<typeof LinkService> {
@@ -61,7 +61,7 @@ export class LinkServer implements ServiceImpl<typeof LinkService> {
   async *down(_request: unknown, context: HandlerContext): AsyncGenerator<ChunkInit, void> {
     const id = Buffer.from(this.#host.random.bytes(ID_BYTES)).toString("base64url");
     const end = this.#open(context);
-    this.#split.set(id, { end, number: 0, busy: false });
+    this.#split.set(id, { end, number: 0, taking: undefined });
     context.values.get(callStream)!.gone.addEventListener("abort", () => this.#split.delete(id));
     context.responseHeader.set(LINK_HEADER, id);
     yield OPENED;
@@ -72,8 +72,11 @@ export class LinkServer implements ServiceImpl<typeof LinkService> {
     const link = this.#split.get(context.requestHeader.get(LINK_HEADER) ?? "");
     if (link === undefined)
       throw new ConnectError("There is no such link, or it is over. Open another.", Code.NotFound);
-    if (number === link.number && number > 0 && !link.busy) return {}; // sent again by something on the way: it was taken
-    if (number !== link.number + 1 || link.busy) {
+    if (number === link.number && number > 0) {
+      await link.taking; // sent again, since its answer was lost
+      return {};
+    }
+    if (number !== link.number + 1 || link.taking !== undefined) {
       const error = fail("count_invalid", {
         count: number,
         have: `the next upload is number ${link.number + 1}, after the one before was answered`,
@@ -82,13 +85,9 @@ export class LinkServer implements ServiceImpl<typeof LinkService> {
       throw error;
     }
     link.number = number;
-    link.busy = true;
-    for (const one of batch) {
-      while (link.end.paused !== undefined) await link.end.paused;
-      link.end.take(one);
-    }
-    while (link.end.paused !== undefined) await link.end.paused; // else the client would send another
-    link.busy = false;
+    link.taking = takeAll(link.end, batch);
+    await link.taking;
+    link.taking = undefined;
     if (end) link.end.ended();
     return {};
   }
@@ -150,4 +149,13 @@ export class LinkServer implements ServiceImpl<typeof LinkService> {
       ? undefined
       : fail("batch_too_large", { bytes: Number(match[1]), limit: this.#host.maxBatchBytes });
   }
+}
+
+/** Resolves when this end is ready for more. */
+async function takeAll(end: LinkEnd, batches: readonly Uint8Array[]): Promise<void> {
+  for (const batch of batches) {
+    while (end.paused !== undefined) await end.paused;
+    end.take(batch);
+  }
+  while (end.paused !== undefined) await end.paused;
 }
