@@ -33,8 +33,7 @@ function rows(page: string, heading?: string): Row[] {
 }
 
 const number = (value: number): string => value.toLocaleString("en");
-const codeName = (code: Code): string =>
-  Code[code]!.replace(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
+const codeName = (code: Code): string => Code[code].replace(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
 
 describe("docs/errors.md", () => {
   const page = rows(readText("docs/errors.md"));

@@ -133,7 +133,7 @@ it("shows nothing of an error that is not a ConnectError", async () => {
   for (const call of [client.echo({}), take(client.count({}), 1)]) {
     const error = await call.then(
       () => undefined,
-      (cause: ConnectError) => cause,
+      (cause: unknown) => ConnectError.from(cause),
     );
     expect(error?.code).toBe(Code.Internal);
     expect(error?.message).not.toContain("swordfish");

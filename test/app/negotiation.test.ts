@@ -22,13 +22,13 @@ function moody(inner: ClientTransport, mood: { now: Mood }): ClientTransport & {
           transport.opened++;
           if (mood.now === "refuses") throw fail("transport_failed", { transport: inner.name, detail: "blocked" });
           if (mood.now === "swallows") {
-            return await new Promise((_, reject) =>
+            return new Promise((_, reject) =>
               signal.addEventListener("abort", () =>
                 reject(fail("transport_failed", { transport: inner.name, detail: "called off" })),
               ),
             );
           }
-          return await started.open(endpoint, opened, signal);
+          return started.open(endpoint, opened, signal);
         },
       };
     },

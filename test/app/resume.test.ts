@@ -1,4 +1,4 @@
-import { Code, type ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 // What happens when links die, are switched, or the server restarts: nothing lost, nothing twice.
 import { connect } from "@raceway/client";
 import { jsonCodec, memoryTransport, protoCodec, reasonOf } from "@raceway/core";
@@ -136,7 +136,7 @@ it("goes on with a topic after the server was restarted, and keeps what it can o
   const unsafe = client.echo({ text: "in flight", delayMs: 60_000 });
   const failure = unsafe.then(
     () => undefined,
-    (error: ConnectError) => error,
+    (error: unknown) => ConnectError.from(error),
   );
   await clock.settle();
   const closing = first.app.close(0);

@@ -56,7 +56,7 @@ import {
 } from "@raceway/core/internal";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import { contractOf } from "./contracts.ts";
-import { type Candidate, shakeHands } from "./handshake.ts";
+import { type Candidate, Refusal, shakeHands } from "./handshake.ts";
 import { intercepted } from "./intercept.ts";
 import type { OperationHost } from "./operation.ts";
 import { RaceLost, race } from "./race.ts";
@@ -185,7 +185,7 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
       .filter((transport) => transport.supports(this.#endpoint))
       .map((transport) => ({ name: transport.name, binary: transport.traits.binary, started: transport.start(host) }));
     const plugins = orderPlugins(options.use ?? []);
-    this.#plugins = plugins.length === 0 ? undefined : Promise.all(plugins.map((plugin) => plugin.start(host)));
+    this.#plugins = plugins.length === 0 ? undefined : Promise.all(plugins.map(async (plugin) => plugin.start(host)));
     if (this.#plugins === undefined) this.#stations = [];
     else
       this.#plugins
@@ -531,7 +531,7 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
       this.#favourite = name;
     } catch (cause) {
       if (this.state.current.status === "switching") this.state.set({ status: "open", transport });
-      throw cause instanceof Error ? cause : (cause as { error: ConnectError }).error;
+      throw cause instanceof Refusal ? cause.error : cause;
     }
   }
 

@@ -20,10 +20,11 @@ export interface Candidate {
 }
 
 /** Why a server did not want us, and when it may. */
-export class Refusal {
+export class Refusal extends Error {
   readonly error: ConnectError;
   readonly retryAfterMs: number;
   constructor(frame: GoawayFrame) {
+    super("The server refused.");
     this.error = frame.status === undefined ? fail("draining", {}) : errorOf(frame.status);
     this.retryAfterMs = frame.retryAfterMs;
   }
@@ -61,8 +62,7 @@ export function shakeHands(init: HandshakeInit): Promise<void> {
         link.handshake = undefined;
         link.link.close();
       }
-      // Not always an Error: a Refusal carries what else the server said.
-      reject(error as Error);
+      reject(error);
     };
     const abort = (): void =>
       settle(fail("transport_failed", { transport: candidate.name, detail: "another transport was faster" }));

@@ -45,7 +45,7 @@ async function unary<I extends DescMessage, O extends DescMessage>(
   next: (request: UnaryRequest<I, O>) => Promise<UnaryResponse<I, O>>,
 ): Promise<UnaryResponse<I, O>> {
   const interceptor = await chain;
-  return await runUnaryCall<I, O>({
+  return runUnaryCall<I, O>({
     ...limits(asked),
     interceptors: interceptor === undefined ? [] : [interceptor],
     req: { ...common(method, asked), stream: false, method, message: input },
@@ -61,7 +61,7 @@ async function stream<I extends DescMessage, O extends DescMessage>(
   next: (request: StreamRequest<I, O>) => Promise<StreamResponse<I, O>>,
 ): Promise<StreamResponse<I, O>> {
   const interceptor = await chain;
-  return await runStreamingCall<I, O>({
+  return runStreamingCall<I, O>({
     ...limits(asked),
     interceptors: interceptor === undefined ? [] : [interceptor],
     req: { ...common(method, asked), stream: true, method, message: input },

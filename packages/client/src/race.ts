@@ -17,12 +17,13 @@ export interface RaceInit {
 }
 
 /** What every candidate failed with, or what the server refused all of us with. */
-export class RaceLost {
+export class RaceLost extends Error {
   /** By candidate, in the order of their failures. */
   readonly errors: readonly (readonly [string, ConnectError])[];
   /** The server was reached and said no: there is no point in asking it by another transport. */
   readonly refusal: Refusal | undefined;
   constructor(errors: readonly (readonly [string, ConnectError])[], refusal: Refusal | undefined) {
+    super("No transport got through.");
     this.errors = errors;
     this.refusal = refusal;
   }
@@ -45,7 +46,7 @@ export function race(init: RaceInit): Promise<Candidate> {
       stop.abort();
       settle();
     };
-    const aborted = (): void => finish(() => reject(new RaceLost(errors, undefined) as never));
+    const aborted = (): void => finish(() => reject(new RaceLost(errors, undefined)));
     init.signal.addEventListener("abort", aborted);
     if (init.signal.aborted) return aborted();
     const start = (): void => {
@@ -60,12 +61,12 @@ export function race(init: RaceInit): Promise<Candidate> {
         (cause: unknown) => {
           running--;
           if (over) return;
-          if (cause instanceof Refusal) return finish(() => reject(new RaceLost(errors, cause) as never));
+          if (cause instanceof Refusal) return finish(() => reject(new RaceLost(errors, cause)));
           const error = ConnectError.from(cause);
           errors.push([candidate.name, error]);
           init.failed(candidate, error);
           if (next < init.candidates.length) start();
-          else if (running === 0) finish(() => reject(new RaceLost(errors, undefined) as never));
+          else if (running === 0) finish(() => reject(new RaceLost(errors, undefined)));
         },
       );
     };

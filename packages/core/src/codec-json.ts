@@ -49,7 +49,7 @@ export function jsonCodec(options: JsonCodecOptions = {}): Codec {
           }
         },
       };
-      prepared.set(desc, codec as unknown as MessageCodec<DescMessage>);
+      prepared.set(desc, codec);
       return codec;
     },
   };
@@ -71,6 +71,8 @@ function deeperThan(limit: number, bytes: Uint8Array): boolean {
       case 125: // }
       case 93: // ]
         depth--;
+        break;
+      default:
     }
   }
   return false;

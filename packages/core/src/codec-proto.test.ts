@@ -126,7 +126,7 @@ describe("the proto codec", () => {
 
   it.each([
     ["sInt32", 1.5, "invalid int32: 1.5"],
-    ["sInt32", NaN, "invalid int32: NaN"],
+    ["sInt32", Number.NaN, "invalid int32: NaN"],
     ["sUint32", -1, "invalid uint32: -1"],
     ["sFixed32", 2 ** 32, "invalid uint32: 4294967296"],
     ["sInt64", 2n ** 63n, "invalid int64: 9223372036854775808"],
@@ -154,7 +154,7 @@ describe("the proto codec", () => {
   });
 
   it("goes on after a message that failed, and inside of one whose getter encodes", () => {
-    expect(() => encode(everyDesc, { sInt32: NaN })).toThrow();
+    expect(() => encode(everyDesc, { sInt32: Number.NaN })).toThrow(ConnectError);
     let inner = "";
     const init = {
       get method() {

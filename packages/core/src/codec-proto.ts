@@ -43,7 +43,7 @@ export function protoCodec(options: ProtoCodecOptions = {}): Codec {
           }
         },
       };
-      prepared.set(desc, codec as unknown as MessageCodec<DescMessage>);
+      prepared.set(desc, codec);
       return codec;
     },
   };

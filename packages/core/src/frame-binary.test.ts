@@ -340,7 +340,7 @@ describe("the writer", () => {
     });
     expect(decode(bytes)).toMatchObject([{ retryAfterMs: 0xffff_ffff }]);
     const writer = new FrameWriter();
-    for (const timeoutMs of [0.9, 127.5, 1e300, NaN, -5]) writer.open(1, "/m", [], timeoutMs);
+    for (const timeoutMs of [0.9, 127.5, 1e300, Number.NaN, -5]) writer.open(1, "/m", [], timeoutMs);
     expect(decode(joinParts(writer.take())).map((frame) => (frame as Frame & { kind: "open" }).timeoutMs)).toEqual([
       0, 127, 0xffff_ffff, 0, 0,
     ]);

@@ -120,7 +120,7 @@ function startMessage(): void {
 function putFrame(frame: Frame): number {
   startMessage();
   putShape(shapes[frame.kind], frame as unknown as Draft);
-  return scratchEnd + (hole === undefined ? 0 : (hole as Uint8Array).length);
+  return scratchEnd + (hole === undefined ? 0 : hole.length);
 }
 
 /** Writes what precedes the message of a frame and returns the position after it. */

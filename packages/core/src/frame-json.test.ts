@@ -249,7 +249,10 @@ describe("a batch in text", () => {
 
   it("never makes anything but an error of its own, whatever the text", () => {
     const wild = fc
-      .tuple(batch, fc.array(fc.tuple(fc.nat(), fc.constantFrom(...'{}[]",:\\0ex\n'), fc.boolean()), { maxLength: 4 }))
+      .tuple(
+        batch,
+        fc.array(fc.tuple(fc.nat(), fc.constantFrom(...Array.from('{}[]",:\\0ex\n')), fc.boolean()), { maxLength: 4 }),
+      )
       .map(([list, changes]) => {
         let text = list.map((frame) => frameToJson(frame, false)).join("");
         for (const [at, letter, replace] of changes)

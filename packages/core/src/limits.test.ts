@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { reasonOf } from "./errors.ts";
-import { type LimitOptions, limitTable, resolveLimits } from "./limits.ts";
+import { limitTable, resolveLimits } from "./limits.ts";
 
 describe("limits", () => {
   it.each(Object.entries(limitTable))(
@@ -31,7 +31,7 @@ describe("limits", () => {
   it("are refused out of range or by a wrong name, on the line that gives them", () => {
     const fault = (given: object): string => {
       try {
-        resolveLimits(given as LimitOptions);
+        resolveLimits(given);
       } catch (error) {
         return `${reasonOf(error)}: ${(error as Error).message}`;
       }

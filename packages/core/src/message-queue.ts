@@ -67,7 +67,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
         this.#head = 0;
       }
       const taken = this.#take(payload);
-      return taken.ok ? Promise.resolve({ done: false, value: taken.value }) : Promise.reject(taken.error as Error);
+      return taken.ok ? Promise.resolve({ done: false, value: taken.value }) : Promise.reject(taken.error);
     }
     return new Promise((resolve, reject) => {
       const waiter = { resolve, reject };

@@ -40,7 +40,7 @@ describe("options", () => {
   it.each([
     [{ holdMs: 99 }, "option_invalid: poll: option holdMs is 99, expected a number from 100 to 300000 (ms)."],
     [{ holdMs: 300_001 }, "option_invalid: poll: option holdMs is 300001, expected a number from 100 to 300000 (ms)."],
-    [{ holdMs: NaN }, "option_invalid: poll: option holdMs is NaN, expected a number from 100 to 300000 (ms)."],
+    [{ holdMs: Number.NaN }, "option_invalid: poll: option holdMs is NaN, expected a number from 100 to 300000 (ms)."],
     [
       { holdMs: Infinity },
       "option_invalid: poll: option holdMs is Infinity, expected a number from 100 to 300000 (ms).",

@@ -18,8 +18,8 @@ export function messageUnfit(desc: DescMessage, cause: unknown): ConnectError {
 
 /** One line, without control characters, which would forge lines in logs. */
 function detail(cause: unknown): string {
-  // oxlint-disable-next-line no-control-regex -- they are what is meant
   const text = (cause instanceof Error ? cause.message : String(cause)).replace(
+    // oxlint-disable-next-line no-control-regex -- they are what is meant
     /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g,
     " ",
   );

@@ -81,7 +81,7 @@ describe("the decoder", () => {
     ).toBeUndefined();
     expect(decodeFast(oldDesc, new Uint8Array(0), 100), "proto2").toBeUndefined();
     expect(
-      decodeFast(everyDesc, toBinary(everyDesc, create(everyDesc, { sOfStruct: { a: 1 } } as Record<string, unknown>)), 100),
+      decodeFast(everyDesc, toBinary(everyDesc, create(everyDesc, { sOfStruct: { a: 1 } })), 100),
       "held as JSON",
     ).toBeUndefined();
   });

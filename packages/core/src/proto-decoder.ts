@@ -52,7 +52,7 @@ export function decodeFast(desc: DescMessage, given: Uint8Array, maxDepth: numbe
 }
 
 function unusual(): never {
-  throw new RangeError();
+  throw new RangeError("not for the fast way");
 }
 
 /** What is read beyond the end is rubbish, which is found out at the end of the message at the latest. */
@@ -243,12 +243,12 @@ function valueReader(field: DescField): readonly [read: ReadValue, wire: number]
   const { message } = field;
   if (message === undefined) {
     if (field.enum) return field.enum.open || field.fieldKind === "map" ? scalar(ScalarType.INT32) : undefined;
-    if ("longAsString" in field && field.longAsString === true) return undefined;
+    if ("longAsString" in field && field.longAsString) return undefined;
     return scalar((field as { readonly scalar: ScalarType }).scalar);
   }
   const heldAsJson = message.typeName === "google.protobuf.Struct" && field.parent.typeName !== "google.protobuf.Value";
   const heldBare = field.fieldKind === "message" && !field.oneof && isWrapperDesc(message);
-  const delimited = "delimitedEncoding" in field && field.delimitedEncoding === true;
+  const delimited = "delimitedEncoding" in field && field.delimitedEncoding;
   if (heldAsJson || heldBare || delimited) return undefined;
   const type = compile(message);
   return type === false ? undefined : [() => readMessage(type, uint32()), 2];
@@ -257,7 +257,7 @@ function valueReader(field: DescField): readonly [read: ReadValue, wire: number]
 /** The readers of a field by wire type; none where protobuf has to do it. */
 function fieldReaders(field: DescField): readonly (readonly [wire: number, read: ReadField])[] {
   const value = valueReader(field);
-  if (value === undefined || ("utf8Validation" in field && field.utf8Validation === false)) return [];
+  if (value === undefined || ("utf8Validation" in field && !field.utf8Validation)) return [];
   const [read, wire] = value;
   const { localName } = field;
   if (field.fieldKind === "map") {

@@ -476,7 +476,7 @@ export class Session {
     const call = this.#calls.get(frame.call);
     if (call === undefined) return;
     if (this.side === "client") {
-      const handles = (this.#handles ??= new Map());
+      const handles = (this.#handles ??= new Map<number, Call[]>());
       const calls = handles.get(frame.handle);
       if (calls === undefined) handles.set(frame.handle, [call]);
       else if (!calls.includes(call)) calls.push(call);

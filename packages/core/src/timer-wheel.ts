@@ -147,9 +147,11 @@ class Wheel {
 
   /** At the beginning of a slot of a further wheel: what stands in it finds its place again. */
   #moveInwards(): void {
-    for (let level = 1; level < SPANS.length && this.#tick % SPANS[level]! === 0; level++) {
+    for (let level = 1; level < SPANS.length; level++) {
+      const span = SPANS[level]!;
+      if (this.#tick % span !== 0) return;
       const wheel = this.#wheels[level]!;
-      const head = wheel[(this.#tick / SPANS[level]!) % FAR]!;
+      const head = wheel[(this.#tick / span) % FAR]!;
       let entry = head.next;
       head.next = head.previous = head;
       while (entry !== head) {

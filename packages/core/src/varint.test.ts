@@ -38,7 +38,7 @@ describe("varints", () => {
 
   it("may be longer than they need to be, up to ten bytes", () => {
     expect(readVarint(cursor(0x85, 0x80, 0))).toBe(5);
-    expect(readVarint(cursor(0x85, ...new Array<number>(8).fill(0x80), 0))).toBe(5);
+    expect(readVarint(cursor(0x85, ...Array.from({ length: 8 }, () => 0x80), 0))).toBe(5);
   });
 
   it("are refused when they are cut off, wherever", () => {
@@ -52,9 +52,9 @@ describe("varints", () => {
   });
 
   it("are refused with eleven bytes, above 64 bits, and above 2^53-1", () => {
-    expect(fault(cursor(...new Array<number>(10).fill(0x80), 0))).toBe("byte 0: varint longer than ten bytes");
-    expect(fault(cursor(...new Array<number>(9).fill(0x80), 2))).toBe("byte 0: varint above 64 bits");
-    expect(fault(cursor(...new Array<number>(9).fill(0xff), 1))).toBe("byte 0: integer above 2^53-1");
-    expect(fault(cursor(...new Array<number>(7).fill(0x80), 0x10))).toBe("byte 0: integer above 2^53-1");
+    expect(fault(cursor(...Array.from({ length: 10 }, () => 0x80), 0))).toBe("byte 0: varint longer than ten bytes");
+    expect(fault(cursor(...Array.from({ length: 9 }, () => 0x80), 2))).toBe("byte 0: varint above 64 bits");
+    expect(fault(cursor(...Array.from({ length: 9 }, () => 0xff), 1))).toBe("byte 0: integer above 2^53-1");
+    expect(fault(cursor(...Array.from({ length: 7 }, () => 0x80), 0x10))).toBe("byte 0: integer above 2^53-1");
   });
 });

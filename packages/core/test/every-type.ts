@@ -57,7 +57,7 @@ function every(): DescMessage {
   const oneofs = [{ name: "choice" }];
   const kindOf = (reference: string): Type => (reference === ".test.Color" ? Type.ENUM : Type.MESSAGE);
   const types: { readonly name: string; readonly type: Type; readonly typeName?: string }[] = [
-    ...scalars.map((type) => ({ name: Type[type]!.toLowerCase(), type })),
+    ...scalars.map((type) => ({ name: Type[type].toLowerCase(), type })),
     ...references.map((typeName) => ({
       name: `of_${typeName.split(".").at(-1)!.toLowerCase()}`,
       type: kindOf(typeName),
@@ -85,7 +85,7 @@ function every(): DescMessage {
       fields.push({ name: `u_${name}`, ...type, label: Label.REPEATED, options: { packed: false } as never });
     map(`m_${name}`, Type.STRING, type);
   }
-  for (const key of keys) map(`k_${Type[key]!.toLowerCase()}`, key, { type: Type.STRING });
+  for (const key of keys) map(`k_${Type[key].toLowerCase()}`, key, { type: Type.STRING });
   const field = fields.map(({ proto3Optional, ...init }, index) => {
     if (proto3Optional) oneofs.push({ name: `_${init.name}` });
     return {
@@ -220,9 +220,9 @@ export function scalarArbitrary(type: ScalarType): fc.Arbitrary<unknown> {
     case ScalarType.BOOL:
       return fc.boolean();
     case ScalarType.DOUBLE:
-      return fc.oneof(fc.double(), fc.constantFrom(0, -0, NaN, Infinity));
+      return fc.oneof(fc.double(), fc.constantFrom(0, -0, Number.NaN, Infinity));
     case ScalarType.FLOAT:
-      return fc.oneof(fc.float(), fc.constantFrom(0, -0, NaN, -Infinity, 0.1));
+      return fc.oneof(fc.float(), fc.constantFrom(0, -0, Number.NaN, -Infinity, 0.1));
     case ScalarType.INT32:
     case ScalarType.SINT32:
     case ScalarType.SFIXED32:

@@ -2,10 +2,8 @@
 import { type ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import {
   type Codec,
-  type Limits,
   type Link,
   type LinkReceiver,
-  type Logger,
   type Opening,
   type Clock,
   type Random,

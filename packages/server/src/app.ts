@@ -179,8 +179,11 @@ class App implements Raceway {
       if (this.#channels.has(path)) throw fail("service_twice", { service: service.typeName });
       if (!SERVED_KINDS.has(contract.kind)) throw fail("kind_unsupported", { path, kind: contract.kind });
       const isTopic = contract.kind === "topic";
-      const handler =
-        typeof given[desc.localName] === "function" ? (given[desc.localName]!.bind(handlers) as AnyHandler) : undefined;
+      const method = given[desc.localName];
+      const handler: AnyHandler | undefined =
+        typeof method === "function"
+          ? (request, context) => Reflect.apply(method, handlers, [request, context])
+          : undefined;
       if (handler === undefined && !isTopic) throw fail("handler_missing", { path });
       const channel = new Channel(
         desc,
@@ -200,7 +203,7 @@ class App implements Raceway {
     const address = channel.addressOf!(key);
     const topics = this.#topics ?? (await this.#start()).topics;
     if (channel.gate?.publish !== undefined) await channel.gate.publish(address, message);
-    return await topics.publish(channel, address, channel.coding(this.#proto).encode(message));
+    return topics.publish(channel, address, channel.coding(this.#proto).encode(message));
   }
 
   async listen(at: number | ListenOptions = {}): Promise<ListeningApp> {
@@ -227,7 +230,7 @@ class App implements Raceway {
 
   async fetch(request: Request): Promise<Response> {
     const { handler } = await this.#start();
-    return await fetchHandler(handler, { clock: this.clock, limits: this.limits })(request);
+    return fetchHandler(handler, { clock: this.clock, limits: this.limits })(request);
   }
 
   get #path(): string {

@@ -63,7 +63,7 @@ function localBus(): Bus {
       signal.throwIfAborted();
       const answer = node === self ? answers.get(subject) : undefined;
       if (answer === undefined) throw new Error(`Nobody serves ${subject} on node ${node}.`);
-      return await answer(message, self);
+      return answer(message, self);
     },
     serve(subject, answer) {
       answers.set(subject, answer);

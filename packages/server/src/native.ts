@@ -45,7 +45,7 @@ export function registerService(router: ConnectRouter, channels: readonly Channe
     if (host.admit !== undefined)
       await admitNative(host.admit, req.header, req.contextValues.get(peerKey), req.contextValues, req.signal);
     const channel = byMethod.get(req.method);
-    return channel?.interceptor === undefined ? await next(req) : await channel.interceptor(next)(req);
+    return channel?.interceptor === undefined ? next(req) : channel.interceptor(next)(req);
   };
   const options: ConnectRouterOptions = {
     grpc: true,

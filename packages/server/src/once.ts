@@ -58,12 +58,12 @@ export class Once {
   wrap(channel: Channel): AnyHandler {
     const handler = channel.handler as (request: unknown, context: CallContext) => unknown;
     const input = this.#init.codec.of(channel.desc.input);
-    return ((request: unknown, context: CallContext) => {
+    return (request: unknown, context: CallContext) => {
       const key = context.get(idempotencyKey) || (context.requestHeader.get(IDEMPOTENCY_HEADER) ?? "");
       if (key === "") return handler(request, context);
       if (key.length > MAX_KEY) throw fail("idempotency_key_invalid", { length: key.length, limit: MAX_KEY });
       return this.#run(channel, handler, request, context, key, fingerprint(input.encode(request as never)));
-    }) as AnyHandler;
+    };
   }
 
   async #run(
@@ -79,7 +79,7 @@ export class Once {
     const begun: Kept = { fingerprint: print, owner: this.#owner };
     for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
       if (await store.put(storeKey, pack(begun), { ttlMs: windowMs, ifAbsent: true }))
-        return await this.#first(storeKey, begun, channel, handler, request, context);
+        return this.#first(storeKey, begun, channel, handler, request, context);
       const bytes = await store.get(storeKey);
       if (bytes === undefined) continue; // its window has just ended: this one is the first again
       const kept = unpack(bytes);

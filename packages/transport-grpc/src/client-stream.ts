@@ -33,10 +33,10 @@ function openError(cause: unknown, signal: AbortSignal): ConnectError {
 async function feed(chunks: AsyncIterator<Chunk>, link: LinkEnd): Promise<void> {
   try {
     for (;;) {
-      const { done, value } = await chunks.next();
-      if (done === true) break;
+      const result: IteratorResult<Chunk, unknown> = await chunks.next();
+      if (result.done === true) break;
       while (link.paused !== undefined) await link.paused;
-      link.take(value.batch);
+      link.take(result.value.batch);
     }
     link.ended();
   } catch (error) {

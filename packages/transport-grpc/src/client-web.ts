@@ -28,7 +28,7 @@ export function grpc(given: GrpcWebOptions = {}): ClientTransport {
       return await fetch(input, request);
     } catch (error) {
       // The pooled connection that was chosen may have died since. Once more does no harm: a call of Up is taken once, however often it comes.
-      if (error instanceof TypeError && request.signal?.aborted !== true) return await fetch(input, request);
+      if (error instanceof TypeError && request.signal?.aborted !== true) return fetch(input, request);
       throw error;
     }
   };

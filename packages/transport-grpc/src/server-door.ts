@@ -1,4 +1,6 @@
 // Lets Node's exchanges in to Connect's handlers: finds the handler by its path, checks the origin, and bounds slow bodies.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { Code, ConnectError, type ConnectRouter, createConnectRouter, createContextValues } from "@connectrpc/connect";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
@@ -6,8 +8,8 @@ import { type Clock, type HttpExchange, type Logger, peer } from "@raceway/core"
 import type { CrossOrigin } from "./server-cross-origin.ts";
 import { type CallStream, callStream } from "./server-service.ts";
 
-type NodeRequest = Parameters<typeof universalRequestFromNodeRequest>[0];
-type NodeResponse = Parameters<typeof universalResponseToNodeResponse>[1];
+type NodeServerRequest = IncomingMessage | Http2ServerRequest;
+type NodeServerResponse = ServerResponse | Http2ServerResponse;
 
 export interface DoorSetup {
   readonly clock: Clock;
@@ -38,8 +40,8 @@ export class Door {
     if (handler === undefined || exchange.node === undefined) return false;
     const headers = this.#setup.crossOrigin.admit(exchange, [...handler.allowedMethods, "OPTIONS"]);
     if (headers === undefined) return true;
-    const request = exchange.node.request as NodeRequest;
-    const response = exchange.node.response as NodeResponse;
+    const request = exchange.node.request as NodeServerRequest;
+    const response = exchange.node.response as NodeServerResponse;
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (handler.method.methodKind === "unary" || handler.method.methodKind === "server_streaming")
       this.#bound(request, response);
@@ -50,8 +52,8 @@ export class Door {
   async #call(
     handler: UniversalHandler,
     exchange: HttpExchange,
-    request: NodeRequest,
-    response: NodeResponse,
+    request: NodeServerRequest,
+    response: NodeServerResponse,
   ): Promise<void> {
     const context = createContextValues().set(peer, exchange.peer).set(callStream, streamOf(response));
     try {
@@ -69,12 +71,12 @@ export class Door {
   }
 
   /** One message is to come: who sends it byte by byte is not waited for. */
-  #bound(request: NodeRequest, response: NodeResponse): void {
+  #bound(request: NodeServerRequest, response: NodeServerResponse): void {
     if (request.complete) return;
     const timer = this.#setup.clock.after(this.#setup.bodyMs, () => {
       if (request.complete) return;
       if (!response.headersSent) {
-        response.writeHead(408, { connection: "close", "content-type": "application/json" } as Record<string, string>);
+        response.writeHead(408, { connection: "close", "content-type": "application/json" });
         response.end(
           `${JSON.stringify({ code: "deadline_exceeded", message: `The request body did not arrive within ${this.#setup.bodyMs} ms.` })}\n`,
           () => cut(response),
@@ -85,7 +87,7 @@ export class Door {
   }
 }
 
-function streamOf(response: NodeResponse): CallStream {
+function streamOf(response: NodeServerResponse): CallStream {
   const gone = new AbortController();
   response.once("close", () => gone.abort());
   return {
@@ -94,7 +96,7 @@ function streamOf(response: NodeResponse): CallStream {
   };
 }
 
-function cut(response: NodeResponse): void {
+function cut(response: NodeServerResponse): void {
   if ("stream" in response) {
     if (!response.stream.destroyed) response.stream.close(CANCEL);
   } else response.destroy();

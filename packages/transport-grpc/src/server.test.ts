@@ -404,7 +404,7 @@ describe("links", () => {
     });
     const refused = await openLink(server.url).then(
       ({ log: ended }) => ended,
-      (error: ConnectError) => [error.rawMessage],
+      (error: unknown) => [ConnectError.from(error).rawMessage],
     );
     await expect.poll(() => refused).toEqual([expect.stringMatching(/Unknown|Internal/)]);
     const bad = await openLink(server.url);
@@ -441,9 +441,8 @@ describe("links of Down and Up", () => {
     const client = createClient(LinkService, createGrpcWebTransport({ baseUrl: url, httpVersion: "1.1" }));
     const stop = new AbortController();
     let id = "";
-    const chunks = client
-      .down({}, { signal: stop.signal, onHeader: (headers) => void (id = headers.get("raceway-link") ?? "") })
-      [Symbol.asyncIterator]();
+    const onHeader = (headers: Headers): void => void (id = headers.get("raceway-link") ?? "");
+    const chunks = client.down({}, { signal: stop.signal, onHeader })[Symbol.asyncIterator]();
     await chunks.next();
     const rest = async (): Promise<number[]> => {
       const sizes: number[] = [];
