@@ -76,8 +76,9 @@ export class Door {
     const timer = this.#setup.clock.after(this.#setup.bodyMs, () => {
       if (request.complete) return;
       if (!response.headersSent) {
-        response.writeHead(408, { connection: "close", "content-type": "application/json" });
-        response.end(
+        // `as`: both kinds of response have the same method, with types that do not unite.
+        (response as ServerResponse).writeHead(408, { connection: "close", "content-type": "application/json" });
+        (response as ServerResponse).end(
           `${JSON.stringify({ code: "deadline_exceeded", message: `The request body did not arrive within ${this.#setup.bodyMs} ms.` })}\n`,
           () => cut(response),
         );
