@@ -16,7 +16,7 @@ import { answerNode, type NodeHttp, nodeHttp, type NodeRequest, type NodeRespons
 import { rawRefusal } from "./http-refusal.ts";
 import type { HttpHandler } from "./http-router.ts";
 
-export { type AttachOptions, attachTo, type NodeServer } from "./http-attach.ts";
+export { attachTo } from "./http-attach.ts";
 
 export interface ListenOptions {
   /** 0: any free port. */
