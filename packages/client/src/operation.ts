@@ -1,5 +1,5 @@
-import type { DescMethod } from "@bufbuild/protobuf";
 // A call in flight on the client, which outlives the session that carries it where that is safe.
+import type { DescMethod } from "@bufbuild/protobuf";
 import type { ConnectError, ContextValues } from "@connectrpc/connect";
 import { type Clock, type Timer, fail } from "@raceway/core";
 import {

@@ -1,4 +1,5 @@
 // One link of the poll transport on the client: numbered requests, at most two under way, repeated when an answer is lost.
+// It is long because requests, answers and the link's end are one state machine.
 import type { ConnectError } from "@connectrpc/connect";
 import {
   BATCHES_TYPE, type Endpoint, fail, fetchFailure, type Host, type Link, type LinkOpened, type LinkReceiver, linkName, type LinkTraits, maxBodyBytes, mayPass, type Peer,

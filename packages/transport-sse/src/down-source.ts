@@ -1,5 +1,5 @@
-import { unquote } from "./down-fetch.ts";
 // Reads the stream by the platform's EventSource.
+import { unquote } from "./down-fetch.ts";
 import type { Down, DownSink } from "./down.ts";
 
 /** What is used of EventSource; that of a library will do. */
