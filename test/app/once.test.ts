@@ -4,8 +4,8 @@ import { connect } from "@raceway/client";
 import { memoryTransport, reasonOf } from "@raceway/core";
 import { errorOf } from "@raceway/core/internal";
 import { raceway } from "@raceway/server";
-import { grpc } from "@raceway/transport-grpc/server";
 import { virtualClock } from "@raceway/testkit";
+import { grpc } from "@raceway/transport-grpc/server";
 import { expect, it } from "vitest";
 import { labClient } from "../gen/lab/v1/lab.client.ts";
 import { labService } from "../gen/lab/v1/lab.server.ts";
@@ -27,7 +27,7 @@ it("runs the handler once for one key, over sessions, and gives the first reply 
   await using it = await lab();
   for (const round of [1, 2]) {
     const peer = await rawPeer(it.memory, it.clock);
-    peer.say(hello(), open(1, ADD, { payload: request, idempotencyKey: "k" })).valueOf;
+    peer.say(hello(), open(1, ADD, { payload: request, idempotencyKey: "k" }));
     await it.clock.settle();
     expect(peer.frames[0]?.kind).toBe("goaway"); // an Open in the batch of the Hello is against the rules
     const polite = await rawPeer(it.memory, it.clock);
@@ -85,7 +85,12 @@ it("a client that lost its session in mid-call asks again, waits for the run in 
     },
   });
   await app.listen({ port: 0, host: "127.0.0.1" });
-  await using connection = connect("http://lab", { transports: [memory.client], clock, backoff: { firstMs: 2_000, capMs: 2_000 }, random: { next: () => 1, bytes: (length) => crypto.getRandomValues(new Uint8Array(length)) } });
+  await using connection = connect("http://lab", {
+    transports: [memory.client],
+    clock,
+    backoff: { firstMs: 2_000, capMs: 2_000 },
+    random: { next: () => 1, bytes: (length) => crypto.getRandomValues(new Uint8Array(length)) },
+  });
   const client = labClient(connection);
   const sum = client.add({ a: 1, b: 2 });
   const failure = client.add({ a: 7, b: 2 }).catch((error: unknown) => ConnectError.from(error));
@@ -93,7 +98,7 @@ it("a client that lost its session in mid-call asks again, waits for the run in 
   memory.cut();
   await clock.advance(10_000);
   expect((await sum).sum).toBe(3);
-  expect((await failure as ConnectError).code).toBe(Code.FailedPrecondition);
+  expect(((await failure) as ConnectError).code).toBe(Code.FailedPrecondition);
   expect(calls).toEqual([1, 7]);
   const closing = app.close(0);
   await clock.advance(100);
@@ -106,8 +111,12 @@ it("at a native door, by the header idempotency-key", async () => {
   app.serve(labService, handlers(calls, virtualClock()));
   const { url } = await app.listen({ port: 0, host: "127.0.0.1" });
   const add = async (a: number): Promise<unknown> => {
-    const reply = await fetch(`${url}${ADD}`, { method: "POST", headers: { "content-type": "application/json", "idempotency-key": "k" }, body: JSON.stringify({ a, b: 2 }) });
-    return await reply.json();
+    const reply = await fetch(`${url}${ADD}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "idempotency-key": "k" },
+      body: JSON.stringify({ a, b: 2 }),
+    });
+    return reply.json();
   };
   expect(await add(1)).toEqual({ sum: 3 });
   expect(await add(1)).toEqual({ sum: 3 });
