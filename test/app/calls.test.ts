@@ -204,3 +204,13 @@ it("signals: the newest message of each key arrives, overtaken ones need not", a
   expect(seen.findLast((call) => call.includes("bob"))).toBe("cursor bob -100");
   expect(seen.length).toBeLessThan(200);
 });
+
+it("on a text link, a message that base64 would make too large ends its call, and the session goes on", async () => {
+  await using it = await lab({ memory: { text: true } });
+  expect((await it.client.echo({ text: "first" })).text).toBe("first");
+  const large = it.client.echo({ data: new Uint8Array(900_000) }).catch((error: unknown) => reasonOf(error));
+  expect(await large).toBe("message_too_large");
+  const fits = await it.client.echo({ data: new Uint8Array(700_000) });
+  expect(fits.data.length).toBe(700_000);
+  expect(it.connection.state.current.status).toBe("open");
+});

@@ -222,8 +222,14 @@ export class Session {
 
   /** Throws `message_too_large`. */
   checkMessage(payload: Uint8Array): void {
-    if (payload.length > this.maxMessageBytes)
-      throw fail("message_too_large", { bytes: payload.length, limit: this.maxMessageBytes });
+    const { current } = this;
+    let limit = this.maxMessageBytes;
+    if (current?.text === true) {
+      // Base64 takes four bytes for three. Said here, to the one call: a batch that the link cannot carry would end it, again on each resume.
+      const batch = Math.min(current.link.traits.maxBatchBytes, this.limits.batchBytes);
+      limit = Math.min(limit, Math.floor(Math.max(0, batch - CUT_BYTES * 2) * 0.75));
+    }
+    if (payload.length > limit) throw fail("message_too_large", { bytes: payload.length, limit });
   }
 
   // ---- sending
