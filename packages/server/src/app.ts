@@ -223,7 +223,10 @@ class App implements Raceway {
   async attach(server: object): Promise<Disposable> {
     const { handler } = await this.#start();
     const { attachTo } = await import("./http-listen.ts");
-    const attached = attachTo(server as never, handler, { path: this.#path, clock: this.clock, limits: this.limits });
+    // The transports, the negotiation document, and the services' own doors.
+    const services = [...this.#channels.values()].map((channel) => `/${channel.service.typeName}`);
+    const path = [this.#path, DOCUMENT_PATH, ...new Set(services)];
+    const attached = attachTo(server as never, handler, { path, clock: this.clock, limits: this.limits });
     this.#closers.push(() => Promise.resolve(attached[Symbol.dispose]()));
     return attached;
   }
