@@ -56,6 +56,8 @@ export interface SessionInit {
 const CUT_BYTES = 32 * 1024;
 /** Frames grow as text: base64 by a third, and a small frame like Credit fivefold, by the names of its fields. */
 const TEXT_GROWTH = 6;
+/** Share of a text batch that one payload may take: three quarters less what its headers may need. */
+const TEXT_PAYLOAD = 0.74;
 /** Received and not yet acknowledged: an Ack goes with the next flush above these, or after the delay below. */
 const ACK_BYTES = 32 * 1024;
 const ACK_FRAMES = 128;
@@ -225,9 +227,10 @@ export class Session {
     const { current } = this;
     let limit = this.maxMessageBytes;
     if (current?.text === true) {
-      // Base64 takes four bytes for three. Said here, to the one call: a batch that the link cannot carry would end it, again on each resume.
-      const batch = Math.min(current.link.traits.maxBatchBytes, this.limits.batchBytes);
-      limit = Math.min(limit, Math.floor(Math.max(0, batch - CUT_BYTES * 2) * 0.75));
+      // Base64 makes four bytes of three, and headers take some. Said here, to the one call: a batch that the link cannot carry would end it,
+      // again on each resume. What was written before leaves by itself, so that a large message has its batch to itself.
+      limit = Math.min(limit, Math.floor(this.#mostOf(current) * TEXT_PAYLOAD - 512));
+      if (payload.length >= CUT_BYTES) this.flush();
     }
     if (payload.length > limit) throw fail("message_too_large", { bytes: payload.length, limit });
   }
@@ -296,7 +299,7 @@ export class Session {
     let parts: Uint8Array[] = this.#control;
     let bytes = 0;
     this.#control = [];
-    const most = Math.min(link.link.traits.maxBatchBytes, this.limits.batchBytes) / (link.text ? TEXT_GROWTH : 1);
+    const most = this.#mostOf(link) / (link.text ? TEXT_GROWTH : 1);
     const add = (more: readonly Uint8Array[], size: number): boolean => {
       if (bytes > 0 && bytes + size > most) {
         this.#write(link, parts);
@@ -324,6 +327,11 @@ export class Session {
     }
     groups.length = 0;
     if (parts.length > 0) this.#write(link, parts);
+  }
+
+  /** Largest batch that a link carries. */
+  #mostOf(link: SessionLink): number {
+    return Math.min(link.link.traits.maxBatchBytes, this.limits.batchBytes);
   }
 
   #write(link: SessionLink, parts: readonly Uint8Array[]): void {
