@@ -1,5 +1,4 @@
 // Vitest: the project `node` for all tests, the project `browser` for `*.browser.test.ts` in a page of the system's Chromium.
-import { existsSync } from "node:fs";
 import { playwright } from "@vitest/browser-playwright";
 import { defaultClientConditions, defaultServerConditions, type Plugin } from "vite";
 import { defineConfig, type TestProjectInlineConfiguration as Project } from "vitest/config";
@@ -11,8 +10,8 @@ const server = { resolve: { conditions: [source, ...defaultServerConditions] } }
 const args =
   "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
 const pageTests = ["packages/*/src/**/*.browser.test.ts", "test/**/*.browser.test.ts"];
-/** The Node server that pages talk to. */
-const pageServer = "./tools/page-server.ts";
+/** The Node servers that pages talk to. */
+const pageServers = ["./tools/page-server.ts", "./test/app/page-lab.ts"];
 
 const node: Project = {
   extends: true,
@@ -28,7 +27,7 @@ const inPage = (executablePath: string): Project => ({
   test: {
     name: "browser",
     include: pageTests,
-    globalSetup: existsSync(pageServer) ? [pageServer] : [],
+    globalSetup: pageServers,
     browser: {
       enabled: true,
       headless: true,
