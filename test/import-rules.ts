@@ -74,9 +74,9 @@ class Source {
     }
     const head = headOf(this.#file);
     if (!/[.!?](\s|$)/.test(head))
-      if (!isTest(this.path)) yield `${this.path}: begins with no comment that says in a sentence what the file is`;
+      yield `${this.path}: begins with no comment that says in a sentence what the file is`;
     const lines = this.#file.text.trimEnd().split("\n").length;
-    if (lines > maxLines && !isTest(this.path) && !/\bbecause\b/.test(head)) {
+    if (lines > maxLines && !/\bbecause\b/.test(head)) {
       yield `${this.path}: ${lines} lines; above ${maxLines} the first comment gives the reason ("… because …")`;
     }
   }

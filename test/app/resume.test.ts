@@ -1,5 +1,5 @@
-import { Code, ConnectError } from "@connectrpc/connect";
 // What happens when links die, are switched, or the server restarts: nothing lost, nothing twice.
+import { Code, ConnectError } from "@connectrpc/connect";
 import { connect } from "@raceway/client";
 import { jsonCodec, memoryTransport, protoCodec, reasonOf } from "@raceway/core";
 import { MemoryStorage, memory, raceway } from "@raceway/server";

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 // The excerpts in docs/generated-code.md are what the generator writes.
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { generate } from "@raceway/generator";

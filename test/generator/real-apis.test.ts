@@ -1,5 +1,5 @@
-import { createRequire } from "node:module";
 // Schemas that nobody here wrote: the generated code of real public APIs compiles, with every strict flag there is.
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { type Model, type Target, generate } from "@raceway/generator";
 import { expect, test } from "vitest";

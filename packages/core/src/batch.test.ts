@@ -1,3 +1,4 @@
+// Batches: told apart by their first byte, and cut where frames begin.
 import { describe, expect, it } from "vitest";
 import { bytesOf, isTextBatch, joinParts, ownBytes, readBatch } from "./batch.ts";
 import { encodeFrame } from "./frame-binary.ts";

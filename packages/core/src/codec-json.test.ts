@@ -1,3 +1,4 @@
+// The JSON codec against protobuf-es, and against payloads that mean harm.
 import { type DescMessage, create, createRegistry, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
 import {
   AnySchema,

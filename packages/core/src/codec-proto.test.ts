@@ -1,3 +1,4 @@
+// The protobuf codec byte for byte against protobuf-es, over messages of every shape.
 import { type DescMessage, create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import {

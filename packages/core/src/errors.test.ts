@@ -1,3 +1,4 @@
+// The catalogue of errors: reasons, codes, values, and their way over the wire.
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";

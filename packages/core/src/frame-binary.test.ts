@@ -1,3 +1,4 @@
+// Frames in binary, byte for byte against protobuf-es, whole and broken.
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import * as fc from "fast-check";

@@ -1,3 +1,4 @@
+// Frames as lines of JSON, against the JSON mapping of protobuf-es, whole and broken.
 import { type JsonValue, fromJsonString, toJson } from "@bufbuild/protobuf";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";

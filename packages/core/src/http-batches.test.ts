@@ -1,3 +1,4 @@
+// Several batches in one HTTP body, there and back.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { reasonOf } from "./errors.ts";

@@ -1,3 +1,4 @@
+// Limits: defaults, ranges, and what is refused.
 import { describe, expect, it } from "vitest";
 import { reasonOf } from "./errors.ts";
 import { limitTable, resolveLimits } from "./limits.ts";

@@ -1,3 +1,4 @@
+// The queue between a session and a reader: order, errors, and who leaves first.
 import { describe, expect, it } from "vitest";
 import { MessageQueue } from "./message-queue.ts";
 

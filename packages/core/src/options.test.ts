@@ -1,3 +1,4 @@
+// Option tables: what users give, checked on their own line.
 import { describe, expect, it } from "vitest";
 import { reasonOf } from "./errors.ts";
 import { resolveOptions } from "./options.ts";

@@ -1,3 +1,4 @@
+// Interceptors and gates of plugins as one: order, and what is absent.
 import {
   type ContextValues,
   type Interceptor,

@@ -1,3 +1,4 @@
+// The order of plugins, from what they provide and require.
 import { createContextKey } from "@connectrpc/connect";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";

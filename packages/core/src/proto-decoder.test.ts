@@ -1,3 +1,4 @@
+// Compiled decoders agree with protobuf-es on every input, also on those that are wrong.
 import { type DescMessage, create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { AnySchema, FileDescriptorProtoSchema, TimestampSchema, TypeSchema, ValueSchema } from "@bufbuild/protobuf/wkt";

@@ -1,3 +1,4 @@
+// The replay buffer resends exactly what is asked for, wherever flushes were cut.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { joinParts, readBatch } from "./batch.ts";

@@ -1,3 +1,4 @@
+// The timer wheel against a naive model, under simulated time.
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Timer } from "./clock.ts";

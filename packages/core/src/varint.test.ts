@@ -1,3 +1,4 @@
+// Varints: sizes, bounds, and what is refused.
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";

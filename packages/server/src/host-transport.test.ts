@@ -1,3 +1,4 @@
+// A server transport without an app, as compliance tests run it.
 import { CONTRACT, type ServerTransport, type TransportHost, type TransportRoutes } from "@raceway/core";
 import { expect, test } from "vitest";
 import { hostTransport } from "./host-transport.ts";

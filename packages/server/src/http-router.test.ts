@@ -1,3 +1,4 @@
+// Who answers which path, and what tricks with paths get.
 import type { HttpExchange, HttpUpgrade } from "@raceway/core";
 import { expect, test } from "vitest";
 import { httpRouter, isPlainPath, isUnder } from "./http-router.ts";

@@ -1,3 +1,4 @@
+// The queue of batches between a link and a stream.
 import { expect, test } from "vitest";
 import { BatchQueue } from "./batch-queue.ts";
 

@@ -1,3 +1,4 @@
+// The client half of the gRPC transport, over real HTTP/2.
 import { createServer } from "node:http";
 import { createServer as createHttp2Server } from "node:http2";
 import type { AddressInfo } from "node:net";

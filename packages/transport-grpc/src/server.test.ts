@@ -1,3 +1,4 @@
+// The server half of the gRPC transport and its native doors, with foreign clients and broken requests. It is long because each door has its own cases.
 import { request as httpRequest } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTcp } from "node:net";

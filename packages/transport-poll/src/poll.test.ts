@@ -1,3 +1,4 @@
+// Polling end to end: modes, lost answers, repeated requests, and hostile ones. It is long because each shape of request has its case.
 import type { ConnectError } from "@connectrpc/connect";
 import {
   BATCHES_TYPE,

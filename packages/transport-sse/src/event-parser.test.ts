@@ -1,3 +1,4 @@
+// The parser of event streams against the HTML standard, with chunks cut anywhere.
 import { reasonOf } from "@raceway/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

@@ -1,3 +1,4 @@
+// SSE end to end: formats, order of requests up, ends, and hostile requests. It is long because both formats and every broken request have their case.
 import type { ConnectError } from "@connectrpc/connect";
 import {
   BATCHES_TYPE,

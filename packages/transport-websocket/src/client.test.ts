@@ -1,3 +1,4 @@
+// The client half of the WebSocket transport, against a scripted server.
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Clock, fail, type Host, type Link, reasonOf, silentLogger, systemRandom } from "@raceway/core";

@@ -1,3 +1,4 @@
+// The kit's link and session cases over WebSocket.
 import { resolveLimits } from "@raceway/core";
 import { transportSubject } from "@raceway/testkit";
 import { serveTransport } from "@raceway/testkit/node";

@@ -1,3 +1,4 @@
+// Framing on the server: headers by size, and one frame for many links.
 import { Writable } from "node:stream";
 import { expect, test } from "vitest";
 import { closeFrame, Framer, pongFrame, writeGathered } from "./server-frames.ts";

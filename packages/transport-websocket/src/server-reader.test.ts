@@ -1,3 +1,4 @@
+// The reader of frames, with input cut anywhere and rules broken one by one (RFC 6455).
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import * as ws from "ws";

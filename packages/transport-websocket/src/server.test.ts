@@ -1,3 +1,4 @@
+// The server half of the WebSocket transport, spoken to by hand. It is long because each rule of the handshake and of closing has its case.
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
