@@ -12,7 +12,7 @@ import type {
 } from "@bufbuild/protobuf";
 import {
   Code,
-  type ConnectError,
+  ConnectError,
   type ContextValues,
   type Interceptor,
   type StreamResponse,
@@ -121,7 +121,7 @@ const FINAL_CODES: ReadonlySet<Code> = new Set([
 ]);
 
 class RacewayConnection implements Connection, SessionOwner, OperationHost {
-  readonly state: ConnectionState = new ConnectionState();
+  readonly state: ConnectionState;
   readonly clock: Clock;
   readonly #random: Random;
   readonly #limits: Limits;
@@ -157,6 +157,8 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
   #pingId = 0;
   /** Stopped after a final refusal, until somebody calls. */
   #stopped: ConnectError | undefined;
+  /** A plugin could not start: nothing will ever work. */
+  #broken: ConnectError | undefined;
   #closed: ConnectError | undefined;
   /** While all calls are being told that the server refused. */
   #refusing: ConnectError | undefined;
@@ -169,7 +171,9 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     this.#limits = resolveLimits(options.limits);
     this.#log = options.log ?? silentLogger;
     this.#endpoint = { url: String(url).replace(/\/+$/, ""), path: options.path ?? "/raceway" };
-    this.#queue = new FlushQueue(this.clock);
+    const failed = (error: unknown): void => this.#log.error("a listener or receiver failed", { error: String(error) });
+    this.state = new ConnectionState(failed);
+    this.#queue = new FlushQueue(this.clock, failed);
     this.#codec = options.codec ?? protoCodec(this.#limits);
     this.#backoff = new Backoff(this.#random, { ...BACKOFF, ...options.backoff });
     this.#probeMs = options.probeMs ?? 30_000;
@@ -190,7 +194,10 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     else
       this.#plugins
         .then((stations) => (this.#stations = stations))
-        .catch((error: unknown) => this.#refused(error as ConnectError));
+        .catch((error: unknown) => {
+          this.#broken = ConnectError.from(error, Code.FailedPrecondition);
+          this.#refused(this.#broken);
+        });
     this.#session = this.#newSession();
     this.#listen();
     this.#go("connecting");
@@ -332,6 +339,7 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
       owner: this,
     });
     session.jsonPayload = !this.#codec.binary;
+    session.expectsText = this.#options.frames === "json" || this.#candidates.some(({ binary }) => !binary);
     session.setPeerWindow({ messages: 0, bytes: 0 }); // streams wait for the Welcome; unary calls need no credit
     return session;
   }
@@ -347,6 +355,12 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     this.#race(this.#ranked(), racing.signal).then(
       () => {
         this.#racing = undefined;
+        // The link that won may be gone by now, in the turn that welcomed it.
+        if (this.#session.current === undefined && this.#closed === undefined && this.#stopped === undefined)
+          this.#retryLater(
+            "resuming",
+            this.state.current.reason ?? fail("session_lost", { detail: "its new link died at once" }),
+          );
       },
       (lost: unknown) => {
         this.#racing = undefined;
@@ -373,19 +387,24 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
 
   #attempt(candidate: Candidate, hello: HelloFrame, signal: AbortSignal): Promise<void> {
     const session = this.#session;
-    // Whatever came since the race began counts.
-    const said: HelloFrame = { ...hello, received: session.received, attempt: ++this.#attempts };
-    session.hellos++;
+    let said: HelloFrame | undefined;
     return shakeHands({
       candidate,
       endpoint: this.#endpoint,
-      hello: said,
+      hello: () => {
+        // Whatever has come by now counts: a transport may take long to open.
+        session.greeting();
+        said = { ...hello, received: session.received, attempt: ++this.#attempts };
+        return said;
+      },
       text: this.#options.frames === "json",
       limits: this.#limits,
       clock: this.clock,
       signal,
-      welcomed: (link, welcome) => !signal.aborted && this.#welcomed(link, welcome, said),
-    }).finally(() => session.hellos--);
+      welcomed: (link, welcome) => !signal.aborted && this.#welcomed(link, welcome, said!),
+    }).finally(() => {
+      if (said !== undefined) session.greeted();
+    });
   }
 
   async #hello(kind: "open" | "resume"): Promise<HelloFrame> {
@@ -436,6 +455,8 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     const { transport } = link.link;
     this.#linkSince = this.clock.now();
     this.state.set({ status: "open", transport, reason: undefined, nextAttemptAt: undefined });
+    this.#retry?.[Symbol.dispose](); // a switch may win while a retry waits
+    this.#retry = undefined;
     this.#stable?.[Symbol.dispose]();
     this.#stable = this.clock.after(STABLE_MS, () => this.#backoff.reset());
     this.#measure();
@@ -463,7 +484,13 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
 
   #lostRace(cause: unknown): void {
     const lost = cause instanceof RaceLost ? cause : undefined;
-    if (lost === undefined) return this.#refused(cause as ConnectError);
+    if (lost === undefined) {
+      // A plugin could not introduce us, or not even start. A token that could not be fetched may be fetched later.
+      const error = ConnectError.from(cause, Code.Unavailable);
+      if (this.#broken !== undefined || FINAL_CODES.has(error.code)) this.#refused(this.#broken ?? error);
+      else this.#retryLater("offline", error);
+      return;
+    }
     const refusal = lost.refusal;
     if (refusal !== undefined) {
       const reason = reasonOf(refusal.error);
@@ -481,18 +508,20 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
       "none of the transports supports it";
     const error = refusal?.error ?? fail("no_transport", { url, detail });
     if (this.#candidates.length === 0) return this.#refused(error);
-    const waitMs = this.#backoff.next(refusal?.retryAfterMs ?? 0);
-    this.state.set({
-      status: "offline",
-      transport: undefined,
-      reason: error,
-      nextAttemptAt: this.clock.wallNow() + waitMs,
-    });
+    this.#retryLater("offline", error, refusal?.retryAfterMs);
+  }
+
+  /** The next attempt, after the backoff and what the server asked for. */
+  #retryLater(status: "resuming" | "offline", reason: ConnectError | undefined, leastMs = 0): void {
+    const waitMs = this.#backoff.next(leastMs);
+    this.#retry?.[Symbol.dispose]();
     this.#retry = this.clock.after(waitMs, () => this.#go(this.#identity === undefined ? "connecting" : "resuming"));
+    this.state.set({ status, transport: undefined, reason, nextAttemptAt: this.clock.wallNow() + waitMs });
   }
 
   /** The server does not want us: all calls end, and no more attempts are made until the next call. */
   #refused(error: ConnectError): void {
+    this.#stopTimers();
     this.#stopped = error;
     this.state.set({ status: "offline", transport: undefined, reason: error, nextAttemptAt: undefined });
     const session = this.#session;
@@ -592,16 +621,11 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     const { transport } = this.state.current;
     if (transport !== undefined && this.clock.now() - this.#linkSince < FLAP_MS)
       this.#penalties.set(transport, this.clock.now() + FLAP_PENALTY_MS);
-    for (const { reject } of this.#pings.values())
-      reject(error ?? fail("link_closed", { transport: transport ?? "", detail: "closed" }));
-    this.#pings.clear();
     if (this.#closed !== undefined) return;
-    this.state.set({ status: "resuming", transport: undefined, reason: error });
-    if (this.#racing !== undefined) return;
-    const waitMs = this.#backoff.next();
-    this.state.set({ nextAttemptAt: this.clock.wallNow() + waitMs });
-    this.#retry = this.clock.after(waitMs, () => this.#go("resuming"));
+    if (this.#racing === undefined) this.#retryLater("resuming", error);
+    else this.state.set({ status: "resuming", transport: undefined, reason: error }); // the race goes on, and so does this when it ends
   }
+  waits(): void {}
 
   goaway(link: SessionLink, frame: GoawayFrame): void {
     if (link !== this.#session.current) return;
@@ -619,16 +643,7 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     this.#stopTimers();
     if (FINAL_CODES.has(error.code)) return this.#refused(error);
     this.#replaceSession(fail("session_lost", { detail: error.rawMessage }));
-    if (this.#closed !== undefined || this.#racing !== undefined) return;
-    const waitMs = this.#backoff.next();
-    this.state.set({
-      status: "resuming",
-      transport: undefined,
-      reason: error,
-      nextAttemptAt: this.clock.wallNow() + waitMs,
-    });
-    this.#retry?.[Symbol.dispose]();
-    this.#retry = this.clock.after(waitMs, () => this.#go("resuming"));
+    if (this.#closed === undefined && this.#racing === undefined) this.#retryLater("resuming", error);
   }
 
   // ---- round trips
@@ -661,6 +676,9 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
   #stopTimers(): void {
     for (const timer of [this.#retry, this.#stable, this.#probe, this.#rtt, this.#age]) timer?.[Symbol.dispose]();
     this.#retry = this.#stable = this.#probe = this.#rtt = this.#age = undefined;
+    for (const { reject } of this.#pings.values())
+      reject(this.#closed ?? fail("link_closed", { transport: "", detail: "it ended before the answer" }));
+    this.#pings.clear();
   }
 
   /** A browser says when the network is back: no need to wait for the backoff. */
@@ -684,8 +702,6 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     this.#racing?.abort();
     this.#draining.abort(error);
     this.#session.end(error, true);
-    for (const { reject } of this.#pings.values()) reject(error);
-    this.#pings.clear();
     this.state.set({ status: "closed", transport: undefined, nextAttemptAt: undefined });
     for (const station of (this.#stations ?? []).toReversed()) await station[Symbol.asyncDispose]?.();
   }

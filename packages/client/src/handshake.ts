@@ -33,7 +33,8 @@ export class Refusal extends Error {
 export interface HandshakeInit {
   readonly candidate: Candidate;
   readonly endpoint: Endpoint;
-  readonly hello: HelloFrame;
+  /** Asked for when the link is there. */
+  readonly hello: () => HelloFrame;
   /** Frames as lines of JSON, even where the link could carry binary. */
   readonly text: boolean;
   readonly limits: Limits;
@@ -101,7 +102,7 @@ export function shakeHands(init: HandshakeInit): Promise<void> {
         init.endpoint,
         (opened) => {
           link = new SessionLink(opened, handshake, init.text || !opened.traits.binary);
-          say(link, init.hello);
+          say(link, init.hello());
           // Given up while it was opening: close it as soon as the transport has its receiver.
           if (over) clock.turnEnd(() => opened.close());
           return link;

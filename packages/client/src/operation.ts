@@ -1,6 +1,6 @@
 // A call in flight on the client, which outlives the session that carries it where that is safe.
 import type { DescMethod } from "@bufbuild/protobuf";
-import type { ConnectError, ContextValues } from "@connectrpc/connect";
+import { ConnectError, type ContextValues } from "@connectrpc/connect";
 import { type Clock, type Timer, fail } from "@raceway/core";
 import {
   type Call,
@@ -102,13 +102,13 @@ export abstract class Operation implements CallReceiver {
     this.call = undefined;
     // An Open that no link ever took cannot have been seen by anybody.
     const unseen = call !== undefined && call.opened >= call.session.transmitted;
-    if (unseen || (this.repeatable && this.#retries++ < MAX_RETRIES)) {
+    if ((unseen && this.fresh) || (this.repeatable && this.#retries++ < MAX_RETRIES)) {
       try {
         this.open();
         return;
       } catch (failure) {
         this.settle();
-        this.failed(failure as ConnectError);
+        this.failed(ConnectError.from(failure));
         return;
       }
     }
@@ -116,6 +116,8 @@ export abstract class Operation implements CallReceiver {
     this.failed(error);
   }
 
+  /** Is all that was said of it in the Open? What else was written went with the session. */
+  protected abstract get fresh(): boolean;
   /** May it be sent again though the server may have seen it? */
   protected abstract get repeatable(): boolean;
   /** Opens the call on the present session. */

@@ -1,7 +1,7 @@
 // Signals: client to server, the newest per key; what is overtaken before it could leave is never sent.
 import type { DescMessage, DescMethodClientStreaming, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
-import type { ChannelContract } from "@raceway/core";
+import { type ChannelContract, systemClock } from "@raceway/core";
 import { type CallOptions, open } from "./calls.ts";
 
 export interface SignalSender<M> extends AsyncDisposable {
@@ -20,11 +20,17 @@ export function openSignal<I extends DescMessage, O extends DescMessage>(
   return new Sender<I, O>(transport, method, contract, options);
 }
 
+/** Calls lost in a row before the signal gives up, and the wait after the first, in milliseconds; it doubles. */
+const MAX_LOSSES = 8;
+const LOSS_WAIT_MS = 50;
+
 class Sender<I extends DescMessage, O extends DescMessage> implements SignalSender<MessageInitShape<I>> {
   readonly #start: () => Promise<void>;
   readonly #key: string | undefined;
   /** In the order in which their keys came up. */
   readonly #waiting = new Map<unknown, MessageInitShape<I>>();
+  /** The last of each key that was handed to the call that runs: told again if the call is lost. */
+  readonly #handed = new Map<unknown, MessageInitShape<I>>();
   #wake: (() => void) | undefined;
   #closing = false;
   #running: Promise<void> | undefined;
@@ -65,15 +71,25 @@ class Sender<I extends DescMessage, O extends DescMessage> implements SignalSend
 
   /** One call after the other: a lost session ends a call, not the signal. */
   async #run(): Promise<void> {
+    let losses = 0;
     for (;;) {
       try {
         await this.#start();
       } catch (cause) {
         const error = ConnectError.from(cause);
-        if (error.code === Code.Unavailable && !this.#closing) continue;
-        this.#failed = error;
-        return;
+        if (error.code !== Code.Unavailable || losses >= MAX_LOSSES) {
+          this.#failed = error;
+          return;
+        }
+        // Whether they arrived is unknown; what has a newer one does not matter any more.
+        for (const [key, message] of this.#handed) if (!this.#waiting.has(key)) this.#waiting.set(key, message);
+        this.#handed.clear();
+        const waitMs = LOSS_WAIT_MS * 2 ** losses++;
+        await new Promise<void>((resolve) => systemClock().after(waitMs, resolve));
+        continue;
       }
+      losses = 0;
+      this.#handed.clear();
       if (this.#closing && this.#waiting.size === 0) return;
       if (this.#waiting.size === 0) {
         this.#running = undefined; // the server ended the call; the next message opens another
@@ -86,6 +102,7 @@ class Sender<I extends DescMessage, O extends DescMessage> implements SignalSend
     for (;;) {
       for (const [key, message] of this.#waiting) {
         this.#waiting.delete(key);
+        this.#handed.set(key, message);
         yield message;
         break;
       }

@@ -33,6 +33,12 @@ export class ConnectionState {
     nextAttemptAt: undefined,
   };
   readonly #listeners = new Set<(snapshot: ConnectionSnapshot) => void>();
+  readonly #failed: (error: unknown) => void;
+
+  /** `failed` is told what listeners throw. */
+  constructor(failed: (error: unknown) => void = () => {}) {
+    this.#failed = failed;
+  }
 
   get current(): ConnectionSnapshot {
     return this.#current;
@@ -53,6 +59,12 @@ export class ConnectionState {
     const before = this.#current;
     if ((Object.keys(next) as (keyof ConnectionSnapshot)[]).every((key) => next[key] === before[key])) return;
     this.#current = next;
-    for (const listener of [...this.#listeners]) listener(next);
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(next);
+      } catch (error) {
+        this.#failed(error); // whoever watches must not stop what he watches
+      }
+    }
   }
 }

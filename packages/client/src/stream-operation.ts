@@ -40,6 +40,8 @@ class StreamOperation extends Operation {
   readonly #header = new Headers();
   readonly #trailer = new Headers();
   #answered = false;
+  /** Something was said of it after the Open. */
+  #said = false;
   #input: AsyncIterator<unknown> | undefined;
   #room: (() => void) | undefined;
   /** Server streams: the whole request. */
@@ -99,11 +101,14 @@ class StreamOperation extends Operation {
       if (this.settled) return;
       if (result.done === true) break;
       const payload = encode(result.value);
-      if (!this.call!.writable) await new Promise<void>((resolve) => (this.#room = resolve));
+      while (!this.settled && this.call?.writable !== true)
+        await new Promise<void>((resolve) => (this.#room = resolve));
       if (this.settled) return;
+      this.#said = true;
       this.call!.send(payload);
     }
     this.#input = undefined;
+    this.#said = true;
     this.call!.halfClose();
   }
 
@@ -118,6 +123,11 @@ class StreamOperation extends Operation {
       ...(this.#request !== undefined && { payload: this.#request }),
     });
     if (this.#isTopic || this.#reading !== undefined) session.subscribed(this.call);
+    this.writable(); // whoever waited for room on another session looks again
+  }
+
+  protected get fresh(): boolean {
+    return !this.#said;
   }
 
   get #reading(): TopicReading | undefined {
@@ -147,12 +157,16 @@ class StreamOperation extends Operation {
   end(frame: EndFrame): void {
     if (this.settled) return;
     this.settle();
-    this.#answerLast(frame);
     this.#stopInput();
-    if (frame.payload !== undefined) this.#queue.push(frame.payload);
-    const error = endError(frame);
-    if (error === undefined) this.#queue.finish();
-    else this.#fail(error);
+    try {
+      this.#answerLast(frame);
+      if (frame.payload !== undefined) this.#queue.push(frame.payload);
+      const error = endError(frame);
+      if (error === undefined) this.#queue.finish();
+      else this.#fail(error);
+    } catch (failure) {
+      this.#fail(Failure.from(failure)); // headers that HTTP does not allow
+    }
   }
 
   #answerLast(frame: EndFrame): void {
@@ -189,7 +203,7 @@ class StreamOperation extends Operation {
     this.writable();
     const input = this.#input;
     this.#input = undefined;
-    input?.return?.()?.catch(() => {}); // the caller's generator ends; an error in its `finally` is its own
+    endQuietly(input);
   }
 
   writable(): void {
@@ -237,8 +251,15 @@ class StreamOperation extends Operation {
         return;
       }
       this.#place(position);
-      onReset(gap);
+      try {
+        onReset(gap);
+      } catch (error) {
+        this.#answer(undefined);
+        this.abort(Failure.from(error));
+        return;
+      }
     } else if (this.#epoch === "") this.#place(position);
+    else if (position.epoch === this.#epoch && position.offset > this.#offset && !this.#behind) this.#ask(); // the server went on over another link by itself
     this.#answer(undefined);
   }
 
@@ -278,5 +299,14 @@ class StreamOperation extends Operation {
     if (this.call === undefined) return;
     this.#asked = !this.#behind;
     if (!this.#behind) this.#sayPosition();
+  }
+}
+
+/** The caller's generator ends; an error in its `finally` is its own. */
+function endQuietly(input: AsyncIterator<unknown> | undefined): void {
+  try {
+    input?.return?.()?.catch(() => {});
+  } catch {
+    // an iterator of the caller's own making may throw at once
   }
 }

@@ -65,6 +65,10 @@ class UnaryOperation<I extends DescMessage, O extends DescMessage> extends Opera
     );
   }
 
+  protected get fresh(): boolean {
+    return true;
+  }
+
   data(payload: Uint8Array, header: readonly HeaderField[] | undefined): void {
     this.#reply = payload;
     this.#header = header;
@@ -73,11 +77,11 @@ class UnaryOperation<I extends DescMessage, O extends DescMessage> extends Opera
   end(frame: EndFrame): void {
     if (this.settled) return;
     this.settle();
-    const error = endError(frame);
-    if (error !== undefined) return this.#reject(error);
-    const payload = frame.payload ?? this.#reply;
-    if (payload === undefined) return this.#reject(fail("reply_missing", { path: this.path }));
     try {
+      const error = endError(frame);
+      if (error !== undefined) return this.#reject(error);
+      const payload = frame.payload ?? this.#reply;
+      if (payload === undefined) return this.#reject(fail("reply_missing", { path: this.path }));
       const message = this.host.decoderOf(this.init.method)(payload) as MessageShape<O>;
       this.#resolve(
         new Reply<I, O>(

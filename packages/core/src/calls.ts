@@ -3,6 +3,7 @@ import type { ConnectError } from "@connectrpc/connect";
 import { fail } from "./errors.ts";
 import type { EndFrame, HeaderField, PublicationFrame, TopicFrame, WireStatus } from "./frame.ts";
 import type { Session } from "./session.ts";
+import { checkHeader } from "./wire-values.ts";
 
 /** What a call tells whoever made or serves it. Called by the session, synchronously, in the order of the frames; must not throw. */
 export interface CallReceiver {
@@ -18,8 +19,11 @@ export interface CallReceiver {
   lost(error: ConnectError): void;
   /** A position: on a client where the subscription stands, on a server where the client stands. */
   topic?(frame: TopicFrame): void;
-  /** The session goes on over another link: what was not counted may be lost with the one before. */
-  relinked?(): void;
+  /**
+   * The session goes on over another link: what was not counted may be lost with the one before. `own`: by this side's decision, of which the
+   * other may not know.
+   */
+  relinked?(own: boolean): void;
   /** Client: one event of the subscription. */
   publication?(frame: PublicationFrame): void;
 }
@@ -73,9 +77,10 @@ export class Call {
     return false;
   }
 
-  /** Sends one message, even above the credit: look at `writable` after. Throws `message_too_large`. Nothing is sent on a call that is over. */
+  /** Sends one message, even above the credit: look at `writable` after. Throws `message_too_large`, `headers_too_large`. Nothing is sent on a call that is over. */
   send(payload: Uint8Array, header?: readonly HeaderField[]): void {
     if (this.over || this.localEnded) return;
+    if (header !== undefined) checkHeader(header, this.session.limits);
     this.session.checkMessage(payload);
     this.#creditMessages--;
     this.#creditBytes -= payload.length;
@@ -99,6 +104,8 @@ export class Call {
     payload?: Uint8Array,
   ): void {
     if (this.over) return;
+    if (header !== undefined) checkHeader(header, this.session.limits);
+    if (trailer !== undefined) checkHeader(trailer, this.session.limits);
     if (payload !== undefined) this.session.checkMessage(payload);
     this.session.forget(this);
     this.session.writer.end(this.id, status, header, trailer, payload);

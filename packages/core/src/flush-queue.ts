@@ -12,22 +12,33 @@ export interface Flushable {
  */
 export class FlushQueue {
   readonly #clock: Clock;
+  readonly #failed: (error: unknown) => void;
   #turn: Flushable[] = [];
   #loop: Flushable[] = [];
   readonly #flushTurn = (): void => {
     const due = this.#turn;
     this.#turn = [];
-    for (const thing of due) thing.flush();
+    for (const thing of due) this.#flush(thing);
   };
   readonly #flushLoop = (): void => {
     // A topic that flushes adds its sessions behind itself: they are still part of this pass, so each socket is written once.
     const due = this.#loop;
-    for (let at = 0; at < due.length; at++) due[at]!.flush();
+    for (let at = 0; at < due.length; at++) this.#flush(due[at]!);
     this.#loop = [];
   };
 
-  constructor(clock: Clock) {
+  /** `failed` is told of what breaks its promise not to throw; all others are flushed even so. */
+  constructor(clock: Clock, failed: (error: unknown) => void = () => {}) {
     this.#clock = clock;
+    this.#failed = failed;
+  }
+
+  #flush(thing: Flushable): void {
+    try {
+      thing.flush();
+    } catch (error) {
+      this.#failed(error);
+    }
   }
   atTurnEnd(thing: Flushable): void {
     if (this.#turn.push(thing) === 1) this.#clock.turnEnd(this.#flushTurn);

@@ -29,6 +29,8 @@ export class SessionLink implements LinkReceiver {
   spoke = true;
   spokeAt = 0;
   over = false;
+  /** Greeted, and not yet chosen by the client: nothing is sent on it. */
+  standby = false;
 
   constructor(link: Link, handshake: Handshake, text: boolean) {
     this.link = link;

@@ -101,6 +101,7 @@ function setup(side: "client" | "server", limits: LimitOptions = {}) {
         opened.push(frame.method);
       },
       linkLost: (error) => void lost.push(error),
+      waits() {},
       auth() {},
       goaway() {},
       pong() {},
@@ -193,10 +194,10 @@ describe("Session", () => {
     const second = attach();
     session.open(deaf, "/m", { payload: new Uint8Array(1) });
     clock.turn();
-    expect(second.link.kinds).toEqual([["open"]]);
+    expect(second.link.kinds).toEqual([["ack"], ["open"]]);
     second.end.closed(undefined);
     expect(lost).toEqual([]);
-    expect(first.link.kinds).toEqual([["open"]]);
+    expect(first.link.kinds).toEqual([["ack", "open"]]);
     first.end.closed(undefined);
     expect(lost).toEqual([undefined]);
   });
@@ -220,7 +221,10 @@ describe("Session", () => {
       session.open(deaf, "/m", { payload: new Uint8Array(1_000) });
       clock.turn();
     }
+    expect(session.resumableFrom(0)).toBe(true);
     end.closed(undefined);
+    session.open(deaf, "/m", { payload: new Uint8Array(1_000) });
+    clock.turn();
     expect(session.resumableFrom(0)).toBe(false);
     expect(session.resumableFrom(20)).toBe(true);
     expect(session.resumableFrom(21)).toBe(false);

@@ -6,7 +6,7 @@
 // `received` came already over another and is dropped; one above cannot be. Frames are sent on the current link, from the replay buffer. So resume,
 // switch and fall back are one mechanism: another link becomes current, and sending goes on from where *that* link stands.
 // It is long because numbering, acknowledgement, links and liveness change the same few counters.
-import type { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { readBatch } from "./batch.ts";
 import { Call, type CallReceiver } from "./calls.ts";
 import type { Clock, Timer } from "./clock.ts";
@@ -28,7 +28,7 @@ import {
 import type { Limits } from "./limits.ts";
 import { ReplayBuffer } from "./replay-buffer.ts";
 import type { SessionLink } from "./session-link.ts";
-import { statusOf } from "./wire-values.ts";
+import { checkHeader, statusOf } from "./wire-values.ts";
 
 /** What the session tells its owner. Must not throw. */
 export interface SessionOwner {
@@ -36,6 +36,8 @@ export interface SessionOwner {
   opened(call: Call, frame: OpenFrame): void;
   /** No link is left; the session waits for the next. */
   linkLost(error: ConnectError | undefined): void;
+  /** While there is no link, more came to be kept for the next. */
+  waits(): void;
   auth(frame: AuthFrame): void;
   goaway(link: SessionLink, frame: GoawayFrame): void;
   /** A Pong to `ping`. */
@@ -64,6 +66,10 @@ const ACK_FRAMES = 128;
 const ACK_DELAY_MS = 500;
 /** How far above its limit the replay buffer may go before old frames are given up (and with them resumability). */
 const REPLAY_HARD = 4;
+/** Uncounted frames that may wait for a link to take them; the link of a peer that has more asked for is closed. */
+const MAX_CONTROL = 1_000;
+/** How long a link that was replaced may stay, so that what is on the way still arrives. */
+const OLD_LINK_MS = 5_000;
 
 const placeholder: CallReceiver = { data() {}, end() {}, cancelled() {}, writable() {}, lost() {} };
 
@@ -83,9 +89,14 @@ export class Session {
   jsonPayload = false;
   /**
    * Client: Hellos under way. Each names how much was received when it was said, and the server will send from there on; so nothing above is
-   * acknowledged over another link meanwhile, or the server would forget what it still has to send, and could not take the link.
+   * acknowledged over another link meanwhile, or the server would forget what it still has to send, and could not take the link. Nor does this
+   * side forget what the server acknowledges meanwhile: the Welcome may be older. See `greeting` and `greeted`.
    */
-  hellos = 0;
+  #hellos = 0;
+  /** The most that the other side has acknowledged. */
+  #peerAcked = 0;
+  /** While there is no link: the next one may carry text only. */
+  expectsText = false;
   /** The link that is sent on. */
   current: SessionLink | undefined;
   /** Undefined while the session lives. */
@@ -138,12 +149,10 @@ export class Session {
   get received(): number {
     return this.#received;
   }
-  /** Room for streams: the replay buffer and the link are below their marks. */
+  /** Room for streams: there is a link, and it and the replay buffer are below their marks. */
   get roomy(): boolean {
-    return (
-      this.replay.bytes + this.writer.bytes < this.limits.replayBytes &&
-      (this.current === undefined || !this.current.blocked)
-    );
+    const { current } = this;
+    return current !== undefined && !current.blocked && this.replay.bytes + this.writer.bytes < this.limits.replayBytes;
   }
   /** Counted frames handed to some link: an Open from this number on was never seen by anybody. */
   get transmitted(): number {
@@ -181,6 +190,7 @@ export class Session {
       payload?: Uint8Array;
     },
   ): Call {
+    if (init.header !== undefined) checkHeader(init.header, this.limits);
     if (init.payload !== undefined) this.checkMessage(init.payload);
     const call = new Call(this, ++this.#lastCall, receiver, this.replay.end + this.writer.count);
     this.#calls.set(call.id, call);
@@ -226,10 +236,13 @@ export class Session {
   checkMessage(payload: Uint8Array): void {
     const { current } = this;
     let limit = this.maxMessageBytes;
-    if (current?.text === true) {
+    if (current === undefined ? this.expectsText : current.text) {
       // Base64 makes four bytes of three, and headers take some. Said here, to the one call: a batch that the link cannot carry would end it,
       // again on each resume. What was written before leaves by itself, so that a large message has its batch to itself.
-      limit = Math.min(limit, Math.floor(this.#mostOf(current) * TEXT_PAYLOAD - 512));
+      limit = Math.min(
+        limit,
+        Math.floor((current === undefined ? this.limits.batchBytes : this.#mostOf(current)) * TEXT_PAYLOAD - 512),
+      );
       if (payload.length >= CUT_BYTES) this.flush();
     }
     if (payload.length > limit) throw fail("message_too_large", { bytes: payload.length, limit });
@@ -248,6 +261,13 @@ export class Session {
 
   /** Sends an uncounted frame with the next flush. Lost with the link. */
   control(frame: Frame): void {
+    const { current } = this;
+    if (current === undefined) return; // whatever belongs to a link is said anew on the next
+    if (this.#control.length >= MAX_CONTROL) {
+      // Asked for faster than it is read, as pongs are by a peer that does not read.
+      this.#linkFailed(current, fail("too_many_frames", { limit: MAX_CONTROL }));
+      return;
+    }
     this.#control.push(encodeFrame(frame));
     if (!this.#queuedTurn) {
       this.#queuedTurn = true;
@@ -278,12 +298,16 @@ export class Session {
     if (writer.count > 0) {
       const { count, bytes } = writer;
       replay.push(writer.take(), count, bytes);
-      const hard = this.limits.replayBytes * REPLAY_HARD + this.maxMessageBytes;
-      if (replay.bytes > hard) replay.trim(hard);
+      if (this.current === undefined) {
+        // While there is a link, however slow, nothing is given up: its numbers would be wrong.
+        const hard = this.limits.replayBytes * REPLAY_HARD + this.maxMessageBytes;
+        if (replay.bytes > hard) replay.trim(hard);
+        this.#owner.waits();
+      }
     }
     const link = this.current;
     if (link === undefined || link.blocked || link.over || this.over !== undefined) return;
-    if (this.hellos === 0 && (this.#unackedFrames >= ACK_FRAMES || this.#unackedBytes >= ACK_BYTES)) this.#ack();
+    if (this.#hellos === 0 && (this.#unackedFrames >= ACK_FRAMES || this.#unackedBytes >= ACK_BYTES)) this.#ack();
 
     const groups = this.#groups;
     if (link.sent >= replay.end && this.#control.length === 0) {
@@ -311,13 +335,14 @@ export class Session {
       for (const part of more) parts.push(part);
       return true;
     };
-    if (link.sent < replay.end) {
+    if (link.sent < replay.end && link.sent >= replay.kept) {
       replay.from(link.sent, (more, next, size) => {
         if (!add(more, size)) return false;
         link.sent = next;
         return true;
       });
       if (link.sent > this.#transmitted) this.#transmitted = link.sent;
+      if (this.#peerAcked > replay.acked) this.#forgetAcked();
     }
     // Groups were promised to their subscribers, so they go even on a link that is just now full.
     for (const group of groups) {
@@ -327,6 +352,12 @@ export class Session {
     }
     groups.length = 0;
     if (parts.length > 0) this.#write(link, parts);
+  }
+
+  /** Can the present link carry so many bytes of publications in one batch? */
+  carries(bytes: number): boolean {
+    const { current } = this;
+    return current === undefined || bytes <= this.#mostOf(current) * (current.text ? TEXT_PAYLOAD : 1);
   }
 
   /** Largest batch that a link carries. */
@@ -350,7 +381,7 @@ export class Session {
   readonly #ackLate = (): void => {
     this.#ackTimer = undefined;
     if (this.#unackedFrames === 0 || this.current === undefined) return;
-    if (this.hellos > 0) {
+    if (this.#hellos > 0) {
       this.#ackTimer = this.clock.after(ACK_DELAY_MS, this.#ackLate);
       return;
     }
@@ -363,6 +394,13 @@ export class Session {
   /** By a link: a batch came. */
   receive(link: SessionLink, bytes: Uint8Array): void {
     if (this.over !== undefined) return;
+    if (link.standby) {
+      // The client speaks on it, so it has chosen it.
+      link.standby = false;
+      const old = this.current;
+      this.#use(link, false);
+      if (old !== undefined) this.#retire(old);
+    }
     const before = this.#received;
     let frames = 0;
     try {
@@ -371,7 +409,7 @@ export class Session {
         if (this.over === undefined) this.#frame(link, frame);
       });
     } catch (error) {
-      this.#linkFailed(link, error as ConnectError);
+      this.#linkFailed(link, error);
       return;
     }
     const counted = this.#received - before;
@@ -439,16 +477,18 @@ export class Session {
       }
       case "topic":
         return this.#topic(frame);
-      case "ack":
-        // One that was under way on the link before, when a handshake had told more already.
-        if (link !== this.current && frame.received < this.replay.acked) return;
-        if (!this.replay.ack(frame.received))
+      case "ack": {
+        const { received } = frame;
+        if (received < this.#peerAcked && link !== this.current) return; // late, on a link that was left
+        if (received < this.#peerAcked || received > this.replay.end)
           throw fail("count_invalid", {
-            count: frame.received,
-            have: `${this.replay.acked} acknowledged, ${this.replay.end} sent`,
+            count: received,
+            have: `${this.#peerAcked} acknowledged, ${this.replay.end} sent`,
           });
-        this.#wake();
+        this.#peerAcked = received;
+        this.#forgetAcked();
         return;
+      }
       case "ping":
         this.control({ kind: "pong", id: frame.id });
         return;
@@ -546,27 +586,65 @@ export class Session {
 
   /**
    * A link has made its handshake: from now on it is sent on. `peerReceived` is what the other side said to have (`resumableFrom` it must hold),
-   * `received` what we said to have.
+   * `received` what we said to have. On a server whose session has a link already, it stands by until the client speaks on it: whether the
+   * client got the Welcome, and takes this link or another, only the client knows.
    */
   attach(link: SessionLink, peerReceived: number, received: number): void {
-    if (peerReceived > this.replay.acked) this.replay.ack(peerReceived);
     link.session = this;
     link.handshake = undefined;
     link.next = received;
     link.sent = peerReceived;
+    link.heardAt = link.spokeAt = this.clock.now();
     this.#links.push(link);
-    this.#use(link);
+    if (peerReceived > this.#peerAcked) this.#peerAcked = peerReceived;
+    if (this.side === "server" && this.current !== undefined) {
+      link.standby = true;
+      return;
+    }
+    if (peerReceived > this.replay.acked) this.replay.ack(peerReceived);
+    this.#use(link, false);
   }
 
-  #use(link: SessionLink): void {
+  /** Client: a Hello is said, which tells how much was received. Each wants one `greeted`, whatever becomes of it. */
+  greeting(): void {
+    this.#hellos++;
+  }
+  greeted(): void {
+    this.#hellos--;
+    this.#forgetAcked();
+  }
+
+  /** Forgets what the other side has. What was not sent on the current link stays even so, for a link's numbers leave nothing out. */
+  #forgetAcked(): void {
+    if (this.#hellos > 0) return;
+    const count = Math.min(this.#peerAcked, this.current?.sent ?? Infinity);
+    if (count > this.replay.acked) this.replay.ack(count);
+    this.#wake();
+  }
+
+  /** `own`: by this side's decision, of which the other may not know. */
+  #use(link: SessionLink, own: boolean): void {
     this.current = link;
+    link.standby = false;
     link.heardAt = link.spokeAt = this.clock.now();
     // What was not counted belonged to the link before.
     this.#control = [];
     this.#groups = [];
-    if (this.#subscriptions > 0) for (const call of this.#calls.values()) call.receiver.relinked?.();
+    // Said at once: it tells a server that its link was chosen, and a client what it need not send again.
+    if (this.#received > 0 || this.replay.end > 0 || this.#links.length > 1) this.#ack();
+    if (this.#subscriptions > 0) for (const call of [...this.#calls.values()]) call.receiver.relinked?.(own);
     this.flush();
     this.#wake();
+  }
+
+  /** Server: the client closes what it leaves. A link that is still there later belongs to somebody who does not know that he was replaced. */
+  #retire(old: SessionLink): void {
+    if (this.side === "client") return;
+    this.clock.after(OLD_LINK_MS, () => {
+      if (old.over || this.current === old || this.over !== undefined) return;
+      const status = statusOf(fail("session_taken"));
+      this.release(old, { kind: "goaway", status, retryAfterMs: 0, endpoints: [], final: false });
+    });
   }
 
   /** Has the link closed in good order, without touching the session. */
@@ -610,7 +688,7 @@ export class Session {
     for (let last = this.#links.pop(); last !== undefined; last = this.#links.pop()) {
       if (last.sent >= this.replay.kept) {
         this.#links.push(last);
-        this.#use(last);
+        this.#use(last, true);
         return;
       }
       this.release(last); // what would have to follow on it was acknowledged over another and is forgotten
@@ -621,7 +699,8 @@ export class Session {
   }
 
   /** A link broke the rules or fell silent: the other side is told why, the link is closed, the session waits for a better one. */
-  #linkFailed(link: SessionLink, error: ConnectError): void {
+  #linkFailed(link: SessionLink, cause: unknown): void {
+    const error = ConnectError.from(cause, Code.Internal);
     this.release(link, { kind: "goaway", status: statusOf(error), retryAfterMs: 0, endpoints: [], final: false });
     link.closed(error);
   }
@@ -692,7 +771,11 @@ export class Session {
     this.blocked.clear();
     for (const call of calls) {
       call.over = true;
-      call.receiver.lost(error);
+      try {
+        call.receiver.lost(error);
+      } catch {
+        // A receiver that throws breaks its contract; the others are told all the same.
+      }
     }
     this.replay.clear();
     this.#owner.ended(error);

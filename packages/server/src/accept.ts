@@ -46,8 +46,6 @@ export interface AcceptHost extends SessionHost {
   readonly admit: ((opening: Opening) => void | Promise<void>) | undefined;
 }
 
-/** How long a link that was replaced may stay, so that what is on the way still arrives. */
-const OLD_LINK_MS = 5_000;
 const WIRE_VERSION = 1;
 
 /** Takes over a link that a transport has opened. */
@@ -116,8 +114,11 @@ class Accepting implements Handshake {
       codec: preferred(hello.codecs, host.codecs),
       address: link.link.peer.address,
     });
+    const ended: { error?: ConnectError } = {};
     const welcome = (): void => {
       if (link.over) return;
+      if (ended.error !== undefined) throw ended.error;
+      host.sessions.checkAddress(link.link.peer); // again: others may have come while this one was asked who he is
       session.principal = context.get(principal).id;
       host.sessions.checkPrincipal(session.principal);
       session.core = new Session({
@@ -132,7 +133,7 @@ class Accepting implements Handshake {
       host.sessions.add(session);
       this.#welcome(link, session, hello, false);
     };
-    const admitted = host.admit?.(opening("open", link, hello, context, session));
+    const admitted = host.admit?.(opening("open", link, hello, context, session, ended));
     if (isPromise(admitted)) return admitted.then(welcome);
     welcome();
     return undefined;
@@ -144,13 +145,16 @@ class Accepting implements Handshake {
     if (session === undefined) throw fail("resume_impossible");
     if (!equal(session.secret, hello.secret)) throw fail("resume_refused");
     const context = sessionContext(link, session.id);
+    const ended: { error?: ConnectError } = {};
     const welcome = (): void => {
       if (link.over) return;
+      if (ended.error !== undefined) throw ended.error;
       if (context.get(principal).id !== session.principal) throw fail("resume_refused");
       if (!session.core.resumableFrom(hello.received)) {
-        // Claims that cannot be are no reason to end the session of whoever owns it; a gap that is too old is.
-        if (session.core.over === undefined && hello.received < session.core.replay.kept)
-          session.core.end(fail("resume_impossible"), false);
+        // Claims that cannot be are no reason to end the session of whoever owns it; a gap that is too old is, unless it lives on another link.
+        const { core } = session;
+        if (core.over === undefined && core.current === undefined && hello.received < core.replay.kept)
+          core.end(fail("resume_impossible"), false);
         throw fail("resume_impossible");
       }
       for (const key of [principal, peerKey, transportName])
@@ -158,7 +162,7 @@ class Accepting implements Handshake {
       session.attempt = hello.attempt;
       this.#welcome(link, session, hello, true);
     };
-    const admitted = host.admit?.(opening("resume", link, hello, context, session));
+    const admitted = host.admit?.(opening("resume", link, hello, context, session, ended));
     if (isPromise(admitted)) return admitted.then(welcome);
     welcome();
     return undefined;
@@ -189,17 +193,13 @@ class Accepting implements Handshake {
       node: host.node,
     };
     send(link, welcome);
-    const old = [...session.core.links];
     host.sessions.attached(session);
     session.core.attach(link, hello.received, received);
     session.core.watch(limits.heartbeatMs, silenceMs);
-    if (old.length === 0) return;
-    // The client closes what it leaves. A link that is still there later belongs to somebody who does not know that he was replaced.
-    host.clock.after(OLD_LINK_MS, () => {
-      const status = statusOf(fail("session_taken"));
-      for (const each of old)
-        if (!each.over && session.core.current !== each)
-          session.core.release(each, { kind: "goaway", status, retryAfterMs: 0, endpoints: [], final: false });
+    if (!link.standby) return;
+    // The client takes it by speaking on it. If it never does, it took another, or never got the Welcome.
+    host.clock.after(limits.helloMs, () => {
+      if (link.standby) session.core.release(link);
     });
   }
 
@@ -234,6 +234,7 @@ function opening(
   hello: HelloFrame,
   context: ContextValues,
   session: ServerSession,
+  ended: { error?: ConnectError } = {},
 ): Opening {
   return {
     kind,
@@ -245,7 +246,11 @@ function opening(
     get ended() {
       return session.endedSignal;
     },
-    end: (error: ConnectError) => session.core.end(error, true),
+    // Before there is a session, the end is a refusal.
+    end: (error: ConnectError) => {
+      ended.error = error;
+      (session.core as Session | undefined)?.end(error, true);
+    },
   };
 }
 

@@ -156,7 +156,7 @@ class App implements Raceway {
     this.log = options.log ?? silentLogger;
     this.clock = options.clock ?? nodeClock();
     this.random = options.random ?? systemRandom;
-    this.queue = new FlushQueue(this.clock);
+    this.queue = new FlushQueue(this.clock, (error) => this.log.error("a flush failed", { error: String(error) }));
     this.#sessions = new Sessions(this.limits);
     this.#proto = protoCodec({ protobufDepth: this.limits.protobufDepth, decoder: decodeFast });
     this.#json = jsonCodec(this.limits);
@@ -216,6 +216,10 @@ class App implements Raceway {
       clock: this.clock,
       limits: this.limits,
     });
+    if (this.#drain.signal.aborted) {
+      await listening.close(0); // closed while it was opening
+      throw fail("draining", {});
+    }
     this.#closers.push(() => listening.close(1_000));
     return { port: listening.port, url: listening.url };
   }

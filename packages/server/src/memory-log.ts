@@ -112,7 +112,12 @@ export class MemoryLog implements Log, Disposable {
   follow(key: string, sink: FollowSink): Disposable {
     const history = this.#history(key);
     history.followers.add(sink);
-    return { [Symbol.dispose]: () => void history.followers.delete(sink) };
+    return {
+      [Symbol.dispose]: () => {
+        history.followers.delete(sink);
+        if (history.followers.size === 0 && history.head === 0) this.#histories.delete(key); // nothing was ever said there
+      },
+    };
   }
 
   [Symbol.dispose](): void {
@@ -133,8 +138,8 @@ export class MemoryLog implements Log, Disposable {
     const now = this.#clock.wallNow();
     for (const [key, history] of this.#histories) {
       history.trim(now);
-      if (history.followers.size === 0 && history.bytes === 0 && now - history.usedAt > FORGET_MS)
-        this.#histories.delete(key);
+      const idle = history.followers.size === 0 && history.bytes === 0;
+      if (idle && (history.head === 0 || now - history.usedAt > FORGET_MS)) this.#histories.delete(key);
     }
     this.#sweep = this.#clock.after(SWEEP_MS, this.#sweepNow);
   };

@@ -55,6 +55,7 @@ export class Serving implements CallReceiver {
   #room: (() => void) | undefined;
   #output: AsyncIterator<unknown> | undefined;
   #headerSent = false;
+  readonly #keyed: boolean;
 
   private constructor(call: Call, channel: Channel, coding: Coding, frame: OpenFrame, host: ServingHost) {
     this.#call = call;
@@ -69,6 +70,7 @@ export class Serving implements CallReceiver {
       this.#deadline = clock.after(frame.timeoutMs, () => this.#fail(fail("call_deadline", { ms: frame.timeoutMs })));
     }
     this.#context = new SessionCallContext(channel.desc, host.context, frame.header, remaining);
+    this.#keyed = frame.idempotencyKey !== "" && channel.contract.idempotency === "idempotent";
     if (frame.idempotencyKey !== "") this.#context.values.set(idempotencyKey, frame.idempotencyKey);
   }
 
@@ -287,7 +289,8 @@ export class Serving implements CallReceiver {
     this.#stop(fail("call_cancelled"));
   }
   lost(error: ConnectError): void {
-    this.#stop(error);
+    // A call that may come again by its key goes on: its reply is kept, and the retry gets it.
+    if (!this.#keyed) this.#stop(error);
   }
   writable(): void {
     const room = this.#room;
@@ -303,7 +306,11 @@ export class Serving implements CallReceiver {
     this.writable();
     const output = this.#output;
     this.#output = undefined;
-    output?.return?.()?.catch(() => {}); // the handler's own end; its error is nobody's any more
+    try {
+      output?.return?.()?.catch(() => {}); // the handler's own end; its error is nobody's any more
+    } catch {
+      // an iterator of the handler's own making may throw at once
+    }
   }
 
   #fail(cause: unknown): void {

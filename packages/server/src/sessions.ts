@@ -83,6 +83,9 @@ export class ServerSession implements SessionOwner, ServingHost {
     if (this.core.received === 0 && this.core.replay.end === 0) this.core.end(fail("resume_impossible"), false);
     else this.#registry.detach(this);
   }
+  waits(): void {
+    this.#registry.measure(this);
+  }
   auth(frame: AuthFrame): void {
     this.#host.refreshed(this, frame);
   }
@@ -153,11 +156,18 @@ export class Sessions {
   /** The last link of a session is gone: it waits for the next, for a while and within the bounds of all who wait. */
   detach(session: ServerSession): void {
     if (session.core.over !== undefined) return;
-    const { resumeMs, detachedSessions, detachedBytes } = this.#limits;
-    session.detached = session.core.clock.after(resumeMs, () => this.#expire(session));
+    session.detached = session.core.clock.after(this.#limits.resumeMs, () => this.#expire(session));
     this.#detached.add(session);
+    session.detachedBytes = 0;
+    this.measure(session);
+  }
+
+  /** What a session without a link keeps has changed: the oldest go until all are within the bounds. */
+  measure(session: ServerSession): void {
+    if (!this.#detached.has(session)) return;
+    const { detachedSessions, detachedBytes } = this.#limits;
+    this.#detachedBytes += session.core.replay.bytes - session.detachedBytes;
     session.detachedBytes = session.core.replay.bytes;
-    this.#detachedBytes += session.detachedBytes;
     for (const oldest of this.#detached) {
       if (this.#detached.size <= detachedSessions && this.#detachedBytes <= detachedBytes) break;
       this.#expire(oldest);

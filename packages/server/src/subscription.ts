@@ -14,7 +14,7 @@ import { shownError } from "./serving.ts";
 import type { Topic, TopicReader } from "./topic.ts";
 
 /** One read from the log while catching up. */
-const PAGE = { maxEntries: 256, maxBytes: 256 * 1024 };
+const PAGE = { maxEntries: 256, maxBytes: 96 * 1024 };
 
 export class Subscription implements CallReceiver, TopicReader {
   readonly json: boolean;
@@ -54,9 +54,8 @@ export class Subscription implements CallReceiver, TopicReader {
 
   /** Begins after `after`; undefined is "from now on", epoch "" is "from the oldest kept". */
   async begin(after: Position | undefined): Promise<void> {
-    const { gate } = { gate: this.#admit };
     try {
-      await gate?.();
+      await this.#admit?.();
       await this.#topic.ready;
       if (this.#over) return;
       this.#topic.add(this);
@@ -87,11 +86,26 @@ export class Subscription implements CallReceiver, TopicReader {
   // ---- the fan-out
 
   deliver(group: readonly Uint8Array[], last: number): void {
+    if (!this.#fits(group)) return;
     if (this.#call.session.publish(group)) this.#cursor = last;
     else {
       this.live = false;
       this.#await();
     }
+  }
+
+  broken(error: unknown): void {
+    this.live = false;
+    // Not at once: the fan-out is under way, and this would change whom it reaches.
+    void Promise.resolve().then(() => this.#fail(error));
+  }
+
+  /** False: an event is too large for the link; the subscription ends, not the link again and again. */
+  #fits(group: readonly Uint8Array[]): boolean {
+    const bytes = group[0]!.length;
+    if (this.#call.session.carries(bytes)) return true;
+    this.broken(fail("message_too_large", { bytes, limit: this.#host.limits.batchBytes }));
+    return false;
   }
 
   reread(): void {
@@ -143,8 +157,9 @@ export class Subscription implements CallReceiver, TopicReader {
         this.live = true;
         return;
       }
-      if (!this.#call.session.publish([topic.encode(page.entries, 0, page.entries.length, this.json)]))
-        return this.#await();
+      const group = [topic.encode(page.entries, 0, page.entries.length, this.json)];
+      if (!this.#fits(group)) return;
+      if (!this.#call.session.publish(group)) return this.#await();
       this.#cursor = page.entries.at(-1)!.offset;
     }
   }
@@ -162,8 +177,15 @@ export class Subscription implements CallReceiver, TopicReader {
   }
 
   /** Another link: what was on the way may be lost, so wait for the client's word. Whoever comes back is asked again whether he may. */
-  relinked(): void {
+  relinked(own: boolean): void {
     if (this.#start === undefined) return; // `begin` is still at work, and will place itself on this link
+    if (own) {
+      // The client may not know: tell it where this side stands, and it asks if it lacks something.
+      this.#place({ epoch: this.#epoch, offset: this.#cursor }, TOPIC_LIVE);
+      if (this.#reading) this.#again = true;
+      else this.#advance();
+      return;
+    }
     this.live = false;
     this.#paused = true;
     this.#turn++;

@@ -10,6 +10,8 @@ export interface TopicReader {
   readonly json: boolean;
   /** A group of publications up to `last`, the same array for all. Takes it, or stops being live. */
   deliver(group: readonly Uint8Array[], last: number): void;
+  /** What was published cannot be told to it; the subscription ends. Called within the fan-out, so nothing is removed at once. */
+  broken(error: unknown): void;
   /** The log moved otherwise (a new epoch, or it lost sight): read on from your own position. */
   reread(): void;
 }
@@ -17,8 +19,10 @@ export interface TopicReader {
 /** Payloads in the log are protobuf; what JSON sessions get is made here, once per publication. */
 export type JsonPayload = (payload: Uint8Array) => Uint8Array;
 
-/** Groups are cut, so that one never exceeds a batch. */
-const GROUP_BYTES = 256 * 1024;
+/** Groups are cut, so that one never exceeds a batch, not even as lines of JSON, which may take six times as much. */
+const GROUP_BYTES = 96 * 1024;
+/** What framing adds to an event, about. */
+const FRAME_BYTES = 16;
 
 export class Topic implements Flushable, FollowSink, Disposable {
   readonly address: string;
@@ -132,7 +136,7 @@ export class Topic implements Flushable, FollowSink, Disposable {
       let to = from;
       let bytes = 0;
       while (to < entries.length && (to === from || bytes + entries[to]!.payload.length <= GROUP_BYTES))
-        bytes += entries[to++]!.payload.length;
+        bytes += entries[to++]!.payload.length + FRAME_BYTES;
       this.#fanOut(entries, from, to);
       from = to;
     }
@@ -152,8 +156,15 @@ export class Topic implements Flushable, FollowSink, Disposable {
     for (let step = 0; step < count; step++) {
       const reader = readers[start + step < count ? start + step : start + step - count]!;
       if (!reader.live) continue;
-      if (reader.json) reader.deliver((json ??= [this.encode(entries, from, to, true)]), last);
-      else reader.deliver((proto ??= [this.encode(entries, from, to, false)]), last);
+      if (reader.json) {
+        try {
+          json ??= [this.encode(entries, from, to, true)];
+        } catch (error) {
+          reader.broken(error); // valid in protobuf, and not in JSON
+          continue;
+        }
+        reader.deliver(json, last);
+      } else reader.deliver((proto ??= [this.encode(entries, from, to, false)]), last);
     }
   }
 

@@ -57,6 +57,7 @@ export class Conversation implements AsyncDisposable {
     const owner = (side: "client" | "server"): SessionOwner => ({
       opened: (call, frame) => serve(call, frame.method, frame.payload),
       linkLost: () => this.#linkLost(side),
+      waits() {},
       auth() {},
       goaway: (_link, frame) =>
         this.#fail(new RuleBroken(`the ${side} was sent away: ${frame.status?.message ?? "without a word"}`)),
@@ -96,12 +97,12 @@ export class Conversation implements AsyncDisposable {
     const serverOpened: LinkOpened = (link) => new SessionLink(link, this.#awaitHello(), this.#text);
     welcomed.promise.catch(() => undefined); // if opening itself fails, that is what counts
     this.#welcoming = welcomed;
-    this.client.hellos++;
+    this.client.greeting();
     try {
       this.#connections.push(await this.#subject.connect(clientOpened, serverOpened));
       await welcomed.promise;
     } finally {
-      this.client.hellos--;
+      this.client.greeted();
     }
   }
 
