@@ -158,6 +158,17 @@ describe("the timer wheel", () => {
     expect(ran).toEqual(["same tick", "later"]);
   });
 
+  it("runs a timer when rounding puts its tick before its time", () => {
+    const host = new Host();
+    host.time += 15.178366835617075;
+    const wheel = timerWheel(host);
+    let ran = 0;
+    wheel.after(38.30744159360946, () => ran++);
+    host.advance(50);
+    expect(ran).toBe(1);
+    expect(host.scheduled).toBeLessThanOrEqual(2);
+  });
+
   it("takes a timer that makes another for now, again and again", () => {
     const host = new Host();
     const wheel: TimerWheel = timerWheel(host);

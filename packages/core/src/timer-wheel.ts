@@ -180,7 +180,9 @@ class Wheel {
     this.#disarm();
     this.#armedFor = tick;
     const ms = Math.ceil(this.#origin + tick * this.#tickMs - this.#host.now());
-    this.#native = this.#host.schedule(Math.min(Math.max(0, ms), LONGEST_MS), this.#turn);
+    // At least 1 ms: floating point may put the tick at "now", and "now" into the tick before. Without waiting nothing would come of it, for ever
+    // where time stands still (timer-wheel.test.ts, "when rounding puts its tick before its time").
+    this.#native = this.#host.schedule(Math.min(Math.max(1, ms), LONGEST_MS), this.#turn);
   }
 
   #disarm(): void {
