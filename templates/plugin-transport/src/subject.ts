@@ -17,7 +17,7 @@ export const subject: LinkSubject = transportSubject({
     const number = servers++;
     const [front, back] = [join(await folder, `${number}.front`), join(await folder, `${number}.back`)];
     const served = await serveTransport(server({ file: back }), opened);
-    const proxy = await faultProxy(back, front);
+    const proxy = await faultProxy(back, { listen: front });
     return {
       endpoint: served.endpoint,
       client: client({ file: front }),
