@@ -188,6 +188,28 @@ describe("Session", () => {
     expect(old.link.kinds.flat()).not.toContain("ping");
   });
 
+  it("what calls write as soon as there is room again does not overtake what is sent again on the link they got it by", () => {
+    const { session, attach } = setup("server", { replayBytes: 60_000, windowBytes: 1_000_000 });
+    const old = attach();
+    session.receive(old.end, frames(open(1)));
+    const call = [...session.calls][0]!;
+    let next = 0;
+    const write = (): void => {
+      while (next < 10 && call.writable) call.send(new Uint8Array(20_000).fill(next++));
+    };
+    call.receiver = { ...deaf, writable: write };
+    write();
+    const written = next;
+    expect(written).toBeLessThan(10);
+    // The client has all but one, and says so with its Hello; then it chooses the new link.
+    const fresh = attach(written - 1);
+    session.receive(fresh.end, frames({ kind: "ack", received: written - 1 }));
+    session.flush();
+    const got = fresh.link.batches.flat().flatMap((frame) => (frame.kind === "data" ? [frame.payload[0]] : []));
+    expect(got).toEqual(Array.from({ length: next - written + 1 }, (_, at) => at + written - 1));
+    expect(next).toBeGreaterThan(written);
+  });
+
   it("falls back to a link that is still open when the current one dies", () => {
     const { clock, session, attach, lost } = setup("client");
     const first = attach();

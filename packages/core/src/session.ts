@@ -342,7 +342,6 @@ export class Session {
         return true;
       });
       if (link.sent > this.#transmitted) this.#transmitted = link.sent;
-      if (this.#peerAcked > replay.acked) this.#forgetAcked();
     }
     // Groups were promised to their subscribers, so they go even on a link that is just now full.
     for (const group of groups) {
@@ -352,6 +351,8 @@ export class Session {
     }
     groups.length = 0;
     if (parts.length > 0) this.#write(link, parts);
+    // Last: it wakes calls, which may write so much that the next flush is due at once, and that must not overtake this one.
+    if (this.#peerAcked > replay.acked) this.#forgetAcked();
   }
 
   /** Can the present link carry so many bytes of publications in one batch? */
