@@ -109,8 +109,8 @@ it("passes everything, both ways, with the ends in good order", async () => {
   await server.got("up");
   await server.became("ended");
   server.socket.end("down");
-  await client.got("down");
   await client.became("ended");
+  expect([server.text, client.text]).toEqual(["up", "down"]);
 });
 
 it("cuts both sides, and takes new connections after it", async () => {
@@ -121,6 +121,7 @@ it("cuts both sides, and takes new connections after it", async () => {
   const next = await it.open();
   next.client.socket.write("again");
   await next.server.got("again");
+  expect(it.proxy.connections.map(({ open }) => open)).toEqual([true]);
 });
 
 it("cuts after exactly so many bytes of one direction", async () => {
@@ -232,6 +233,7 @@ it("refuses new connections, and lets open ones be", async () => {
   const next = await it.open();
   next.client.socket.write("back");
   await next.server.got("back");
+  expect([client.state, refused.state]).toEqual(["open", "broken"]);
 });
 
 it("lets new connections hang, and leads them on when it is restored", async () => {
