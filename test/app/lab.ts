@@ -1,6 +1,6 @@
 // A server with the lab service and a client of it, over the memory transport, with time in the test's hands.
 import { type ConnectOptions, type Connection, connect } from "@raceway/client";
-import { type MemoryTransport, memoryTransport } from "@raceway/core";
+import { type Clock, type MemoryTransport, memoryTransport } from "@raceway/core";
 import { type Raceway, type RacewayOptions, raceway } from "@raceway/server";
 import { type VirtualClock, virtualClock } from "@raceway/testkit";
 import { type LabClient, labClient } from "../gen/lab/v1/lab.client.ts";
@@ -18,7 +18,7 @@ export interface Lab extends AsyncDisposable {
   connect(options?: Partial<ConnectOptions>): Connection;
 }
 
-export function handlers(calls: string[], clock: VirtualClock): LabHandlers {
+export function handlers(calls: string[], clock: Pick<Clock, "after">): LabHandlers {
   return {
     async echo({ text, data, delayMs }, context) {
       calls.push(`echo ${text}`);

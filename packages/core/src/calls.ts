@@ -112,10 +112,11 @@ export class Call {
     this.session.wrote();
   }
 
-  /** Client: no more interest. The receiver hears nothing more. */
+  /** Client: no more interest. The receiver hears nothing more; what the server does not have yet, it never begins. */
   cancel(): void {
     if (this.over) return;
     this.session.forget(this);
+    this.session.withdraw(this);
     this.session.writer.cancel(this.id);
     this.session.wrote();
   }

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { joinParts, readBatch } from "./batch.ts";
-import { FrameWriter } from "./frame-binary.ts";
+import { FrameWriter, encodeFrame } from "./frame-binary.ts";
 import { ReplayBuffer } from "./replay-buffer.ts";
 
 /** Writes `counts[i]` cancels in flush i, numbered from 0 on by their call. */
@@ -69,5 +69,27 @@ describe("ReplayBuffer", () => {
     replay.trim(replay.bytes - 1);
     expect(replay.kept).toBe(4);
     expect(resent(replay, 4)).toEqual([4, 5, 6, 7, 8, 9, 10, 11]);
+  });
+
+  it("puts another frame in the place of one, whatever was flushed together, and leaves all others", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 5 }),
+        fc.nat(),
+        fc.nat(),
+        (counts, number, ack) => {
+          const replay = filled(counts);
+          const acked = ack % (replay.end + 1);
+          replay.ack(acked);
+          const at = number % replay.end;
+          replay.replace(at, encodeFrame({ kind: "cancel", call: 1_000 }));
+          expect(resent(replay, acked)).toEqual(
+            Array.from({ length: replay.end - acked }, (_, index) => (acked + index === at ? 1_000 : acked + index)),
+          );
+          replay.ack(replay.end);
+          expect(replay.bytes).toBe(0);
+        },
+      ),
+    );
   });
 });

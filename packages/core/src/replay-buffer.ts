@@ -1,5 +1,5 @@
 // Counted frames kept until the other side acknowledges them; bounded in bytes.
-import { skipCounted } from "./batch.ts";
+import { bytesOf, skipCounted } from "./batch.ts";
 
 /** What one flush wrote: consecutive counted frames, encoded. */
 interface Stretch {
@@ -83,6 +83,20 @@ export class ReplayBuffer {
     }
   }
 
+  /** Puts other bytes in the place of a frame that is kept. */
+  replace(number: number, frame: Uint8Array): void {
+    let at = this.#stretches.length - 1;
+    while (at >= this.#head && this.#stretches[at]!.first > number) at--;
+    const stretch = at >= this.#head ? this.#stretches[at] : undefined;
+    if (stretch === undefined || number >= stretch.first + stretch.count) return;
+    const from = skipCounted(stretch.parts, number - stretch.first);
+    const rest = skipCounted(stretch.parts, number - stretch.first + 1);
+    const parts = [...firstBytes(stretch.parts, stretch.bytes - bytesOf(from)), frame, ...rest];
+    const bytes = bytesOf(parts);
+    this.#stretches[at] = { ...stretch, parts, bytes };
+    this.#bytes += bytes - stretch.bytes;
+  }
+
   clear(): void {
     this.#stretches = [];
     this.#head = 0;
@@ -105,4 +119,15 @@ export class ReplayBuffer {
       this.#head = 0;
     }
   }
+}
+
+/** The beginning of what the parts are. */
+function firstBytes(parts: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  const first: Uint8Array[] = [];
+  for (const part of parts) {
+    if (bytes <= 0) break;
+    first.push(part.length <= bytes ? part : part.subarray(0, bytes));
+    bytes -= part.length;
+  }
+  return first;
 }

@@ -232,6 +232,29 @@ export class Session {
     }
   }
 
+  /**
+   * Client, by a call that is cancelled: should its Open have to be sent yet, or again, it opens nothing, so that a call which has failed is never run
+   * later. The frame stays, for frames are counted: it names no method, and the server refuses it.
+   */
+  withdraw(call: Call): void {
+    if (this.side === "server" || call.opened < this.#peerAcked) return;
+    this.#keep();
+    this.replay.replace(
+      call.opened,
+      encodeFrame({
+        kind: "open",
+        call: call.id,
+        method: "",
+        header: [],
+        timeoutMs: 0,
+        idempotencyKey: "",
+        after: undefined,
+        end: true,
+        payload: undefined,
+      }),
+    );
+  }
+
   /** Throws `message_too_large`. */
   checkMessage(payload: Uint8Array): void {
     const { current } = this;
@@ -294,17 +317,8 @@ export class Session {
   flush(): void {
     this.#queuedTurn = false;
     this.#queuedLoop = false;
-    const { writer, replay } = this;
-    if (writer.count > 0) {
-      const { count, bytes } = writer;
-      replay.push(writer.take(), count, bytes);
-      if (this.current === undefined) {
-        // While there is a link, however slow, nothing is given up: its numbers would be wrong.
-        const hard = this.limits.replayBytes * REPLAY_HARD + this.maxMessageBytes;
-        if (replay.bytes > hard) replay.trim(hard);
-        this.#owner.waits();
-      }
-    }
+    this.#keep();
+    const { replay } = this;
     const link = this.current;
     if (link === undefined || link.blocked || link.over || this.over !== undefined) return;
     if (this.#hellos === 0 && (this.#unackedFrames >= ACK_FRAMES || this.#unackedBytes >= ACK_BYTES)) this.#ack();
@@ -353,6 +367,18 @@ export class Session {
     if (parts.length > 0) this.#write(link, parts);
     // Last: it wakes calls, which may write so much that the next flush is due at once, and that must not overtake this one.
     if (this.#peerAcked > replay.acked) this.#forgetAcked();
+  }
+
+  /** What was written is kept until it is acknowledged. */
+  #keep(): void {
+    const { writer, replay } = this;
+    const { count, bytes } = writer;
+    if (count === 0) return;
+    replay.push(writer.take(), count, bytes);
+    if (this.current !== undefined) return; // while there is a link, however slow, nothing is given up: its numbers would be wrong
+    const hard = this.limits.replayBytes * REPLAY_HARD + this.maxMessageBytes;
+    if (replay.bytes > hard) replay.trim(hard);
+    this.#owner.waits();
   }
 
   /** Can the present link carry so many bytes of publications in one batch? */
@@ -758,7 +784,12 @@ export class Session {
   /** Ends the session: all calls are lost, all links closed. `tell` says so to the other side. */
   end(error: ConnectError, tell: boolean): void {
     if (this.over !== undefined) return;
-    if (tell) this.flush(); // what was said before goes first
+    if (tell) {
+      // What was said before goes first, but for calls that nobody has seen: they fail now, and so must not be run.
+      if (this.side === "client")
+        for (const call of this.#calls.values()) if (call.opened >= this.#transmitted) this.withdraw(call);
+      this.flush();
+    }
     this.over = error;
     this.#heartbeat?.[Symbol.dispose]();
     this.#ackTimer?.[Symbol.dispose]();
