@@ -48,7 +48,7 @@ describe.each(Object.entries(worlds))("over %s", (name, make) => {
   it("Socket.IO #4318: a call that failed while there was no link is not sent when there is one", async () => {
     await using it = await make();
     await settled(it, it.client.echo({ text: "first" }));
-    await it.part();
+    it.part();
     const late = it.client
       .echo({ text: "late" }, { timeoutMs: 100 })
       .catch((error: unknown) => ConnectError.from(error));
@@ -60,7 +60,7 @@ describe.each(Object.entries(worlds))("over %s", (name, make) => {
     expect(await settled(it, late)).toMatchObject({ code: Code.DeadlineExceeded });
     given.abort();
     expect(await up).toMatchObject({ code: Code.Canceled });
-    await it.meet();
+    it.meet();
     expect((await settled(it, waits)).text).toBe("waits");
     expect(it.calls.filter((call) => call.startsWith("echo"))).toEqual(["echo first", "echo waits"]);
     expect(it.app.sessions).toBe(1);
@@ -76,10 +76,10 @@ describe.each(Object.entries(worlds))("over %s", (name, make) => {
         .echo({ text: "lost" }, { signal: given.signal })
         .catch((error: unknown) => ConnectError.from(error));
       await Promise.resolve(); // written, and not yet delivered
-      await it.part();
+      it.part();
       given.abort();
       expect(await lost).toMatchObject({ code: Code.Canceled });
-      await it.meet();
+      it.meet();
       expect((await settled(it, it.client.echo({ text: "next" }))).text).toBe("next");
       expect(it.calls.filter((call) => call.startsWith("echo"))).toEqual(["echo first", "echo next"]);
     });

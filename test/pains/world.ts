@@ -3,7 +3,7 @@ import { type Connection, type ConnectOptions, connect } from "@raceway/client";
 import { type ClientTransport, type Clock, fail, memoryTransport, systemClock } from "@raceway/core";
 import { MemoryStorage, memory as memoryBackplane, type Raceway, type RacewayOptions, raceway } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
-import { faultProxy } from "@raceway/testkit/node";
+import { type FaultProxy, faultProxy } from "@raceway/testkit/node";
 import { poll as pollClient } from "@raceway/transport-poll/client";
 import { poll as pollServer } from "@raceway/transport-poll/server";
 import { sse as sseClient } from "@raceway/transport-sse/client";
@@ -27,8 +27,8 @@ export interface World extends AsyncDisposable {
   /** Cuts all that is between client and server; both may meet again at once. */
   kill(): void;
   /** Takes away all that is between client and server, until they may `meet` again. Both live on. */
-  part(): Promise<void>;
-  meet(): Promise<void>;
+  part(): void;
+  meet(): void;
   /** The server dies, and another takes its place: with the log that was kept, or with an empty one. */
   restart(log: "kept" | "empty"): Promise<void>;
   /** The server dies for good. */
@@ -72,11 +72,11 @@ const inMemory =
         },
       },
       kill: () => link.cut(),
-      async part() {
+      part() {
         parted = true;
         link.cut();
       },
-      async meet() {
+      meet() {
         parted = false;
       },
       settle: () => clock.settle(),
@@ -98,7 +98,7 @@ const inMemory =
 const overSockets =
   (transport: () => ClientTransport, server: () => RacewayOptions["transports"][number]): Made =>
   async (options = {}) => {
-    let proxy: Awaited<ReturnType<typeof faultProxy>> | undefined;
+    let proxy: FaultProxy | undefined;
     let port = 0;
     const until = (holds: () => boolean): Promise<void> =>
       vi.waitFor(() => expect(holds()).toBe(true), { timeout: 10_000, interval: 5 });
@@ -111,10 +111,11 @@ const overSockets =
       },
       transport: transport(),
       kill: () => proxy?.cut(),
-      part: async () => proxy?.[Symbol.asyncDispose](),
-      async meet() {
-        proxy = await faultProxy(port, proxy?.address);
+      part() {
+        proxy?.admit("refuse");
+        proxy?.cut();
       },
+      meet: () => proxy?.admit("pass"),
       settle: async () => void (await made.connection.ping().catch(() => {})),
       async quiet() {
         for (let count = 0; count < 3; count++) await made.connection.ping().catch(() => {});
@@ -145,8 +146,8 @@ interface Ground {
   url(port: number): Promise<string>;
   readonly transport: ClientTransport;
   kill(): void;
-  part(): Promise<void>;
-  meet(): Promise<void>;
+  part(): void;
+  meet(): void;
   settle(): Promise<void>;
   quiet(): Promise<void>;
   until(holds: () => boolean): Promise<void>;
