@@ -1,5 +1,5 @@
+// A client and a server that can be torn apart, in memory with time in the hands of a test, or over sockets through a proxy that cuts.
 import { type Connection, type ConnectOptions, connect } from "@raceway/client";
-// A client and a server that can be torn apart: in memory with time in the test's hands, or over real sockets through a proxy that cuts.
 import { type ClientTransport, type Clock, fail, memoryTransport, systemClock } from "@raceway/core";
 import { MemoryStorage, memory as memoryBackplane, type Raceway, type RacewayOptions, raceway } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
