@@ -163,6 +163,7 @@ export class Controls {
         open.welcomed = undefined;
         receiver.batch(bytes);
       },
+      heard: () => receiver.heard?.(),
       drain: () => receiver.drain(),
       closed: (error) => {
         this.#links.delete(peer);

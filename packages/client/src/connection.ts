@@ -111,6 +111,8 @@ const STABLE_MS = 10_000;
 const FLAP_MS = 5_000;
 const FLAP_PENALTY_MS = 60_000;
 const RTT_EVERY_MS = 15_000;
+/** A page that is shown again gives its link so long to show that it lives. */
+const CHECK_MS = 3_000;
 /** Refusals that the next attempt would meet again. */
 const FINAL_CODES: ReadonlySet<Code> = new Set([
   Code.Unauthenticated,
@@ -681,16 +683,30 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     this.#pings.clear();
   }
 
-  /** A browser says when the network is back: no need to wait for the backoff. */
+  /**
+   * A browser says when the network is back or the page is shown again: no need to wait for the backoff, nor to trust a link which may have died
+   * unnoticed (on iOS a socket stays open, dead, after the page was away).
+   */
   #listen(): void {
     if (typeof globalThis.addEventListener !== "function") return;
-    const online = (): void => {
+    const { document } = globalThis as { readonly document?: EventTarget & { readonly hidden: boolean } };
+    const awake = (): void => {
+      if (document?.hidden === true) return;
+      this.#session.check(CHECK_MS);
       if (this.#retry === undefined) return;
       this.#backoff.reset();
       this.#go(this.#identity === undefined ? "connecting" : "resuming");
     };
-    globalThis.addEventListener("online", online);
-    this.#offline = () => globalThis.removeEventListener("online", online);
+    const events = [
+      [globalThis, "online"],
+      [globalThis, "pageshow"],
+      [document, "visibilitychange"],
+      [document, "resume"], // the page was frozen (Page Lifecycle)
+    ] as const;
+    for (const [target, type] of events) target?.addEventListener(type, awake);
+    this.#offline = () => {
+      for (const [target, type] of events) target?.removeEventListener(type, awake);
+    };
   }
 
   async close(): Promise<void> {

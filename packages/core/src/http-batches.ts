@@ -79,10 +79,14 @@ export function readBatches(body: Uint8Array, text: boolean, maxBatchBytes: numb
 }
 
 /**
- * Reads an answer's body within a limit: what a server says of its length is not to be relied on. Rejects with `body_too_large`, or with what
+ * Reads an answer's body within a limit: what a server says of its length is not to be relied on. `heard` is called for each piece. Rejects with `body_too_large`, or with what
  * the platform says when the connection breaks.
  */
-export async function readAnswer(response: Response, maxBytes: number): Promise<Uint8Array> {
+export async function readAnswer(
+  response: Response,
+  maxBytes: number,
+  heard: () => void = () => {},
+): Promise<Uint8Array> {
   if (response.body === null) return new Uint8Array(0);
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
   const chunks: Uint8Array[] = [];
@@ -91,6 +95,7 @@ export async function readAnswer(response: Response, maxBytes: number): Promise<
     const { done, value } = await reader.read();
     if (done) break;
     bytes += value.byteLength;
+    heard();
     if (bytes > maxBytes) {
       void reader.cancel().catch(() => {}); // the error below says it all
       throw fail("body_too_large", { bytes, limit: maxBytes });

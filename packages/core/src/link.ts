@@ -55,6 +55,11 @@ export interface Link {
 export interface LinkReceiver {
   /** One whole batch. The bytes belong to the receiver from now on: never reuse the buffer. */
   batch(bytes: Uint8Array): void;
+  /**
+   * Bytes came in that make no whole batch yet: the peer lives, however slow the way. Called as often as the transport likes, if it can tell;
+   * a batch says the same by itself.
+   */
+  heard?(): void;
   /** After a `send` that returned false: there is room again. */
   drain(): void;
   /** The link is over. Undefined: closed in good order by either end. Once, and last. */

@@ -79,6 +79,7 @@ function watched(opened: LinkOpened, over: () => void): LinkOpened {
     const receiver = opened(link);
     return {
       batch: (bytes) => receiver.batch(bytes),
+      heard: () => receiver.heard?.(),
       drain: () => receiver.drain(),
       closed(error) {
         over();

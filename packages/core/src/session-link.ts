@@ -18,13 +18,17 @@ export class SessionLink implements LinkReceiver {
   session: Session | undefined;
   /** Number of the next counted frame to come in on this link. */
   next = 0;
+  /** What `next` was at the beginning. */
+  first = 0;
   /** Number of the next counted frame to go out on this link. */
   sent = 0;
   /** `send` returned false, `drain` has not come yet. */
   blocked = false;
   /** Something came in since the last look; any byte is life. */
-  heard = true;
+  lively = true;
   heardAt = 0;
+  /** Something came in since the link was doubted. */
+  answered = true;
   /** Something went out since the last look. */
   spoke = true;
   spokeAt = 0;
@@ -39,9 +43,13 @@ export class SessionLink implements LinkReceiver {
   }
 
   batch(bytes: Uint8Array): void {
-    this.heard = true;
+    if (this.over) return; // given up for dead, and alive after all: what it brings comes over another link
+    this.lively = this.answered = true;
     if (this.session !== undefined) this.session.receive(this, bytes);
     else this.handshake?.batch(this, bytes);
+  }
+  heard(): void {
+    this.lively = this.answered = true;
   }
   drain(): void {
     this.blocked = false;

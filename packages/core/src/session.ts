@@ -68,6 +68,10 @@ const ACK_DELAY_MS = 500;
 const REPLAY_HARD = 4;
 /** Uncounted frames that may wait for a link to take them; the link of a peer that has more asked for is closed. */
 const MAX_CONTROL = 1_000;
+/** Silence is borne at most so many times as long as agreed, after links that brought nothing. */
+const MAX_PATIENCE = 8;
+/** Milliseconds that a link has to show that it lives, after this process was asleep. */
+const CHECK_MS = 5_000;
 /** How long a link that was replaced may stay, so that what is on the way still arrives. */
 const OLD_LINK_MS = 5_000;
 
@@ -131,6 +135,11 @@ export class Session {
   #heartbeat: Timer | undefined;
   #heartbeatMs = 0;
   #silenceMs = 0;
+  /** Silence is borne so many times as long, until then. */
+  #patience = 1;
+  #patientUntil = 0;
+  /** The present link is doubted, and has some time to answer. */
+  #checking = false;
   #lookedAt = 0;
 
   constructor(init: SessionInit) {
@@ -619,7 +628,7 @@ export class Session {
   attach(link: SessionLink, peerReceived: number, received: number): void {
     link.session = this;
     link.handshake = undefined;
-    link.next = received;
+    link.next = link.first = received;
     link.sent = peerReceived;
     link.heardAt = link.spokeAt = this.clock.now();
     this.#links.push(link);
@@ -756,15 +765,17 @@ export class Session {
   readonly #look = (): void => {
     const now = this.clock.now();
     // A process that was itself asleep has no right to call others silent: what came meanwhile is not read yet.
-    const late = now - this.#lookedAt > 2 * this.#lookMs + 50;
+    const lateMs = now - this.#lookedAt - this.#lookMs;
+    const late = lateMs > this.#lookMs + 50;
     this.#lookedAt = now;
+    if (now >= this.#patientUntil) this.#patience = 1;
     this.#heartbeat = this.clock.after(this.#lookMs, this.#look);
     for (const link of this.#links.length > 1 ? [...this.#links] : this.#links) {
-      if (link.heard || late) {
-        link.heard = false;
+      if (link.lively || late) {
+        link.lively = false;
         link.heardAt = now;
-      } else if (now - link.heardAt >= this.#silenceMs) {
-        this.#linkFailed(link, fail("link_silent", { ms: Math.round(now - link.heardAt) }));
+      } else if (now - link.heardAt >= this.#silenceMs * this.#patience) {
+        this.#silent(link, now);
         continue;
       }
       if (link.spoke) {
@@ -777,7 +788,36 @@ export class Session {
       )
         this.ping(0);
     }
+    // The other side has perhaps given the link up meanwhile, and what said so was lost.
+    if (late && this.side === "client" && lateMs > this.#heartbeatMs) this.check(CHECK_MS);
   };
+
+  #silent(link: SessionLink, now: number): void {
+    if (link === this.current && link.next === link.first && this.#patience < MAX_PATIENCE) {
+      // It brought nothing at all. Perhaps what should have come is so large, and the way so slow, that it takes longer than silence is borne,
+      // and nobody tells of its parts: each link would be given up at the same place. So the next one gets more time.
+      this.#patience *= 2;
+      this.#patientUntil = now + this.#silenceMs * MAX_PATIENCE * 2;
+    }
+    this.#linkFailed(link, fail("link_silent", { ms: Math.round(now - link.heardAt) }));
+  }
+
+  /**
+   * Is the link still there? Asked by who has reason to doubt it: a page that is shown again, a machine that woke up. If nothing at all comes
+   * within `ms`, the link is given up.
+   */
+  check(ms: number): void {
+    const link = this.current;
+    if (link === undefined || this.#checking) return;
+    this.#checking = true;
+    this.ping(0);
+    link.answered = false;
+    this.clock.after(ms, () => {
+      this.#checking = false;
+      if (this.over !== undefined || link.over || link.answered) return;
+      this.#linkFailed(link, fail("link_silent", { ms }));
+    });
+  }
 
   // ---- the end
 

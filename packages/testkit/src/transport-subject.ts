@@ -107,6 +107,7 @@ class Pair implements AsyncDisposable {
       if (this.#links.length === 2) this.#complete.resolve();
       return {
         batch: (bytes) => receiver.batch(bytes),
+        heard: () => receiver.heard?.(),
         drain: () => receiver.drain(),
         closed: (error) => {
           this.#complete.reject(error ?? new RuleBroken("one end was closed before the other was handed over"));

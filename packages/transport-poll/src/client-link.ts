@@ -49,6 +49,8 @@ interface Answer {
 
 /** After a close in good order the link waits so long for the last answer. */
 const CLOSE_MS = 5_000;
+/** Slowest way up for which a request has time. */
+const SLOW_BYTES_PER_MS = 8;
 /** A held request that is cut after at least so long met an impatient proxy, not a dead server. */
 const IMPATIENT_MS = 1_000;
 /** Bodies up to this size may be sent while the page goes away. */
@@ -183,7 +185,7 @@ export class ClientLink implements Link {
     if (this.#queue.length > 0 && !this.#stopped) return true;
     if (this.#wants) return true;
     if (!idle) return false;
-    if (this.#options.mode === "long" || this.#due) return true;
+    if (this.#holds || this.#due) return true;
     const jitter = 0.8 + 0.4 * this.#host.random.next();
     this.#interval ??= this.#host.clock.after(this.#options.intervalMs * jitter, () => {
       this.#interval = undefined;
@@ -193,9 +195,17 @@ export class ClientLink implements Link {
     return false;
   }
 
+  /**
+   * The server shall hold requests. In short mode, too, while the page is hidden: its timers run once in a minute then (Chrome's intensive
+   * throttling), and a server that is asked so seldom would take the link for dead.
+   */
+  get #holds(): boolean {
+    const { document } = globalThis as { readonly document?: { readonly hidden?: boolean } };
+    return this.#options.mode === "long" || document?.hidden === true;
+  }
+
   /** Makes the next request. */
   #ask(): void {
-    const { mode } = this.#options;
     const closing = this.#state === "closing";
     const batches = this.#stopped && !closing ? [] : takeBatches(this.#queue);
     for (const batch of batches) this.buffered -= batch.bytes;
@@ -204,7 +214,7 @@ export class ClientLink implements Link {
     const request: Request = {
       number: this.#next++,
       body: writeBatches(batches, this.#text),
-      holdMs: closing ? 0 : mode === "short" || this.#name === undefined ? settle : Math.round(this.#holdMs),
+      holdMs: closing ? 0 : !this.#holds || this.#name === undefined ? settle : Math.round(this.#holdMs),
       takes: !this.#paused,
       close: isLast ? "" : undefined,
       tries: 0,
@@ -224,28 +234,41 @@ export class ClientLink implements Link {
   async #try(request: Request): Promise<void> {
     const { clock } = this.#host;
     const controller = (request.controller = new AbortController());
-    const timer = (request.timer = clock.after(request.holdMs + this.#options.timeoutMs, () => controller.abort()));
+    const { timeoutMs } = this.#options;
     const began = clock.now();
+    const waitMs = request.holdMs + timeoutMs + request.body.byteLength / SLOW_BYTES_PER_MS;
+    let heardAt = began + waitMs - timeoutMs;
+    const look = (): void => {
+      // While the answer is on its way there is no hurry: a slow one that is cut would only have to come once more.
+      const leftMs = heardAt + timeoutMs - clock.now();
+      if (leftMs <= 0) controller.abort();
+      else request.timer = clock.after(leftMs, look);
+    };
+    request.timer = clock.after(waitMs, look);
+    const heard = (): void => {
+      heardAt = clock.now();
+      if (this.#state !== "over") this.#receiver.heard?.();
+    };
     let passing: string; // what went wrong, and may be mended by another try
     try {
       const response = await this.#fetch(this.#url, this.#requestOf(request, controller.signal));
       if (response.status === 200) {
-        const answer = await this.#read(response);
-        timer[Symbol.dispose]();
+        const answer = await this.#read(response, heard);
+        request.timer[Symbol.dispose]();
         if (this.#isCurrent(request, controller)) this.#answered(request, answer);
         return;
       }
       const detail = await readRefusal(response);
-      timer[Symbol.dispose]();
+      request.timer[Symbol.dispose]();
       if (!this.#isCurrent(request, controller)) return;
       if (!mayPass(response.status)) return this.#fail(detail);
       passing = detail;
     } catch (error) {
-      timer[Symbol.dispose]();
+      request.timer[Symbol.dispose]();
       if (!this.#isCurrent(request, controller)) return;
       if (isOurs(error)) return this.#die(error as ConnectError);
       passing = controller.signal.aborted
-        ? `no answer came within ${Math.round(request.holdMs + this.#options.timeoutMs)} ms`
+        ? `no answer came within ${Math.round(clock.now() - began)} ms`
         : fetchFailure(error);
     }
     this.#retry(request, passing, clock.now() - began);
@@ -281,7 +304,7 @@ export class ClientLink implements Link {
         received: this.#received,
         holdMs,
         maxBytes: this.#options.maxBatchBytes,
-        nextMs: this.#options.mode === "long" ? 0 : this.#options.intervalMs,
+        nextMs: this.#holds ? 0 : this.#options.intervalMs,
         takes,
       }),
     };
@@ -322,7 +345,7 @@ export class ClientLink implements Link {
 
   // ---- down
 
-  async #read(response: Response): Promise<Answer> {
+  async #read(response: Response, heard: () => void): Promise<Answer> {
     const name = response.headers.get(LINK_HEADER);
     const type = response.headers.get("content-type");
     if (type !== (this.#text ? TEXT_BATCHES_TYPE : BATCHES_TYPE))
@@ -330,7 +353,7 @@ export class ClientLink implements Link {
         transport: TRANSPORT,
         detail: `the answer has content type ${(type ?? "none").slice(0, 100)}`,
       });
-    const body = await readAnswer(response, maxBodyBytes(this.#options.maxBatchBytes));
+    const body = await readAnswer(response, maxBodyBytes(this.#options.maxBatchBytes), heard);
     const batches = readBatches(body, this.#text, this.#options.maxBatchBytes, TRANSPORT);
     this.#name ??= name ?? undefined;
     if (this.#name === undefined)

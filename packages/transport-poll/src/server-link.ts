@@ -38,6 +38,8 @@ interface Answer {
 
 /** Announced intervals count up to this: a browser wakes a page in the background once a minute. */
 const LONGEST_NEXT_MS = 75_000;
+/** A timer that fires later than this, in milliseconds, says that this process was asleep. */
+const LATE_MS = 1_000;
 /** Bytes that may wait for a paused receiver before requests go unanswered; a client that heeds the pause stays below. */
 const PATIENT_BYTES = 4_194_304;
 
@@ -350,8 +352,9 @@ export class ServerLink implements Link {
     this.#timer = this.#clock.after(Math.max(0, at - this.#clock.now()), this.#look);
   }
   readonly #look = (): void => {
-    this.#timerAt = Infinity;
     const now = this.#clock.now();
+    if (now - this.#timerAt > LATE_MS) this.#heardAt = now; // we were asleep: what came meanwhile is not read yet
+    this.#timerAt = Infinity;
     if (this.#held.length > 0) {
       if (now >= this.#held[0]!.until) return this.#flush();
     } else if (now >= this.#heardAt + this.#graceMs) {

@@ -46,6 +46,9 @@ const KEEPALIVE_BYTES = 60_000;
 /** Bytes that may wait for a paused receiver where the stream cannot be paused. */
 const PATIENT_BYTES = 8_388_608;
 
+/** A timer that fires later than this, in milliseconds, says that this process was asleep. */
+const LATE_MS = 1_000;
+
 export class ClientLink implements Link, DownSink {
   readonly transport: string = TRANSPORT;
   readonly traits: LinkTraits;
@@ -144,6 +147,7 @@ export class ClientLink implements Link, DownSink {
 
   heard(): void {
     this.#heardAt = this.#host.clock.now();
+    if (this.#state !== "over") this.#receiver.heard?.();
   }
   named(name: string): void {
     if (this.#name !== undefined || this.#state === "over") return;
@@ -246,17 +250,19 @@ export class ClientLink implements Link, DownSink {
     if (this.#paused) this.#down.pause();
     this.#silence = clock.after(openMs, () => {
       if (this.#name === undefined) return this.failed(`no stream began within ${openMs} ms`);
-      this.#listen();
+      this.#listen(clock.now());
     });
   }
-  /** Watches for silence, with one timer that looks again when something has been heard. */
-  #listen(): void {
+  /** Watches for silence, with one timer that looks again when something has been heard; `due` is when it should have fired. */
+  #listen(due: number): void {
     const { silenceMs } = this.#options;
     const { clock } = this.#host;
-    if (this.#paused) this.#heardAt = clock.now(); // we do not listen
-    const quietMs = clock.now() - this.#heardAt;
+    const now = clock.now();
+    // We do not listen, or were asleep ourselves: what came meanwhile is not read yet.
+    if (this.#paused || now - due > LATE_MS) this.#heardAt = now;
+    const quietMs = now - this.#heardAt;
     if (quietMs >= silenceMs) return this.#die(fail("link_silent", { ms: Math.round(quietMs) }));
-    this.#silence = clock.after(silenceMs - quietMs, () => this.#listen());
+    this.#silence = clock.after(silenceMs - quietMs, () => this.#listen(now + silenceMs - quietMs));
   }
 
   #take(): Uint8Array {

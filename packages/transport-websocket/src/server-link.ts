@@ -191,7 +191,9 @@ export class ServerLink implements Link, ReaderSink {
   // What happened to the socket
 
   read(chunk: Uint8Array): void {
-    if (this.#state !== OVER) this.#reader.read(chunk); // else discarded: a socket closed with unread data would reset, and lose our close frame
+    if (this.#state === OVER) return; // a socket closed with unread data would reset, and lose our close frame
+    this.#receiver.heard?.();
+    this.#reader.read(chunk);
   }
 
   drained(): void {
