@@ -49,6 +49,8 @@ interface Answer {
 
 /** After a close in good order the link waits so long for the last answer. */
 const CLOSE_MS = 5_000;
+/** Longest wait before a repetition, in milliseconds: a server that is not asked for longer takes the link for dead (its `graceMs`). */
+const LONGEST_RETRY_MS = 5_000;
 /** Slowest way up for which a request has time. */
 const SLOW_BYTES_PER_MS = 8;
 /** A held request that is cut after at least so long met an impatient proxy, not a dead server. */
@@ -292,7 +294,7 @@ export class ClientLink implements Link {
       request.tries++;
     }
     const jitter = 0.8 + 0.4 * this.#host.random.next();
-    const wait = retryMs * 2 ** Math.max(0, request.tries - 1) * jitter;
+    const wait = Math.min(Math.max(LONGEST_RETRY_MS, retryMs), retryMs * 2 ** Math.max(0, request.tries - 1)) * jitter;
     request.timer = this.#host.clock.after(wait, () => void this.#try(request));
   }
 

@@ -16,7 +16,7 @@ export const pollClientTable = {
   timeoutMs: { kind: "number", default: 10_000, min: 10, max: 600_000, unit: "ms" },
   /** How often one request is repeated before the link is given up. */
   retries: { kind: "number", default: 3, min: 0, max: 100, unit: "count" },
-  /** Wait before the first repetition; twice as long before each further one. */
+  /** Wait before the first repetition; twice as long before each further one, up to 5 s. */
   retryMs: { kind: "number", default: 200, min: 1, max: 60_000, unit: "ms" },
   /** Sends cookies to servers of other origins too; the server has to allow it. */
   credentials: { kind: "boolean", default: false },

@@ -526,7 +526,9 @@ test("tells at once, and once, when the server is not there, refuses, or speaks 
 test("a server that forgot the link ends it on the client", async () => {
   const { connect, clock, ends } = await stage({ graceMs: 1_000 });
   let away = false;
-  const { end } = connect({ retryMs: 6_000 }, (call) => (away ? Promise.reject(new TypeError("offline")) : call()));
+  const { end } = connect({ retryMs: 6_000, retries: 10 }, (call) =>
+    away ? Promise.reject(new TypeError("offline")) : call(),
+  );
   await clock.advance(300);
   away = true;
   end.send("lost");
