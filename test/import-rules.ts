@@ -10,6 +10,7 @@ const siblings: Readonly<Record<string, readonly string[]>> = {
   server: ["core"],
   testkit: ["core"],
   "transport-*": ["core"],
+  "backplane-*": ["core"],
   generator: ["core"],
   cli: ["core", "generator", "client", "testkit", "transport-*"],
 };

@@ -7,6 +7,8 @@ export interface Backplane extends Part {
     readonly durability: "memory" | "process-crash" | "power-loss";
     /** Several nodes see the same. */
     readonly shared: boolean;
+    /** What holds for the store, where it is another's than log and bus. */
+    readonly store?: StorePart["traits"];
   };
   start(host: Host): StartedBackplane | Promise<StartedBackplane>;
 }
@@ -73,10 +75,11 @@ export interface Bus {
   serve(subject: string, answer: (message: Uint8Array, from: string) => Promise<Uint8Array>): Disposable;
 }
 
-/** Keys with expiry. */
+/** Keys with expiry. What one caller asks for is done in that order. What is refused changes nothing. `storeCases` of the testkit holds a store to it. */
 export interface Store {
+  /** Not to be written to: it may be the store's own. */
   get(key: string): Promise<Uint8Array | undefined>;
-  /** False: `ifAbsent` was asked for and the key is there. */
+  /** The value as it is at the call. Resolves when it is as durable as the store promises. False: `ifAbsent` was asked for and the key is there. */
   put(
     key: string,
     value: Uint8Array,

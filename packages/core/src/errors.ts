@@ -245,7 +245,32 @@ export const catalogue = {
   store_full: {
     code: Code.ResourceExhausted as Code,
     message: (v: { bytes: number; limit: number }): string =>
-      `The store holds ${v.bytes} bytes, the limit is ${v.limit}. Raise limits.storeBytes, shorten limits.dedupMs, or use a durable backplane.`,
+      `The store holds ${v.bytes} bytes, the limit is ${v.limit}. Nothing was written; raise limits.storeBytes, or maxBytes of a durable store, or shorten limits.dedupMs.`,
+  },
+  disk_full: {
+    code: Code.ResourceExhausted as Code,
+    message: (v: { file: string }): string =>
+      `There is no space left for ${v.file}. Nothing was written; make room, the store goes on by itself.`,
+  },
+  store_failed: {
+    code: Code.Unavailable as Code,
+    message: (v: { detail: string; retryAfterMs?: number }): string =>
+      `The store did not answer: ${v.detail}. Nothing was written; try again.`,
+  },
+  store_corrupt: {
+    code: Code.DataLoss as Code,
+    message: (v: { file: string }): string =>
+      `${v.file} is damaged, or is no SQLite database. Put it aside and start with a new file, or with a backup.`,
+  },
+  store_unopenable: {
+    code: Code.FailedPrecondition as Code,
+    message: (v: { file: string; detail: string }): string =>
+      `${v.file} cannot be opened: ${v.detail}. Give a file in a folder that exists and may be written to, on a local disk.`,
+  },
+  store_newer: {
+    code: Code.FailedPrecondition as Code,
+    message: (v: { file: string; version: number; known: number }): string =>
+      `${v.file} was written by a newer release: its tables have version ${v.version}, this one knows ${v.known}. Upgrade, or give another file.`,
   },
   // Topics
   history_gone: {

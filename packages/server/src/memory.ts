@@ -17,13 +17,18 @@ export function memory(options: MemoryOptions = {}): Backplane {
   return {
     name: "memory",
     contract: CONTRACT,
-    traits: { durability: "memory", shared: false },
+    traits: {
+      durability: "memory",
+      shared: false,
+      ...(options.store === undefined ? {} : { store: options.store.traits }),
+    },
     async start(host) {
-      const log = new MemoryLog(host.clock, host.random, options.storage ?? new MemoryStorage());
+      // First what can fail: a log that was begun would have to be ended.
       const store =
         options.store === undefined
           ? new MemoryStore(host.clock, options.storeBytes ?? 67_108_864)
           : await options.store.start(host);
+      const log = new MemoryLog(host.clock, host.random, options.storage ?? new MemoryStorage());
       return {
         log,
         store,
