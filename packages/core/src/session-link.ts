@@ -33,6 +33,8 @@ export class SessionLink implements LinkReceiver {
   spoke = true;
   spokeAt = 0;
   over = false;
+  /** Nothing came since the handshake. */
+  fresh = true;
   /** Greeted, and not yet chosen by the client: nothing is sent on it. */
   standby = false;
 

@@ -174,6 +174,19 @@ describe("Session", () => {
     expect(session.received).toBe(3);
   });
 
+  it("does not begin a call that was given up before the link that brings it was opened", () => {
+    const { session, attach, opened } = setup("server");
+    const { end } = attach();
+    const cancel = (call: number): Frame => ({ kind: "cancel", call });
+    session.receive(end, frames(open(1), open(2), cancel(1)));
+    expect(opened).toHaveLength(1);
+    expect([...session.calls].map(({ id }) => id)).toEqual([2]);
+    expect(session.received).toBe(3);
+    session.receive(end, frames(open(3), cancel(3))); // what comes later is begun, and ended
+    expect(opened).toHaveLength(2);
+    expect(end.over).toBe(false);
+  });
+
   it("takes frames from an old link after a switch, and sends on the new one only", () => {
     const { clock, session, attach, opened } = setup("server");
     const old = attach();

@@ -116,6 +116,8 @@ export class Session {
   #handles: Map<number, Call[]> | undefined;
   /** All open links that belong to the session, the current one included. */
   #links: SessionLink[] = [];
+  /** Server: calls that are cancelled in the batch that is read. */
+  #givenUp: Set<number> | undefined;
   /** Counted frames received. */
   #received = 0;
   #unackedFrames = 0;
@@ -440,6 +442,8 @@ export class Session {
     const before = this.#received;
     let frames = 0;
     try {
+      if (link.fresh && this.side === "server") this.#lookAhead(bytes);
+      link.fresh = false;
       readBatch(bytes, this.limits, (frame) => {
         frames++;
         if (this.over === undefined) this.#frame(link, frame);
@@ -448,6 +452,7 @@ export class Session {
       this.#linkFailed(link, error);
       return;
     }
+    this.#givenUp = undefined;
     const counted = this.#received - before;
     if (counted > 0) {
       this.#unackedFrames += counted;
@@ -460,6 +465,17 @@ export class Session {
       } else if (this.#ackTimer === undefined) this.#ackTimer = this.clock.after(ACK_DELAY_MS, this.#ackLate);
     }
     if (this.side === "server") this.#meter(link, frames);
+  }
+
+  /** What a link says first repeats what the one before has lost: a call that was given up meanwhile is not begun at all. */
+  #lookAhead(bytes: Uint8Array): void {
+    try {
+      readBatch(bytes, this.limits, (frame) => {
+        if (frame.kind === "cancel") (this.#givenUp ??= new Set()).add(frame.call);
+      });
+    } catch {
+      // Whoever reads it in earnest says so.
+    }
   }
 
   #frame(link: SessionLink, frame: Frame): void {
@@ -553,6 +569,7 @@ export class Session {
     if (frame.call <= this.#lastCall)
       throw fail("frame_unexpected", { frame: "open", state: `with call ${frame.call} after call ${this.#lastCall}` });
     this.#lastCall = frame.call;
+    if (this.#givenUp?.has(frame.call) === true) return;
     const call = new Call(this, frame.call, placeholder, 0);
     this.#calls.set(call.id, call);
     call.remoteEnded = frame.end;
