@@ -78,9 +78,11 @@ export class ServerSession implements SessionOwner, ServingHost {
   opened(call: Call, frame: OpenFrame): void {
     this.#host.opened(this, call, frame);
   }
-  linkLost(): void {
-    // Nothing was ever said in it, as when the client took another link in the race: there is nothing to resume.
-    if (this.core.received === 0 && this.core.replay.end === 0) this.core.end(fail("resume_impossible"), false);
+  linkLost(error: ConnectError | undefined): void {
+    // Closed in good order before anything was said, as when the client took another link in the race: there is nothing to resume. Of a link
+    // that died, what was said may have been lost.
+    if (error === undefined && this.core.received === 0 && this.core.replay.end === 0)
+      this.core.end(fail("resume_impossible"), false);
     else this.#registry.detach(this);
   }
   waits(): void {
