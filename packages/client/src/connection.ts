@@ -59,6 +59,7 @@ import { contractOf } from "./contracts.ts";
 import { type Candidate, Refusal, shakeHands } from "./handshake.ts";
 import { intercepted } from "./intercept.ts";
 import type { OperationHost } from "./operation.ts";
+import { type ConnectionOutbox, Outbox, type OutboxOptions } from "./outbox.ts";
 import { RaceLost, race } from "./race.ts";
 import { ConnectionState } from "./state.ts";
 import { startStream } from "./stream-operation.ts";
@@ -74,6 +75,8 @@ export interface ConnectOptions {
   /** Frames in binary (default) or as lines of JSON; links that carry text only always get lines. */
   readonly frames?: "binary" | "json";
   readonly limits?: LimitOptions;
+  /** What becomes of calls that are made while there is no link. */
+  readonly outbox?: OutboxOptions;
   /** Path under which the server's transports answer; default "/raceway". */
   readonly path?: string;
   /** The next transport joins the race so much later, in milliseconds; default 250: long enough for a healthy WebSocket on 3G, short enough that nobody notices a swallowed upgrade. */
@@ -91,6 +94,8 @@ export interface ConnectOptions {
 /** A Connect transport: every Connect client works on it unchanged. */
 export interface Connection extends Transport, AsyncDisposable {
   readonly state: ConnectionState;
+  /** Calls that wait for a link. */
+  readonly outbox: ConnectionOutbox;
   /** Moves the session to a transport, while calls are in flight; rejects, and stays where it was, if that one does not work. */
   switchTo(transport: string): Promise<void>;
   /** Measures a round trip, in milliseconds. Rejects with `link_closed` if the link ends before. */
@@ -124,9 +129,10 @@ const FINAL_CODES: ReadonlySet<Code> = new Set([
 
 class RacewayConnection implements Connection, SessionOwner, OperationHost {
   readonly state: ConnectionState;
+  readonly outbox: Outbox;
   readonly clock: Clock;
+  readonly limits: Limits;
   readonly #random: Random;
-  readonly #limits: Limits;
   readonly #log: Logger;
   readonly #options: ConnectOptions;
   readonly #endpoint: Endpoint;
@@ -170,13 +176,13 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     this.#options = options;
     this.clock = options.clock ?? systemClock();
     this.#random = options.random ?? systemRandom;
-    this.#limits = resolveLimits(options.limits);
+    this.limits = resolveLimits(options.limits);
     this.#log = options.log ?? silentLogger;
     this.#endpoint = { url: String(url).replace(/\/+$/, ""), path: options.path ?? "/raceway" };
-    const failed = (error: unknown): void => this.#log.error("a listener or receiver failed", { error: String(error) });
+    const failed = (error: unknown): void => this.failed(error);
     this.state = new ConnectionState(failed);
     this.#queue = new FlushQueue(this.clock, failed);
-    this.#codec = options.codec ?? protoCodec(this.#limits);
+    this.#codec = options.codec ?? protoCodec(this.limits);
     this.#backoff = new Backoff(this.#random, { ...BACKOFF, ...options.backoff });
     this.#probeMs = options.probeMs ?? 30_000;
     const host: Host = {
@@ -201,6 +207,15 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
           this.#refused(this.#broken);
         });
     this.#session = this.#newSession();
+    this.outbox = new Outbox(this, this.limits, options.outbox);
+    options.outbox?.store?.start({
+      operations: this,
+      clock: this.clock,
+      limits: this.limits,
+      codec: this.#codec,
+      log: this.#log,
+      restored: options.outbox.onRestored ?? (() => {}),
+    });
     this.#listen();
     this.#go("connecting");
   }
@@ -247,7 +262,7 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     contextValues?: ContextValues,
   ): Promise<StreamResponse<I, O>> {
     const chain = this.#chainOf(method);
-    const queueLimit = this.#limits.topicQueueMessages;
+    const queueLimit = this.limits.topicQueueMessages;
     if (chain === undefined)
       return startStream(
         this,
@@ -307,18 +322,17 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
   session(): Session {
     const ended = this.#closed ?? this.#refusing;
     if (ended !== undefined) throw ended;
-    const session = this.#session;
-    if (session.current === undefined) {
-      if (this.#stopped !== undefined) {
-        this.#stopped = undefined;
-        this.#go("connecting");
-      }
-      const count = session.replay.end - session.replay.acked + session.writer.count;
-      const { outboxMessages, outboxBytes } = this.#limits;
-      if (count >= outboxMessages || session.replay.bytes + session.writer.bytes >= outboxBytes)
-        throw fail("outbox_full", { count, limit: outboxMessages });
+    if (this.#stopped !== undefined && this.#session.current === undefined) {
+      this.#stopped = undefined;
+      this.#go("connecting");
     }
-    return session;
+    return this.#session;
+  }
+  get present(): Session {
+    return this.#session;
+  }
+  failed(error: unknown): void {
+    this.#log.error("a listener or receiver failed", { error: String(error) });
   }
   decoderOf(method: DescMethod): (payload: Uint8Array) => unknown {
     return this.#codec.of(method.output).decode;
@@ -335,7 +349,7 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
   #newSession(): Session {
     const session = new Session({
       side: "client",
-      limits: this.#limits,
+      limits: this.limits,
       clock: this.clock,
       queue: this.#queue,
       owner: this,
@@ -400,7 +414,7 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
         return said;
       },
       text: this.#options.frames === "json",
-      limits: this.#limits,
+      limits: this.limits,
       clock: this.clock,
       signal,
       welcomed: (link, welcome) => !signal.aborted && this.#welcomed(link, welcome, said!),
@@ -412,7 +426,7 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
   async #hello(kind: "open" | "resume"): Promise<HelloFrame> {
     const introduction = { kind, credential: "", headers: new Headers() };
     for (const station of this.#stations ?? []) await station.introduce?.(introduction);
-    const { windowMessages: messages, windowBytes: bytes } = this.#limits;
+    const { windowMessages: messages, windowBytes: bytes } = this.limits;
     return {
       kind: "hello",
       version: 1,
@@ -437,7 +451,7 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     if (wasNew) {
       this.#identity = { session: welcome.session, secret: welcome.secret };
       if (welcome.window !== undefined) session.setPeerWindow(welcome.window);
-      session.maxMessageBytes = Math.min(this.#limits.messageBytesOut, welcome.maxMessageBytes);
+      session.maxMessageBytes = Math.min(this.limits.messageBytesOut, welcome.maxMessageBytes);
     } else if (!session.resumableFrom(welcome.received)) {
       this.#replaceSession(fail("resume_impossible"));
       throw fail("count_invalid", {
@@ -457,6 +471,7 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     const { transport } = link.link;
     this.#linkSince = this.clock.now();
     this.state.set({ status: "open", transport, reason: undefined, nextAttemptAt: undefined });
+    this.outbox.schedule();
     this.#retry?.[Symbol.dispose](); // a switch may win while a retry waits
     this.#retry = undefined;
     this.#stable?.[Symbol.dispose]();
@@ -531,6 +546,7 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     this.#session = this.#newSession();
     this.#refusing = error; // what tries to open itself again meets the same reason
     session.end(error, false);
+    this.outbox.fail(error);
     this.#refusing = undefined;
   }
 
@@ -717,9 +733,11 @@ class RacewayConnection implements Connection, SessionOwner, OperationHost {
     this.#offline?.();
     this.#racing?.abort();
     this.#draining.abort(error);
+    const kept = this.outbox.close(error);
     this.#session.end(error, true);
     this.state.set({ status: "closed", transport: undefined, nextAttemptAt: undefined });
     for (const station of (this.#stations ?? []).toReversed()) await station[Symbol.asyncDispose]?.();
+    await kept;
   }
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();

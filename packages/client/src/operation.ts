@@ -1,7 +1,7 @@
 // A call in flight on the client, which outlives the session that carries it where that is safe.
 import type { DescMethod } from "@bufbuild/protobuf";
 import { ConnectError, type ContextValues } from "@connectrpc/connect";
-import { type Clock, type Timer, fail } from "@raceway/core";
+import { type Clock, type Limits, type Timer, fail } from "@raceway/core";
 import {
   type Call,
   type CallReceiver,
@@ -11,12 +11,21 @@ import {
   errorOf,
   headersOf,
 } from "@raceway/core/internal";
+import type { OutboxEntry } from "./outbox-entry.ts";
+import type { Outbox } from "./outbox.ts";
 
 /** What operations need of their connection. */
 export interface OperationHost {
   readonly clock: Clock;
-  /** The session to open calls on. Throws if the connection is closed or its outbox full. */
+  /** Opens calls, now or when there is a link. */
+  readonly outbox: Outbox;
+  readonly limits: Limits;
+  /** The present session. */
+  readonly present: Session;
+  /** The same, and sees to it that it gets a link. Throws if the connection is closed, or the server has just refused it. */
   session(): Session;
+  /** A listener threw. */
+  failed(error: unknown): void;
   decoderOf(method: DescMethod): (payload: Uint8Array) => unknown;
   encoderOf(method: DescMethod): (message: unknown) => Uint8Array;
   /** 128 random bits, as text. */
@@ -24,13 +33,17 @@ export interface OperationHost {
 }
 
 /** How a call was asked for. */
-export interface CallInit {
+export interface CallInit extends OperationInit {
   readonly method: DescMethod;
+  readonly contextValues: ContextValues | undefined;
+}
+export interface OperationInit {
   readonly signal: AbortSignal | undefined;
   readonly timeoutMs: number | undefined;
   readonly header: readonly HeaderField[];
-  readonly contextValues: ContextValues | undefined;
 }
+/** What a store keeps of a call. */
+export type OperationRecord = Pick<OutboxEntry, "id" | "request">;
 
 /** Retries of an idempotent call after the loss of its session. */
 const MAX_RETRIES = 5;
@@ -38,22 +51,34 @@ const MAX_RETRIES = 5;
 /** What unary and streaming operations share: deadline, abort, and what becomes of them when the session is lost. */
 export abstract class Operation implements CallReceiver {
   protected readonly host: OperationHost;
-  protected readonly init: CallInit;
+  /** "/package.Service/Method". */
+  readonly path: string;
+  protected readonly init: OperationInit;
   protected call: Call | undefined;
+
+  // By the outbox
+  /** Order in which calls were made; 0: not yet submitted. */
+  order = 0;
+  /** What it counts as while it is held. */
+  size = 0;
+  queued = false;
+  /** Handed over by the outbox, and not answered. */
+  flying = false;
+  /** When a server may have seen it first. */
+  openedAt: number | undefined;
   #timer: Timer | undefined;
   #due = 0;
   #retries = 0;
   #settled = false;
+  /** Some link took an Open of it. */
+  #seen = false;
 
-  protected constructor(host: OperationHost, init: CallInit) {
+  protected constructor(host: OperationHost, path: string, init: OperationInit) {
     this.host = host;
+    this.path = path;
     this.init = init;
   }
 
-  /** "/package.Service/Method". */
-  get path(): string {
-    return `/${this.init.method.parent.typeName}/${this.init.method.name}`;
-  }
   get settled(): boolean {
     return this.#settled;
   }
@@ -77,12 +102,12 @@ export abstract class Operation implements CallReceiver {
   readonly #onAbort = (): void => this.abort(abortError(this.init.signal!));
 
   /** What is left of the deadline, for the Open frame; 0 for none. */
-  protected get remainingMs(): number {
+  get remainingMs(): number {
     return this.#due === 0 ? 0 : Math.max(1, Math.round(this.#due - this.host.clock.now()));
   }
 
-  /** Gives up: the server is told, the caller gets the error. */
-  protected abort(error: ConnectError): void {
+  /** Gives up: what waits is never sent, a server that may have it is told, the caller gets the error. */
+  abort(error: ConnectError): void {
     if (this.#settled) return;
     this.call?.cancel();
     this.settle();
@@ -92,8 +117,15 @@ export abstract class Operation implements CallReceiver {
   /** Nothing more is to come. */
   protected settle(): void {
     this.#settled = true;
+    this.host.outbox.settled(this);
     this.#timer?.[Symbol.dispose]();
     this.init.signal?.removeEventListener("abort", this.#onAbort);
+  }
+
+  /** Opens the call on this session. Throws `message_too_large`, `headers_too_large`. */
+  launch(session: Session): void {
+    this.openedAt ??= this.host.clock.now();
+    this.open(session);
   }
 
   lost(error: ConnectError): void {
@@ -102,26 +134,51 @@ export abstract class Operation implements CallReceiver {
     this.call = undefined;
     // An Open that no link ever took cannot have been seen by anybody.
     const unseen = call !== undefined && call.opened >= call.session.transmitted;
+    if (!unseen) this.#seen = true;
+    else if (!this.#seen) this.openedAt = undefined;
     if ((unseen && this.fresh) || (this.repeatable && this.#retries++ < MAX_RETRIES)) {
       try {
-        this.open();
+        this.host.outbox.submit(this, true);
         return;
       } catch (failure) {
-        this.settle();
-        this.failed(ConnectError.from(failure));
-        return;
+        error = ConnectError.from(failure);
       }
     }
     this.settle();
     this.failed(error);
   }
 
+  /** The server may have run it so long ago that it would not know it again. */
+  get stale(): boolean {
+    return (
+      this.record !== undefined &&
+      this.openedAt !== undefined &&
+      this.host.clock.now() - this.openedAt >= this.host.limits.dedupMs
+    );
+  }
+  /** Bytes that it holds while it waits. */
+  get weight(): number {
+    let bytes = this.path.length;
+    for (const { key, value } of this.init.header) bytes += key.length + value.length;
+    return bytes;
+  }
+  /** Of a call that runs once, however often it is sent. */
+  get record(): OperationRecord | undefined {
+    return undefined;
+  }
+  get header(): readonly HeaderField[] {
+    return this.init.header;
+  }
+  /** It ends by itself, soon. */
+  get brief(): boolean {
+    return false;
+  }
   /** Is all that was said of it in the Open? What else was written went with the session. */
   protected abstract get fresh(): boolean;
   /** May it be sent again though the server may have seen it? */
   protected abstract get repeatable(): boolean;
-  /** Opens the call on the present session. */
-  abstract open(): void;
+  /** Opens the call on this session. */
+  protected abstract open(session: Session): void;
   /** The caller's error; called once. */
   protected abstract failed(error: ConnectError): void;
   abstract data(payload: Uint8Array, header: readonly HeaderField[] | undefined): void;
@@ -133,6 +190,11 @@ export abstract class Operation implements CallReceiver {
 /** The error in an End frame, with the response's metadata as Connect has it. */
 export function endError(frame: EndFrame): ConnectError | undefined {
   return frame.status === undefined ? undefined : errorOf(frame.status, headersOf([...frame.header, ...frame.trailer]));
+}
+
+/** "/package.Service/Method". */
+export function pathOf(method: DescMethod): string {
+  return `/${method.parent.typeName}/${method.name}`;
 }
 
 function abortError(signal: AbortSignal): ConnectError {

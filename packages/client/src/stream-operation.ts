@@ -7,10 +7,11 @@ import {
   type HeaderField,
   MessageQueue,
   type PublicationFrame,
+  type Session,
   TOPIC_RESET,
   type TopicFrame,
 } from "@raceway/core/internal";
-import { type CallInit, Operation, type OperationHost, endError } from "./operation.ts";
+import { type CallInit, Operation, type OperationHost, endError, pathOf } from "./operation.ts";
 import { type TopicReading, topicReading } from "./topic-options.ts";
 
 /** Starts the call; resolves with the response when the server has said its first word, as over HTTP. */
@@ -35,6 +36,7 @@ export function startStream<I extends DescMessage, O extends DescMessage>(
 class StreamOperation extends Operation {
   readonly #resolve: (response: StreamResponse) => void;
   readonly #reject: (error: unknown) => void;
+  readonly #init: CallInit;
   readonly #queue: MessageQueue<unknown>;
   readonly #queueLimit: number;
   readonly #header = new Headers();
@@ -66,7 +68,8 @@ class StreamOperation extends Operation {
     resolve: (response: StreamResponse) => void,
     reject: (error: unknown) => void,
   ) {
-    super(host, init);
+    super(host, pathOf(init.method), init);
+    this.#init = init;
     this.#resolve = resolve;
     this.#reject = reject;
     this.#queueLimit = queueLimit;
@@ -83,17 +86,17 @@ class StreamOperation extends Operation {
   }
 
   async #begin(input: AsyncIterable<unknown>): Promise<void> {
-    const encode = this.host.encoderOf(this.init.method);
-    if (this.init.method.methodKind === "server_streaming") {
+    const encode = this.host.encoderOf(this.#init.method);
+    if (this.#init.method.methodKind === "server_streaming") {
       for await (const request of input) {
         this.#request = encode(request);
         break;
       }
       this.#request ??= encode({});
-      if (!this.settled) this.open();
+      if (!this.settled) this.host.outbox.submit(this);
       return;
     }
-    this.open();
+    this.host.outbox.submit(this);
     const iterator = input[Symbol.asyncIterator]();
     this.#input = iterator;
     for (;;) {
@@ -112,8 +115,7 @@ class StreamOperation extends Operation {
     this.call!.halfClose();
   }
 
-  open(): void {
-    const session = this.host.session();
+  protected open(session: Session): void {
     const after = this.#after();
     this.#asked = false;
     this.call = session.open(this, this.path, {
@@ -129,9 +131,12 @@ class StreamOperation extends Operation {
   protected get fresh(): boolean {
     return !this.#said;
   }
+  override get weight(): number {
+    return super.weight + (this.#request?.length ?? 0);
+  }
 
   get #reading(): TopicReading | undefined {
-    return this.init.contextValues?.get(topicReading);
+    return this.#init.contextValues?.get(topicReading);
   }
 
   /** Where a topic is to be read on. */
@@ -178,7 +183,7 @@ class StreamOperation extends Operation {
     if (this.#answered) return;
     this.#answered = true;
     for (const { key, value } of header ?? []) this.#header.append(key, value);
-    const { method } = this.init;
+    const { method } = this.#init;
     this.#resolve({
       stream: true,
       service: method.parent,

@@ -1,10 +1,10 @@
 // A unary call: one Open that carries the request, one End that carries the reply.
 import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
-import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { ConnectError, UnaryResponse } from "@connectrpc/connect";
 import { fail } from "@raceway/core";
-import { type EndFrame, type HeaderField, headersOf } from "@raceway/core/internal";
-import { type CallInit, Operation, type OperationHost, endError } from "./operation.ts";
+import { type EndFrame, type HeaderField, type Session, headersOf } from "@raceway/core/internal";
+import { IDEMPOTENT, NO_SIDE_EFFECTS } from "./contracts.ts";
+import { type CallInit, Operation, type OperationHost, type OperationRecord, endError, pathOf } from "./operation.ts";
 
 /** Starts the call; rejects with a ConnectError. */
 export function startUnary<I extends DescMessage, O extends DescMessage>(
@@ -21,6 +21,7 @@ export function startUnary<I extends DescMessage, O extends DescMessage>(
 class UnaryOperation<I extends DescMessage, O extends DescMessage> extends Operation {
   readonly #resolve: (response: UnaryResponse<I, O>) => void;
   readonly #reject: (error: unknown) => void;
+  readonly #method: DescMethodUnary<I, O>;
   readonly #key: string;
   #request: Uint8Array | undefined;
   #reply: Uint8Array | undefined;
@@ -28,28 +29,29 @@ class UnaryOperation<I extends DescMessage, O extends DescMessage> extends Opera
 
   constructor(
     host: OperationHost,
-    init: CallInit,
+    init: CallInit & { readonly method: DescMethodUnary<I, O> },
     resolve: (response: UnaryResponse<I, O>) => void,
     reject: (error: unknown) => void,
   ) {
-    super(host, init);
+    super(host, pathOf(init.method), init);
+    this.#method = init.method;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#key = init.method.idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENT ? host.newKey() : "";
+    this.#key = (init.method.idempotency as number) === IDEMPOTENT ? host.newKey() : "";
   }
 
   start(request: unknown): void {
     try {
-      this.#request = this.host.encoderOf(this.init.method)(request);
-      if (this.watch()) this.open();
+      this.#request = this.host.encoderOf(this.#method)(request);
+      if (this.watch()) this.host.outbox.submit(this);
     } catch (error) {
       this.settle();
       this.#reject(error);
     }
   }
 
-  open(): void {
-    this.call = this.host.session().open(this, this.path, {
+  protected open(session: Session): void {
+    this.call = session.open(this, this.path, {
       header: this.init.header,
       timeoutMs: this.remainingMs,
       idempotencyKey: this.#key,
@@ -58,15 +60,20 @@ class UnaryOperation<I extends DescMessage, O extends DescMessage> extends Opera
   }
 
   protected get repeatable(): boolean {
-    const { idempotency } = this.init.method;
-    return (
-      idempotency === MethodOptions_IdempotencyLevel.IDEMPOTENT ||
-      idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS
-    );
+    return this.#key !== "" || (this.#method.idempotency as number) === NO_SIDE_EFFECTS;
   }
 
   protected get fresh(): boolean {
     return true;
+  }
+  override get brief(): boolean {
+    return true;
+  }
+  override get weight(): number {
+    return super.weight + this.#request!.length;
+  }
+  override get record(): OperationRecord | undefined {
+    return this.#key === "" ? undefined : { id: this.#key, request: this.#request! };
   }
 
   data(payload: Uint8Array, header: readonly HeaderField[] | undefined): void {
@@ -82,15 +89,8 @@ class UnaryOperation<I extends DescMessage, O extends DescMessage> extends Opera
       if (error !== undefined) return this.#reject(error);
       const payload = frame.payload ?? this.#reply;
       if (payload === undefined) return this.#reject(fail("reply_missing", { path: this.path }));
-      const message = this.host.decoderOf(this.init.method)(payload) as MessageShape<O>;
-      this.#resolve(
-        new Reply<I, O>(
-          this.init.method as DescMethodUnary<I, O>,
-          message,
-          this.#header ?? frame.header,
-          frame.trailer,
-        ),
-      );
+      const message = this.host.decoderOf(this.#method)(payload) as MessageShape<O>;
+      this.#resolve(new Reply<I, O>(this.#method, message, this.#header ?? frame.header, frame.trailer));
     } catch (failure) {
       this.#reject(failure);
     }

@@ -221,7 +221,17 @@ export const catalogue = {
   outbox_full: {
     code: Code.ResourceExhausted as Code,
     message: (v: { count: number; limit: number }): string =>
-      `${v.count} frames wait for a link, the limit is ${v.limit}. Wait until connection.state is open, or raise limits.outboxMessages or limits.outboxBytes.`,
+      `${v.count} calls wait for a link, the limit is ${v.limit}. Wait until connection.state is open, or raise limits.outboxMessages or limits.outboxBytes.`,
+  },
+  outbox_dropped: {
+    code: Code.Aborted as Code,
+    message: (): string =>
+      "The call waited for a link and made room for newer ones. It was never sent, and will not be.",
+  },
+  call_kept: {
+    code: Code.Canceled as Code,
+    message: (): string =>
+      "The connection was closed by its owner. The call is kept in the outbox's store; the next connection sends it.",
   },
   connection_closed: {
     code: Code.Canceled as Code,
@@ -240,7 +250,7 @@ export const catalogue = {
   outcome_unknown: {
     code: Code.Aborted as Code,
     message: (v: { path: string }): string =>
-      `A call of ${v.path} with this key was begun by a server that is gone; whether it took effect is unknown. Look before trying again with a new key.`,
+      `A call of ${v.path} with this key was begun, and whether it took effect is unknown: its server is gone, or limits.dedupMs is over. Look before trying again with a new key.`,
   },
   store_full: {
     code: Code.ResourceExhausted as Code,

@@ -38,9 +38,9 @@ export const limitTable = {
   detachedSessions: { kind: "number", default: 10_000, min: 0, max: 100_000_000, unit: "count" },
   /** Replay bytes of sessions without a link; the oldest go first. */
   detachedBytes: { kind: "number", default: 67_108_864, min: 0, max: 104_857_600_000, unit: "bytes" },
-  /** Client: frames that wait while there is no link. */
+  /** Client: calls that wait while there is no link. */
   outboxMessages: { kind: "number", default: 1_000, min: 0, max: 10_000_000, unit: "count" },
-  /** Client: bytes that wait while there is no link. */
+  /** Client: their requests, headers and paths. */
   outboxBytes: { kind: "number", default: 1_048_576, min: 0, max: 1_073_741_824, unit: "bytes" },
   /** High-water mark of a link: above it streams wait and topic cursors stay. */
   writeBuffer: { kind: "number", default: 65_536, min: 1_024, max: 67_108_864, unit: "bytes" },
