@@ -9,6 +9,9 @@ export interface BackoffOptions {
   readonly capMs: number;
 }
 
+/** What a server asks for is obeyed up to so much, in milliseconds: a wrong figure must not keep a client away for good. */
+const MAX_HINT_MS = 300_000;
+
 export class Backoff {
   readonly #options: BackoffOptions;
   readonly #random: Random;
@@ -19,17 +22,12 @@ export class Backoff {
     this.#options = options;
   }
 
-  /** Attempts since the last reset. */
-  get attempts(): number {
-    return this.#attempts;
-  }
-
   /** Milliseconds to wait, at least `leastMs` (what a server asked for). */
   next(leastMs = 0): number {
     const { firstMs, factor, capMs } = this.#options;
     const bound = Math.min(capMs, firstMs * factor ** this.#attempts);
     this.#attempts++;
-    return leastMs + this.#random.next() * bound;
+    return Math.min(leastMs, MAX_HINT_MS) + this.#random.next() * bound;
   }
 
   reset(): void {

@@ -12,27 +12,45 @@ import {
   readBatch,
 } from "@raceway/core/internal";
 
-/** A transport as the connection has it. */
+/** A transport to one server. */
 export interface Candidate {
   readonly name: string;
-  readonly binary: boolean;
   readonly started: StartedClientTransport;
+  readonly endpoint: Endpoint;
+  /** Opens a new session beside the one that is there; false: opens the first, or resumes. */
+  readonly fresh: boolean;
+  /** Joins a race so much later than the one before, unless all before it have failed; undefined: as all others. */
+  readonly patienceMs: number | undefined;
 }
 
-/** Why a server did not want us, and when it may. */
+/** Refusals that the next attempt would meet again. */
+export const FINAL_CODES: ReadonlySet<Code> = new Set([
+  Code.Unauthenticated,
+  Code.PermissionDenied,
+  Code.InvalidArgument,
+  Code.FailedPrecondition,
+  Code.Unimplemented,
+]);
+
+/** Why a server did not want us, when it may, and who else might. */
 export class Refusal extends Error {
   readonly error: ConnectError;
   readonly retryAfterMs: number;
+  readonly endpoints: readonly string[];
   constructor(frame: GoawayFrame) {
     super("The server refused.");
     this.error = frame.status === undefined ? fail("draining", {}) : errorOf(frame.status);
     this.retryAfterMs = frame.retryAfterMs;
+    this.endpoints = frame.endpoints;
+  }
+  /** No other server would say anything else; `resume_impossible` is `not_found`. */
+  get ends(): boolean {
+    return FINAL_CODES.has(this.error.code) || this.error.code === Code.NotFound;
   }
 }
 
 export interface HandshakeInit {
   readonly candidate: Candidate;
-  readonly endpoint: Endpoint;
   /** Asked for when the link is there. */
   readonly hello: () => HelloFrame;
   /** Frames as lines of JSON, even where the link could carry binary. */
@@ -99,7 +117,7 @@ export function shakeHands(init: HandshakeInit): Promise<void> {
     };
     candidate.started
       .open(
-        init.endpoint,
+        candidate.endpoint,
         (opened) => {
           link = new SessionLink(opened, handshake, init.text || !opened.traits.binary);
           say(link, init.hello());

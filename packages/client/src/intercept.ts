@@ -1,6 +1,15 @@
-// Calls through the client's middleware: Connect's own runners, with one composed interceptor.
-import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
+// Calls through the client's middleware: one composed interceptor between the caller and the session, with a signal of its own.
 import {
+  type DescMessage,
+  type DescMethod,
+  type DescMethodStreaming,
+  type DescMethodUnary,
+  type MessageInitShape,
+  type MessageShape,
+  create,
+} from "@bufbuild/protobuf";
+import {
+  ConnectError,
   type ContextValues,
   type Interceptor,
   type StreamRequest,
@@ -9,64 +18,123 @@ import {
   type UnaryResponse,
   createContextValues,
 } from "@connectrpc/connect";
-import { runStreamingCall, runUnaryCall } from "@connectrpc/connect/protocol";
+import { type Clock, fail } from "@raceway/core";
 
-interface Asked {
+export interface Asked {
   readonly signal: AbortSignal | undefined;
   readonly timeoutMs: number | undefined;
   readonly header: HeadersInit | undefined;
   readonly contextValues: ContextValues | undefined;
   readonly url: string;
+  readonly clock: Clock;
 }
+type Run = ReturnType<Interceptor>;
 
-function common(
-  method: DescMethodUnary | DescMethodStreaming,
-  asked: Asked,
-): Omit<UnaryRequest, "stream" | "message" | "method" | "signal"> {
-  return {
-    service: method.parent,
-    requestMethod: "POST",
-    url: `${asked.url}/${method.parent.typeName}/${method.name}`,
-    header: new Headers(asked.header),
-    contextValues: asked.contextValues ?? createContextValues(),
-  };
-}
-function limits(asked: Asked): { signal?: AbortSignal; timeoutMs?: number } {
-  return {
-    ...(asked.signal !== undefined && { signal: asked.signal }),
-    ...(asked.timeoutMs !== undefined && { timeoutMs: asked.timeoutMs }),
-  };
-}
-async function unary<I extends DescMessage, O extends DescMessage>(
+export async function interceptUnary<I extends DescMessage, O extends DescMessage>(
   chain: Promise<Interceptor | undefined>,
   method: DescMethodUnary<I, O>,
   asked: Asked,
   input: MessageInitShape<I>,
   next: (request: UnaryRequest<I, O>) => Promise<UnaryResponse<I, O>>,
 ): Promise<UnaryResponse<I, O>> {
-  const interceptor = await chain;
-  return runUnaryCall<I, O>({
-    ...limits(asked),
-    interceptors: interceptor === undefined ? [] : [interceptor],
-    req: { ...common(method, asked), stream: false, method, message: input },
-    next,
-  });
+  const run = ((await chain)?.(next as unknown as Run) ?? next) as typeof next;
+  const scope = new Scope(asked);
+  try {
+    return await run({
+      ...common(method, asked, scope),
+      stream: false,
+      method,
+      message: create(method.input, input),
+    });
+  } catch (error) {
+    throw scope.reasonOr(error);
+  } finally {
+    scope.end();
+  }
 }
 
-async function stream<I extends DescMessage, O extends DescMessage>(
+export async function interceptStream<I extends DescMessage, O extends DescMessage>(
   chain: Promise<Interceptor | undefined>,
   method: DescMethodStreaming<I, O>,
   asked: Asked,
   input: AsyncIterable<MessageInitShape<I>>,
   next: (request: StreamRequest<I, O>) => Promise<StreamResponse<I, O>>,
 ): Promise<StreamResponse<I, O>> {
-  const interceptor = await chain;
-  return runStreamingCall<I, O>({
-    ...limits(asked),
-    interceptors: interceptor === undefined ? [] : [interceptor],
-    req: { ...common(method, asked), stream: true, method, message: input },
-    next,
-  });
+  const run = ((await chain)?.(next as unknown as Run) ?? next) as typeof next;
+  const scope = new Scope(asked);
+  try {
+    const response = await run({
+      ...common(method, asked, scope),
+      stream: true,
+      method,
+      message: complete(method.input, input),
+    });
+    return { ...response, message: read(response.message, scope) };
+  } catch (error) {
+    scope.end();
+    throw scope.reasonOr(error);
+  }
 }
 
-export const intercepted: { readonly unary: typeof unary; readonly stream: typeof stream } = { unary, stream };
+function common(method: DescMethod, asked: Asked, scope: Scope): Omit<UnaryRequest, "stream" | "message" | "method"> {
+  return {
+    service: method.parent,
+    requestMethod: "POST",
+    url: `${asked.url}/${method.parent.typeName}/${method.name}`,
+    header: new Headers(asked.header),
+    contextValues: asked.contextValues ?? createContextValues(),
+    signal: scope.signal,
+  };
+}
+
+async function* complete<I extends DescMessage>(
+  desc: I,
+  input: AsyncIterable<MessageInitShape<I>>,
+): AsyncGenerator<MessageShape<I>> {
+  for await (const message of input) yield create(desc, message);
+}
+
+/** Whoever stops reading ends the call. */
+async function* read<T>(messages: AsyncIterable<T>, scope: Scope): AsyncGenerator<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw scope.reasonOr(error);
+  } finally {
+    scope.end();
+  }
+}
+
+/** The life of one call, as interceptors see it: aborted by the caller, by the deadline, and when it is over. */
+class Scope {
+  readonly #own = new AbortController();
+  readonly #asked: Asked;
+  readonly #timer: Disposable | undefined;
+  readonly #abort = (): void => this.#own.abort(this.#asked.signal?.reason);
+  #late: ConnectError | undefined;
+
+  constructor(asked: Asked) {
+    this.#asked = asked;
+    const { signal, timeoutMs: ms } = asked;
+    signal?.addEventListener("abort", this.#abort);
+    if (signal?.aborted === true) this.#abort();
+    if (ms === undefined || ms <= 0) return;
+    this.#timer = asked.clock.after(ms, () => {
+      this.#late = fail("call_deadline", { ms });
+      this.#own.abort(this.#late);
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.#own.signal;
+  }
+  /** What the call failed with, or that it was too late. */
+  reasonOr(error: unknown): ConnectError {
+    return this.#late ?? ConnectError.from(error);
+  }
+  end(): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#asked.signal?.removeEventListener("abort", this.#abort);
+    this.#own.abort();
+  }
+}

@@ -19,10 +19,10 @@ export interface RaceInit {
 /** What every candidate failed with, or what the server refused all of us with. */
 export class RaceLost extends Error {
   /** By candidate, in the order of their failures. */
-  readonly errors: readonly (readonly [string, ConnectError])[];
-  /** The server was reached and said no: there is no point in asking it by another transport. */
+  readonly errors: readonly (readonly [Candidate, ConnectError])[];
+  /** A server was reached and said no: there is no point in asking it by another transport. The last, if several did. */
   readonly refusal: Refusal | undefined;
-  constructor(errors: readonly (readonly [string, ConnectError])[], refusal: Refusal | undefined) {
+  constructor(errors: readonly (readonly [Candidate, ConnectError])[], refusal: Refusal | undefined) {
     super("No transport got through.");
     this.errors = errors;
     this.refusal = refusal;
@@ -31,9 +31,11 @@ export class RaceLost extends Error {
 
 /** Resolves with the winner; rejects with a RaceLost when all have failed. All other attempts are given up by then. */
 export function race(init: RaceInit): Promise<Candidate> {
+  const { candidates } = init;
   return new Promise((resolve, reject) => {
     const stop = new AbortController();
-    const errors: [string, ConnectError][] = [];
+    const errors: [Candidate, ConnectError][] = [];
+    let refusal: Refusal | undefined;
     let next = 0;
     let running = 0;
     let timer: Timer | undefined;
@@ -42,31 +44,38 @@ export function race(init: RaceInit): Promise<Candidate> {
       if (over) return;
       over = true;
       timer?.[Symbol.dispose]();
-      init.signal.removeEventListener("abort", aborted);
+      init.signal.removeEventListener("abort", lost);
       stop.abort();
       settle();
     };
-    const aborted = (): void => finish(() => reject(new RaceLost(errors, undefined)));
-    init.signal.addEventListener("abort", aborted);
-    if (init.signal.aborted) return aborted();
+    const lost = (): void => finish(() => reject(new RaceLost(errors, refusal)));
+    init.signal.addEventListener("abort", lost);
+    if (init.signal.aborted || candidates.length === 0) return lost();
     const start = (): void => {
       timer?.[Symbol.dispose]();
       timer = undefined;
-      const candidate = init.candidates[next++];
+      const candidate = candidates[next++];
       if (candidate === undefined) return;
       running++;
-      if (next < init.candidates.length) timer = init.clock.after(init.staggerMs, start);
+      const following = candidates[next];
+      if (following !== undefined) timer = init.clock.after(following.patienceMs ?? init.staggerMs, start);
       init.attempt(candidate, stop.signal).then(
         () => finish(() => resolve(candidate)),
         (cause: unknown) => {
           running--;
           if (over) return;
-          if (cause instanceof Refusal) return finish(() => reject(new RaceLost(errors, cause)));
-          const error = ConnectError.from(cause);
-          errors.push([candidate.name, error]);
+          if (cause instanceof Refusal) {
+            refusal = cause;
+            if (cause.ends) return lost();
+            while (candidates[next]?.endpoint === candidate.endpoint) next++; // that server would say the same again
+          }
+          const error = cause instanceof Refusal ? cause.error : ConnectError.from(cause);
+          errors.push([candidate, error]);
           init.failed(candidate, error);
-          if (next < init.candidates.length) start();
-          else if (running === 0) finish(() => reject(new RaceLost(errors, undefined)));
+          const then = candidates[next];
+          if (then === undefined) {
+            if (running === 0) lost();
+          } else if (running === 0 || then.patienceMs === undefined) start();
         },
       );
     };

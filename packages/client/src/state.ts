@@ -15,6 +15,8 @@ export interface ConnectionSnapshot {
   readonly status: ConnectionStatus;
   /** Name of the transport in use; undefined while there is no link. */
   readonly transport: string | undefined;
+  /** Base URL of the server in use; undefined while there is no link. */
+  readonly endpoint: string | undefined;
   /** The last measured round trip, in milliseconds. */
   readonly roundTripMs: number | undefined;
   /** Why the last link ended or could not be opened. */
@@ -28,6 +30,7 @@ export class ConnectionState {
   #current: ConnectionSnapshot = {
     status: "connecting",
     transport: undefined,
+    endpoint: undefined,
     roundTripMs: undefined,
     reason: undefined,
     nextAttemptAt: undefined,

@@ -2,7 +2,8 @@
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { ERROR_DOMAIN, type Reason, catalogue, errorInfo, fail, reasonOf, retryAfterMs } from "./errors.ts";
+import { catalogue } from "./errors-server.ts";
+import { ERROR_DOMAIN, type Reason, errorInfo, fail, reasonOf, retryAfterMs } from "./errors.ts";
 
 const reasons = Object.keys(catalogue) as Reason[];
 /** The error as the other side of the wire sees it. */

@@ -1,7 +1,8 @@
 // The catalogue of errors: one entry per reason, with code, message and mend. `docs/errors.md` is held against it by a test.
-// It is long because all reasons stand in one table, where one can see them side by side.
+// Reasons that only servers give stand in errors-server.ts: pages do not download what they never say.
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { catalogue } from "./errors-server.ts";
 
 /** `ErrorInfo.domain` of all errors that Raceway itself makes. */
 export const ERROR_DOMAIN = "raceway";
@@ -12,11 +13,11 @@ interface Entry<V extends object> {
   readonly message: (values: V) => string;
 }
 
-type Size = { bytes: number; limit: number };
-type Count = { count: number; limit: number };
+export type Size = { bytes: number; limit: number };
+export type Count = { count: number; limit: number };
 
 /** Reasons are permanent; a retired one stays, marked. */
-export const catalogue = {
+export const common = {
   // What a peer sent
   frame_malformed: {
     code: Code.InvalidArgument as Code,
@@ -63,11 +64,6 @@ export const catalogue = {
     message: (v: { ms: number }): string =>
       `Request body did not arrive within ${v.ms} ms. Send it faster, or raise limits.bodyMs.`,
   },
-  body_incomplete: {
-    code: Code.Canceled as Code,
-    message: (v: { bytes: number }): string =>
-      `Request ended after ${v.bytes} bytes, before its body was complete. Send what content-length declares, and keep the connection until the answer.`,
-  },
   request_malformed: {
     code: Code.InvalidArgument as Code,
     message: (v: { transport: string; detail: string }): string =>
@@ -93,20 +89,10 @@ export const catalogue = {
     code: Code.DeadlineExceeded as Code,
     message: (v: { ms: number }): string => `No Hello within ${v.ms} ms. The link is closed; send Hello first.`,
   },
-  hello_too_large: {
-    code: Code.ResourceExhausted as Code,
-    message: (v: Size): string =>
-      `First batch of ${v.bytes} bytes exceeds the handshake's limit of ${v.limit}. Send less metadata in Hello.`,
-  },
   version_unsupported: {
     code: Code.FailedPrecondition as Code,
     message: (v: { version: number }): string =>
       `Wire version ${v.version} is not supported; this side speaks 1. Upgrade the older side.`,
-  },
-  codec_unsupported: {
-    code: Code.FailedPrecondition as Code,
-    message: (v: { codecs: string }): string =>
-      `None of the codecs "${v.codecs}" is known here. Configure a common codec on both ends.`,
   },
   resume_refused: {
     code: Code.Unauthenticated as Code,
@@ -125,21 +111,6 @@ export const catalogue = {
   session_taken: {
     code: Code.Aborted as Code,
     message: (): string => "The session goes on over a newer link; this one is closed.",
-  },
-  too_many_sessions: {
-    code: Code.ResourceExhausted as Code,
-    message: (v: Count & { retryAfterMs?: number }): string =>
-      `${v.count} sessions are open, the limit is ${v.limit}. Close some, or raise limits.sessionsPerPrincipal or limits.sessionsPerAddress.`,
-  },
-  too_many_calls: {
-    code: Code.ResourceExhausted as Code,
-    message: (v: Count & { retryAfterMs?: number }): string =>
-      `${v.count} calls are in flight in this session, the limit is ${v.limit}. Wait for some to end, or raise limits.calls.`,
-  },
-  too_many_subscriptions: {
-    code: Code.ResourceExhausted as Code,
-    message: (v: Count & { retryAfterMs?: number }): string =>
-      `${v.count} subscriptions are open in this session, the limit is ${v.limit}. End some, or raise limits.subscriptions.`,
   },
   too_many_frames: {
     code: Code.ResourceExhausted as Code,
@@ -182,27 +153,7 @@ export const catalogue = {
     message: (v: { url: string; detail: string }): string =>
       `No transport reached ${v.url}: ${v.detail}. Check that the server runs there and offers one of them.`,
   },
-  origin_refused: {
-    code: Code.PermissionDenied as Code,
-    message: (v: { origin: string }): string =>
-      `Pages of origin ${v.origin} may not talk to this server. Add it to allowedOrigins.`,
-  },
   // Calls
-  channel_unknown: {
-    code: Code.Unimplemented as Code,
-    message: (v: { path: string }): string =>
-      `There is no channel ${v.path} here. Serve it, or check that both ends were generated from the same schema.`,
-  },
-  kind_unsupported: {
-    code: Code.Unimplemented as Code,
-    message: (v: { path: string; kind: string }): string =>
-      `Channel ${v.path} is a ${v.kind}, which this server cannot serve.`,
-  },
-  handler_missing: {
-    code: Code.InvalidArgument as Code,
-    message: (v: { path: string }): string =>
-      `Channel ${v.path} has no handler. Add the method to the object given to app.serve.`,
-  },
   handler_failed: {
     code: Code.Internal as Code,
     message: (): string => "The handler failed. The server's log has the cause.",
@@ -233,75 +184,20 @@ export const catalogue = {
     message: (): string =>
       "The connection was closed by its owner. The call is kept in the outbox's store; the next connection sends it.",
   },
-  connection_closed: {
-    code: Code.Canceled as Code,
-    message: (): string => "The connection was closed by its owner. Connect again to make calls.",
-  },
-  idempotency_key_invalid: {
-    code: Code.InvalidArgument as Code,
-    message: (v: { length: number; limit: number }): string =>
-      `The idempotency key has ${v.length} characters, the limit is ${v.limit}. Use a random key of 16 bytes.`,
-  },
-  idempotency_key_reused: {
-    code: Code.InvalidArgument as Code,
-    message: (v: { path: string }): string =>
-      `The idempotency key was used for another request of ${v.path}. Make a new key for each new request.`,
-  },
   outcome_unknown: {
     code: Code.Aborted as Code,
     message: (v: { path: string }): string =>
       `A call of ${v.path} with this key was begun, and whether it took effect is unknown: its server is gone, or limits.dedupMs is over. Look before trying again with a new key.`,
   },
-  store_full: {
-    code: Code.ResourceExhausted as Code,
-    message: (v: { bytes: number; limit: number }): string =>
-      `The store holds ${v.bytes} bytes, the limit is ${v.limit}. Nothing was written; raise limits.storeBytes, or maxBytes of a durable store, or shorten limits.dedupMs.`,
-  },
-  disk_full: {
-    code: Code.ResourceExhausted as Code,
-    message: (v: { file: string }): string =>
-      `There is no space left for ${v.file}. Nothing was written; make room, the store goes on by itself.`,
-  },
-  store_failed: {
-    code: Code.Unavailable as Code,
-    message: (v: { detail: string; retryAfterMs?: number }): string =>
-      `The store did not answer: ${v.detail}. Nothing was written; try again.`,
-  },
-  store_corrupt: {
-    code: Code.DataLoss as Code,
-    message: (v: { file: string }): string =>
-      `${v.file} is damaged, or is no SQLite database. Put it aside and start with a new file, or with a backup.`,
-  },
-  store_unopenable: {
-    code: Code.FailedPrecondition as Code,
-    message: (v: { file: string; detail: string }): string =>
-      `${v.file} cannot be opened: ${v.detail}. Give a file in a folder that exists and may be written to, on a local disk.`,
-  },
-  store_newer: {
-    code: Code.FailedPrecondition as Code,
-    message: (v: { file: string; version: number; known: number }): string =>
-      `${v.file} was written by a newer release: its tables have version ${v.version}, this one knows ${v.known}. Upgrade, or give another file.`,
+  connection_closed: {
+    code: Code.Canceled as Code,
+    message: (): string => "The connection was closed by its owner. Connect again to make calls.",
   },
   // Topics
   history_gone: {
     code: Code.DataLoss as Code,
     message: (v: { address: string; epoch: string; first: number; after: number }): string =>
       `The history of ${v.address} after ${v.after} is gone; the oldest that is kept is ${v.first}. Pass onReset to go on from there, or keep a longer history.`,
-  },
-  too_many_topics: {
-    code: Code.ResourceExhausted as Code,
-    message: (v: Count): string =>
-      `${v.count} topics have subscribers, the limit is ${v.limit}. Raise limits.topics, or add nodes.`,
-  },
-  address_invalid: {
-    code: Code.InvalidArgument as Code,
-    message: (v: { address: string; detail: string }): string =>
-      `Topic address from template ${v.address} is invalid: ${v.detail}.`,
-  },
-  backplane_failed: {
-    code: Code.Unavailable as Code,
-    message: (v: { detail: string }): string =>
-      `The backplane did not take it: ${v.detail}. Nothing was published; try again.`,
   },
   // Configuration, thrown on the user's own line
   option_invalid: {
@@ -334,19 +230,17 @@ export const catalogue = {
     message: (v: { members: string }): string =>
       `Plugins wait for each other: ${v.members}. Remove a before, after, provides or requires.`,
   },
-  app_started: {
-    code: Code.FailedPrecondition as Code,
-    message: (v: { service: string }): string =>
-      `${v.service} cannot be served: the server has started. Call app.serve before listen, attach or fetch.`,
-  },
-  service_twice: {
-    code: Code.InvalidArgument as Code,
-    message: (v: { service: string }): string =>
-      `Service ${v.service} is served twice. Merge the handlers into one object.`,
-  },
 } as const;
 
 export type Reason = keyof typeof catalogue;
+
+/** What `fail` knows; errors-server.ts adds to it. */
+let known: Readonly<Record<string, unknown>> = common;
+/** Adds reasons that not every program needs. */
+export function learn(more: Readonly<Record<string, unknown>>): void {
+  known = { ...known, ...more };
+}
+
 export type ValuesOf<R extends Reason> = (typeof catalogue)[R] extends Entry<infer V> ? V : never;
 
 /** Makes the error of a reason. `throw fail("batch_too_large", { bytes, limit })`. A value `retryAfterMs` also becomes a `google.rpc.RetryInfo`. */
@@ -355,7 +249,7 @@ export function fail<R extends Reason>(
   ...values: keyof ValuesOf<R> extends never ? [] : [ValuesOf<R>]
 ): ConnectError {
   const given = (values[0] ?? {}) as ValuesOf<R>;
-  const { code, message } = catalogue[reason] as unknown as Entry<ValuesOf<R>>;
+  const { code, message } = known[reason] as Entry<ValuesOf<R>>;
   const error = new ConnectError(message(given), code);
   const metadata: Record<string, string> = {};
   for (const [key, value] of Object.entries(given)) if (value !== undefined) metadata[key] = String(value);
@@ -381,7 +275,8 @@ export function errorInfo(error: unknown): ErrorInfo | undefined {
 /** The stable reason of an error made by Raceway, on either side of the wire. */
 export function reasonOf(error: unknown): Reason | undefined {
   const info = errorInfo(error);
-  return info?.domain === ERROR_DOMAIN && Object.hasOwn(catalogue, info.reason) ? (info.reason as Reason) : undefined;
+  // A newer server may give reasons that are not known here: what looks like one is one.
+  return info?.domain === ERROR_DOMAIN && /^[a-z_]+$/.test(info.reason) ? (info.reason as Reason) : undefined;
 }
 
 /** Milliseconds after which it makes sense to try again (`google.rpc.RetryInfo`). */

@@ -8,7 +8,17 @@ export * from "./codec-json.ts";
 export * from "./codec-proto.ts";
 export * from "./context.ts";
 export * from "./cross-origin.ts";
-export * from "./errors.ts";
+export {
+  ERROR_DOMAIN,
+  type ErrorInfo,
+  type Reason,
+  type ValuesOf,
+  errorInfo,
+  fail,
+  reasonOf,
+  retryAfterMs,
+} from "./errors.ts";
+export { catalogue } from "./errors-server.ts";
 export * from "./http-batches.ts";
 export * from "./http-links.ts";
 export * from "./limits.ts";

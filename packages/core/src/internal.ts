@@ -1,6 +1,8 @@
 // Names for client, server and testkit; a plugin that needs one shows that a contract lacks something.
 export * from "./frame.ts";
 export * from "./batch.ts";
+export { learn } from "./errors.ts";
+export { serverReasons } from "./errors-server.ts";
 export { FrameWriter, encodeFrame, encodePublication } from "./frame-binary.ts";
 export { frameToJson, partsToJson, readJsonFrames } from "./frame-json.ts";
 export { readFrames } from "./frame-reader.ts";

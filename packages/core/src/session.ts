@@ -105,6 +105,8 @@ export class Session {
   current: SessionLink | undefined;
   /** Undefined while the session lives. */
   over: ConnectError | undefined;
+  /** Publications received; with `received`, what tells a link that carries something from one that is only open. */
+  published = 0;
 
   readonly #owner: SessionOwner;
   readonly #queue: FlushQueue;
@@ -524,6 +526,7 @@ export class Session {
       }
       case "publication": {
         const calls = this.#handles?.get(frame.handle);
+        this.published++;
         if (calls !== undefined) for (const call of calls) call.receiver.publication?.(frame);
         return;
       }

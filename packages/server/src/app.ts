@@ -34,7 +34,9 @@ import {
   composeGates,
   composeInterceptors,
   decodeFast,
+  learn,
   orderPlugins,
+  serverReasons,
   statusOf,
 } from "@raceway/core/internal";
 import { nodeClock } from "@raceway/core/node";
@@ -113,6 +115,9 @@ export interface Raceway extends AsyncDisposable {
   /** Has clients go elsewhere, lets calls in flight end for at most `graceMs` (default 5,000), then ends what is left. */
   close(graceMs?: number): Promise<void>;
 }
+
+// Said here, so that a bundler keeps them.
+learn(serverReasons);
 
 const SERVED_KINDS = new Set(["call", "feed", "topic", "duplex", "signal"]);
 

@@ -1,0 +1,127 @@
+// Reasons that only servers give, and the whole catalogue. In Node all are loaded; a page's bundle has this part only if it has a server.
+import { Code } from "@connectrpc/connect";
+import { type Count, type Size, common, learn } from "./errors.ts";
+
+/** Reasons are permanent; a retired one stays, marked. */
+export const serverReasons = {
+  body_incomplete: {
+    code: Code.Canceled as Code,
+    message: (v: { bytes: number }): string =>
+      `Request ended after ${v.bytes} bytes, before its body was complete. Send what content-length declares, and keep the connection until the answer.`,
+  },
+  hello_too_large: {
+    code: Code.ResourceExhausted as Code,
+    message: (v: Size): string =>
+      `First batch of ${v.bytes} bytes exceeds the handshake's limit of ${v.limit}. Send less metadata in Hello.`,
+  },
+  codec_unsupported: {
+    code: Code.FailedPrecondition as Code,
+    message: (v: { codecs: string }): string =>
+      `None of the codecs "${v.codecs}" is known here. Configure a common codec on both ends.`,
+  },
+  too_many_sessions: {
+    code: Code.ResourceExhausted as Code,
+    message: (v: Count & { retryAfterMs?: number }): string =>
+      `${v.count} sessions are open, the limit is ${v.limit}. Close some, or raise limits.sessionsPerPrincipal or limits.sessionsPerAddress.`,
+  },
+  too_many_calls: {
+    code: Code.ResourceExhausted as Code,
+    message: (v: Count & { retryAfterMs?: number }): string =>
+      `${v.count} calls are in flight in this session, the limit is ${v.limit}. Wait for some to end, or raise limits.calls.`,
+  },
+  too_many_subscriptions: {
+    code: Code.ResourceExhausted as Code,
+    message: (v: Count & { retryAfterMs?: number }): string =>
+      `${v.count} subscriptions are open in this session, the limit is ${v.limit}. End some, or raise limits.subscriptions.`,
+  },
+  origin_refused: {
+    code: Code.PermissionDenied as Code,
+    message: (v: { origin: string }): string =>
+      `Pages of origin ${v.origin} may not talk to this server. Add it to allowedOrigins.`,
+  },
+  channel_unknown: {
+    code: Code.Unimplemented as Code,
+    message: (v: { path: string }): string =>
+      `There is no channel ${v.path} here. Serve it, or check that both ends were generated from the same schema.`,
+  },
+  kind_unsupported: {
+    code: Code.Unimplemented as Code,
+    message: (v: { path: string; kind: string }): string =>
+      `Channel ${v.path} is a ${v.kind}, which this server cannot serve.`,
+  },
+  handler_missing: {
+    code: Code.InvalidArgument as Code,
+    message: (v: { path: string }): string =>
+      `Channel ${v.path} has no handler. Add the method to the object given to app.serve.`,
+  },
+  idempotency_key_invalid: {
+    code: Code.InvalidArgument as Code,
+    message: (v: { length: number; limit: number }): string =>
+      `The idempotency key has ${v.length} characters, the limit is ${v.limit}. Use a random key of 16 bytes.`,
+  },
+  idempotency_key_reused: {
+    code: Code.InvalidArgument as Code,
+    message: (v: { path: string }): string =>
+      `The idempotency key was used for another request of ${v.path}. Make a new key for each new request.`,
+  },
+  store_full: {
+    code: Code.ResourceExhausted as Code,
+    message: (v: { bytes: number; limit: number }): string =>
+      `The store holds ${v.bytes} bytes, the limit is ${v.limit}. Nothing was written; raise limits.storeBytes, or maxBytes of a durable store, or shorten limits.dedupMs.`,
+  },
+  disk_full: {
+    code: Code.ResourceExhausted as Code,
+    message: (v: { file: string }): string =>
+      `There is no space left for ${v.file}. Nothing was written; make room, the store goes on by itself.`,
+  },
+  store_failed: {
+    code: Code.Unavailable as Code,
+    message: (v: { detail: string; retryAfterMs?: number }): string =>
+      `The store did not answer: ${v.detail}. Nothing was written; try again.`,
+  },
+  store_corrupt: {
+    code: Code.DataLoss as Code,
+    message: (v: { file: string }): string =>
+      `${v.file} is damaged, or is no SQLite database. Put it aside and start with a new file, or with a backup.`,
+  },
+  store_unopenable: {
+    code: Code.FailedPrecondition as Code,
+    message: (v: { file: string; detail: string }): string =>
+      `${v.file} cannot be opened: ${v.detail}. Give a file in a folder that exists and may be written to, on a local disk.`,
+  },
+  store_newer: {
+    code: Code.FailedPrecondition as Code,
+    message: (v: { file: string; version: number; known: number }): string =>
+      `${v.file} was written by a newer release: its tables have version ${v.version}, this one knows ${v.known}. Upgrade, or give another file.`,
+  },
+  too_many_topics: {
+    code: Code.ResourceExhausted as Code,
+    message: (v: Count): string =>
+      `${v.count} topics have subscribers, the limit is ${v.limit}. Raise limits.topics, or add nodes.`,
+  },
+  address_invalid: {
+    code: Code.InvalidArgument as Code,
+    message: (v: { address: string; detail: string }): string =>
+      `Topic address from template ${v.address} is invalid: ${v.detail}.`,
+  },
+  backplane_failed: {
+    code: Code.Unavailable as Code,
+    message: (v: { detail: string }): string =>
+      `The backplane did not take it: ${v.detail}. Nothing was published; try again.`,
+  },
+  app_started: {
+    code: Code.FailedPrecondition as Code,
+    message: (v: { service: string }): string =>
+      `${v.service} cannot be served: the server has started. Call app.serve before listen, attach or fetch.`,
+  },
+  service_twice: {
+    code: Code.InvalidArgument as Code,
+    message: (v: { service: string }): string =>
+      `Service ${v.service} is served twice. Merge the handlers into one object.`,
+  },
+} as const;
+
+/** All reasons. */
+export const catalogue: typeof common & typeof serverReasons = { ...common, ...serverReasons };
+
+learn(serverReasons);
