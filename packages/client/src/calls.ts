@@ -54,7 +54,7 @@ export function callFeed<I extends DescMessage, O extends DescMessage>(
   request: MessageInitShape<I>,
   options: CallOptions = {},
 ): AsyncIterable<MessageShape<O>> {
-  return received(() => open(transport, method, contract, single(request), options), options);
+  return received((signal) => open(transport, method, contract, single(request), { ...options, signal }), options);
 }
 
 /** Many requests, one reply. */
@@ -67,7 +67,10 @@ export async function callUpload<I extends DescMessage, O extends DescMessage>(
 ): Promise<MessageShape<O>> {
   let reply: MessageShape<O> | undefined;
   let count = 0;
-  for await (const message of received(() => open(transport, method, contract, messages, options), options)) {
+  for await (const message of received(
+    (signal) => open(transport, method, contract, messages, { ...options, signal }),
+    options,
+  )) {
     reply = message;
     count++;
   }
@@ -85,7 +88,7 @@ export function callDuplex<I extends DescMessage, O extends DescMessage>(
   messages: AsyncIterable<MessageInitShape<I>>,
   options: CallOptions = {},
 ): AsyncIterable<MessageShape<O>> {
-  return received(() => open(transport, method, contract, messages, options), options);
+  return received((signal) => open(transport, method, contract, messages, { ...options, signal }), options);
 }
 
 /** By the functions above, and topics and signals. */
@@ -107,9 +110,12 @@ export function open<I extends DescMessage, O extends DescMessage>(
   );
 }
 
-/** The messages of a response that is asked for when they are read. Without `onTrailer` there is no stage between reader and queue. */
+/**
+ * The messages of a response that is asked for when they are read. Without `onTrailer` there is no stage between reader and queue.
+ * `signal` is aborted when the reader leaves, also before there is a response; when the caller's own is aborted, too.
+ */
 export function received<I extends DescMessage, O extends DescMessage>(
-  start: () => Promise<StreamResponse<I, O>>,
+  start: (signal: AbortSignal) => Promise<StreamResponse<I, O>>,
   options: CallOptions,
 ): AsyncIterable<MessageShape<O>> {
   return {
@@ -117,8 +123,10 @@ export function received<I extends DescMessage, O extends DescMessage>(
       let source: AsyncIterator<MessageShape<O>> | undefined;
       let starting: Promise<AsyncIterator<MessageShape<O>>> | undefined;
       let response: StreamResponse<I, O> | undefined;
+      const leaving = new AbortController();
       const begin = async (): Promise<AsyncIterator<MessageShape<O>>> => {
-        response = await start();
+        const { signal } = leaving;
+        response = await start(options.signal === undefined ? signal : AbortSignal.any([options.signal, signal]));
         options.onHeader?.(response.header);
         source = response.message[Symbol.asyncIterator]();
         return source;
@@ -129,11 +137,15 @@ export function received<I extends DescMessage, O extends DescMessage>(
       };
       const next = (iterator: AsyncIterator<MessageShape<O>>): Promise<IteratorResult<MessageShape<O>>> =>
         options.onTrailer === undefined ? iterator.next() : iterator.next().then(told);
+      const refused = (error: unknown): IteratorResult<MessageShape<O>> => {
+        if (!leaving.signal.aborted) throw error;
+        return { done: true, value: undefined }; // who left wants no answer
+      };
       return {
-        next: () => (source !== undefined ? next(source) : (starting ??= begin()).then(next)),
+        next: () => (source !== undefined ? next(source) : (starting ??= begin()).then(next, refused)),
         return: async () => {
-          const iterator = source ?? (await starting);
-          await iterator?.return?.();
+          if (source !== undefined) await source.return?.();
+          leaving.abort();
           return { done: true, value: undefined };
         },
       };

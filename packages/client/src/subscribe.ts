@@ -33,7 +33,7 @@ export function subscribeTopic<I extends DescMessage, O extends DescMessage>(
   };
   const contextValues = (options.contextValues ?? createContextValues()).set(topicReading, reading);
   const messages = received(
-    () => open(transport, method, contract, single(request), { ...options, contextValues }),
+    (signal) => open(transport, method, contract, single(request), { ...options, signal, contextValues }),
     options,
   );
   return {

@@ -41,6 +41,11 @@ class History {
 /** What outlives a server that is stopped and started again within one process. Give the same to two `memory()` backplanes. */
 export class MemoryStorage {
   readonly histories: Map<string, History> = new Map();
+  /**
+   * Of all keys that begin now. Forgetting one where nothing was ever said changes nothing: who was at its beginning still is, when it begins again.
+   * Once one is forgotten that held something, those that begin later get another.
+   */
+  epoch: string | undefined;
 }
 
 /** A key that nobody follows and that holds nothing any more is forgotten after so long; its next use begins a new epoch. */
@@ -50,13 +55,13 @@ const SWEEP_MS = 60_000;
 export class MemoryLog implements Log, Disposable {
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #histories: Map<string, History>;
+  readonly #storage: MemoryStorage;
   #sweep: Disposable;
 
   constructor(clock: Clock, random: Random, storage: MemoryStorage) {
     this.#clock = clock;
     this.#random = random;
-    this.#histories = storage.histories;
+    this.#storage = storage;
     this.#sweep = clock.after(SWEEP_MS, this.#sweepNow);
   }
 
@@ -115,7 +120,7 @@ export class MemoryLog implements Log, Disposable {
     return {
       [Symbol.dispose]: () => {
         history.followers.delete(sink);
-        if (history.followers.size === 0 && history.head === 0) this.#histories.delete(key); // nothing was ever said there
+        if (history.followers.size === 0 && history.head === 0) this.#storage.histories.delete(key); // nothing was ever said there
       },
     };
   }
@@ -125,21 +130,25 @@ export class MemoryLog implements Log, Disposable {
   }
 
   #history(key: string): History {
-    let history = this.#histories.get(key);
+    const storage = this.#storage;
+    let history = storage.histories.get(key);
     if (history === undefined) {
-      const epoch = Array.from(this.#random.bytes(6), (byte) => byte.toString(16).padStart(2, "0")).join("");
-      history = new History(epoch, this.#clock.wallNow());
-      this.#histories.set(key, history);
+      storage.epoch ??= Array.from(this.#random.bytes(6), (byte) => byte.toString(16).padStart(2, "0")).join("");
+      history = new History(storage.epoch, this.#clock.wallNow());
+      storage.histories.set(key, history);
     }
     return history;
   }
 
   readonly #sweepNow = (): void => {
     const now = this.#clock.wallNow();
-    for (const [key, history] of this.#histories) {
+    const { histories } = this.#storage;
+    for (const [key, history] of histories) {
       history.trim(now);
       const idle = history.followers.size === 0 && history.bytes === 0;
-      if (idle && (history.head === 0 || now - history.usedAt > FORGET_MS)) this.#histories.delete(key);
+      if (!idle || (history.head > 0 && now - history.usedAt <= FORGET_MS)) continue;
+      histories.delete(key);
+      if (history.head > 0) this.#storage.epoch = undefined;
     }
     this.#sweep = this.#clock.after(SWEEP_MS, this.#sweepNow);
   };
