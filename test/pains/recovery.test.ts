@@ -1,5 +1,5 @@
-import type { Gap } from "@raceway/client";
 // Row 1 of what went wrong elsewhere: recovery that fails, repeats or leaves out, and says nothing. Whenever the link is killed, the reader has the log.
+import type { Gap } from "@raceway/client";
 import { reasonOf } from "@raceway/core";
 import { describe, expect, it } from "vitest";
 import { type World, worlds } from "./world.ts";
