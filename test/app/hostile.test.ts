@@ -268,6 +268,28 @@ it("resume: a wrong secret, an unknown session, an impossible count; the owner i
   expect(owner.frames.at(-1)).toMatchObject({ kind: "data", call: 1 });
 });
 
+it("a Hello that comes late, from before what was acknowledged since, ends nothing", async () => {
+  const first = await greeted();
+  const { session, secret } = welcomeOf(first);
+  first.say(open(1, "/lab.v1.LabService/Chat", { end: false, payload: undefined }));
+  first.say({ kind: "data", call: 1, payload: Uint8Array.of(0x0a, 1, 0x61), header: undefined });
+  await it1.clock.settle();
+  const received = first.frames.filter(({ kind }) => kind === "data" || kind === "credit").length;
+  first.say({ kind: "ack", received });
+  await it1.clock.settle();
+  it1.memory.cut();
+  await it1.clock.settle();
+  const late = await rawPeer(it1.memory, it1.clock);
+  late.say(hello({ session, secret, received: 0, attempt: 2 }));
+  await it1.clock.settle();
+  expect(goaway(late).reason).toBe("resume_impossible");
+  const next = await rawPeer(it1.memory, it1.clock);
+  next.say(hello({ session, secret, received, attempt: 3 }));
+  await it1.clock.settle();
+  expect(welcomeOf(next)).toMatchObject({ resumed: true, received: 2 });
+  await it1.clock.advance(1_000); // the bystander is back, too
+});
+
 it("two links that claim one session: the newest has it, and the other is told after a while", async () => {
   const first = await greeted();
   const { session, secret } = welcomeOf(first);

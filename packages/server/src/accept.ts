@@ -152,8 +152,10 @@ class Accepting implements Handshake {
       if (context.get(principal).id !== session.principal) throw fail("resume_refused");
       if (!session.core.resumableFrom(hello.received)) {
         // Claims that cannot be are no reason to end the session of whoever owns it; a gap that is too old is, unless it lives on another link.
+        // Nor is a Hello that was late on its way: the client has acknowledged more since, so it is elsewhere by now.
         const { core } = session;
-        if (core.over === undefined && core.current === undefined && hello.received < core.replay.kept)
+        const { acked, kept } = core.replay;
+        if (core.over === undefined && core.current === undefined && hello.received < kept && hello.received >= acked)
           core.end(fail("resume_impossible"), false);
         throw fail("resume_impossible");
       }
