@@ -1,6 +1,7 @@
 // A child process that answers questions, and can be put to sleep, woken and killed.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
 
 interface Question {
@@ -67,6 +68,23 @@ export class Child implements AsyncDisposable {
   }
 }
 
+/** How busy a process was, and the longest that its events had to wait. */
+export interface Load {
+  readonly cpuSeconds: number;
+  readonly longestTurnMs: number;
+}
+
+const turns = monitorEventLoopDelay({ resolution: 10 });
+
+/** Of this process since it started to be watched. */
+export function load(): Load {
+  const { user, system } = process.cpuUsage();
+  return { cpuSeconds: (user + system) / 1e6, longestTurnMs: Math.round(turns.max / 1e6) };
+}
+export function watchLoad(): void {
+  turns.enable();
+}
+
 /** The child's side: answers the parent's questions. */
 export function answerParent(methods: Readonly<Record<string, (...args: never[]) => unknown>>): void {
   const answer = async ({ id, method, args }: Question): Promise<Answer> => {
@@ -76,6 +94,7 @@ export function answerParent(methods: Readonly<Record<string, (...args: never[])
       return { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
     }
   };
+  watchLoad();
   process.on("message", (question: Question) => void answer(question).then((said) => process.send?.(said)));
   process.on("disconnect", () => process.exit());
 }

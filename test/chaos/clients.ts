@@ -1,6 +1,6 @@
 // The clients' process: all sessions of a run.
 import type { ClientTransport } from "@raceway/core";
-import { answerParent } from "./child.ts";
+import { answerParent, load } from "./child.ts";
 import { ChaosSession, type Kind, type KindResult, kinds, type Rates } from "./session.ts";
 import { transportOf, through, type Way, ways } from "./transports.ts";
 
@@ -16,6 +16,7 @@ export interface SessionResult {
   readonly way: Way;
   readonly resumes: number;
   readonly switches: number;
+  readonly story: ChaosSession["story"];
   readonly kinds: Readonly<Record<Kind, KindResult>>;
 }
 
@@ -27,7 +28,7 @@ answerParent({
       const transports = plan.alone ? [plan.way] : [plan.way, ...ways.filter((way) => way !== plan.way)];
       const session = new ChaosSession(plan.name, plan.urls[plan.way], {
         transports: transports.map((way): ClientTransport => through(transportOf(way), plan.urls[way])),
-        limits: { helloMs: 1_500, outboxMessages: 100_000, outboxBytes: 16_777_216 },
+        limits: { helloMs: 2_500, outboxMessages: 100_000, outboxBytes: 16_777_216 },
         backoff: { firstMs: 50, capMs: 500 },
         probeMs: 5_000,
       });
@@ -39,7 +40,13 @@ answerParent({
     return Promise.all(
       sessions.map(async ({ session, plan }) => {
         const results = await session.run(seconds, rates, plan.topic);
-        return { way: plan.way, resumes: session.resumes, switches: session.switches, kinds: results };
+        return {
+          way: plan.way,
+          resumes: session.resumes,
+          switches: session.switches,
+          story: session.story,
+          kinds: results,
+        };
       }),
     );
   },
@@ -68,5 +75,5 @@ answerParent({
             `${session.name} (${plan.way}): ${running.join(", ")}; ${status} ${transport ?? ""} ${reason?.message ?? ""}`,
           ];
     }),
-  memory: (): number => process.memoryUsage().rss,
+  load,
 });

@@ -1,6 +1,6 @@
 // The server's process.
 import type { ListenOptions } from "@raceway/server";
-import { answerParent } from "./child.ts";
+import { answerParent, load } from "./child.ts";
 import { chaosServer } from "./service.ts";
 
 const server = chaosServer();
@@ -14,5 +14,5 @@ answerParent({
     await Promise.all(topics.map((topic) => server.publish(topic, count, perSecond)));
   },
   sessions: (): number => server.app.sessions,
-  memory: (): number => process.memoryUsage().rss,
+  load,
 });

@@ -15,14 +15,17 @@ export interface ChaosServer {
   publish(topic: string, count: number, perSecond: number): Promise<void>;
 }
 
-/** Faults are found within three seconds, unless `limits` say otherwise. */
-export function chaosServer(options: Partial<RacewayOptions> = {}): ChaosServer {
+/** Faults are found within three seconds, unless `limits` say otherwise. `before` may hold calls up. */
+export function chaosServer(
+  options: Partial<RacewayOptions> = {},
+  before: (sequence: number) => Promise<void> = () => Promise.resolve(),
+): ChaosServer {
   const app = raceway({
     transports: [websocket(), sse({ keepAliveMs: 1_000 }), poll({ graceMs: 5_000 }), grpc()],
     ...options,
     limits: { heartbeatMs: 1_000, silenceMs: 1_500, sessionsPerAddress: 10_000, ...options.limits },
   });
-  const publishers = app.serve(chaosService, handlers());
+  const publishers = app.serve(chaosService, handlers(before));
   return {
     app,
     publishers,
@@ -35,7 +38,7 @@ export function chaosServer(options: Partial<RacewayOptions> = {}): ChaosServer 
   };
 }
 
-function handlers(): ChaosHandlers {
+function handlers(before: (sequence: number) => Promise<void>): ChaosHandlers {
   const effects = new Map<string, Map<number, number>>();
   return {
     async *feed({ count, perSecond, padding }) {
@@ -50,7 +53,8 @@ function handlers(): ChaosHandlers {
     async *talk(messages) {
       for await (const { sequence, padding } of messages) yield { sequence, padding };
     },
-    once({ client, sequence }) {
+    async once({ client, sequence }) {
+      await before(sequence);
       const calls = effects.get(client) ?? new Map<number, number>();
       effects.set(client, calls.set(sequence, (calls.get(sequence) ?? 0) + 1));
       return { sequence };

@@ -30,13 +30,18 @@ export class ChaosSession {
   resumes = 0;
   switches = 0;
   readonly progress: Partial<Record<Kind, string>> = {};
+  /** What became of its links, with the time, in milliseconds since 1970. */
+  readonly story: { readonly at: number; readonly what: string }[] = [];
 
   constructor(name: string, url: string, options: ConnectOptions) {
     this.name = name;
     this.connection = connect(url, options);
     this.#client = chaosClient(this.connection);
     let before = "connecting";
-    this.connection.state.subscribe(({ status }) => {
+    this.connection.state.subscribe(({ status, transport, reason }) => {
+      const what = `${status} ${transport ?? ""} ${status === "open" ? "" : (reason?.rawMessage ?? "")}`.trim();
+      const at = performance.timeOrigin + performance.now();
+      if (this.story.at(-1)?.what !== what) this.story.push({ at, what });
       if (status === "open" && before === "resuming") this.resumes++;
       if (status === "open" && before === "switching") this.switches++;
       before = status === "offline" ? "resuming" : status;
@@ -53,7 +58,6 @@ export class ChaosSession {
 
   async #counted(kind: Kind, count: number, perSecond: number, topic: string): Promise<KindResult> {
     const tally = new Tally(kind === "events" ? 1 : 0);
-    const origin = performance.timeOrigin;
     this.progress[kind] = "runs";
     try {
       let counts: Counts | undefined;
@@ -65,7 +69,7 @@ export class ChaosSession {
       this.progress[kind] = "done";
       counts ??= tally.counts;
       const lost = counts.lost + Math.max(0, count - counts.taken - counts.lost);
-      return { ...counts, lost, failed: undefined, longestEndedAt: origin + tally.longestEndedAt };
+      return { ...counts, lost, failed: undefined, longestEndedAt: endedAt(tally) };
     } catch (error) {
       this.progress[kind] = "failed";
       const { counts } = tally;
@@ -73,7 +77,7 @@ export class ChaosSession {
         ...counts,
         lost: count - counts.taken,
         failed: error instanceof Error ? error.message : String(error),
-        longestEndedAt: origin + tally.longestEndedAt,
+        longestEndedAt: endedAt(tally),
       };
     }
   }
@@ -116,6 +120,10 @@ export class ChaosSession {
     return { ...tally.counts, taken: audit.calls, duplicated: audit.repeatedEffects };
   }
 }
+
+/** 0: not known here, as of uploads, which the server counts. */
+const endedAt = ({ longestEndedAt }: Tally): number =>
+  longestEndedAt === 0 ? 0 : performance.timeOrigin + longestEndedAt;
 
 async function* numbers(count: number, perSecond: number): AsyncGenerator<{ sequence: number }, void> {
   for await (const sequence of paced(count, perSecond)) yield { sequence };

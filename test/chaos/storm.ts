@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { faultProxy, type FaultProxy } from "@raceway/testkit/node";
 import type { ChaosArguments } from "./arguments.ts";
-import { Child } from "./child.ts";
+import { Child, load, type Load, watchLoad } from "./child.ts";
 import type { Plan, SessionResult } from "./clients.ts";
 import { type Fault, schedule, seeded } from "./faults.ts";
 import { kinds, type Rates } from "./session.ts";
@@ -29,6 +29,7 @@ interface Inflicted {
 /** True: nothing was lost, nothing came twice or in the wrong order, nothing failed. */
 export async function storm({ seconds, sessions, seed, print }: ChaosArguments): Promise<boolean> {
   const random = seeded(seed);
+  watchLoad();
   await using server = new Child("server.ts");
   await using clients = new Child("clients.ts");
   const port = await server.ask<number>("listen");
@@ -82,6 +83,13 @@ export async function storm({ seconds, sessions, seed, print }: ChaosArguments):
     print(`${waiting.length} sessions hang:\n${waiting.slice(0, 20).join("\n")}`);
     return false;
   }
+  const loads = { server: await server.ask<Load>("load"), clients: await clients.ask<Load>("load"), proxies: load() };
+  const took = (performance.now() - began) / 1_000;
+  const busyness = Object.entries(loads).map(
+    ([who, { cpuSeconds, longestTurnMs }]) =>
+      `${who} ${Math.round((cpuSeconds / took) * 100)} % of a core, longest turn ${longestTurnMs} ms`,
+  );
+  print(`${busyness.join("; ")}`);
   return report(results, inflicted, (performance.now() - began) / 1_000, print);
 }
 
@@ -140,18 +148,21 @@ function report(
   for (const failure of new Set(failures)) print(`failed: ${failure}`);
   const all = countsOf(results);
   const worst = results
-    .flatMap((each) => kinds.map((kind) => ({ way: each.way, kind, ...each.kinds[kind] })))
+    .flatMap((each) => kinds.map((kind) => ({ way: each.way, story: each.story, kind, ...each.kinds[kind] })))
+    .filter(({ longestEndedAt }) => longestEndedAt > 0)
     .reduce((a, b) => (b.longestPauseMs > a.longestPauseMs ? b : a));
-  const cause = inflicted
-    .filter(
-      ({ at }) =>
-        worst.longestEndedAt === 0 ||
-        (at > worst.longestEndedAt - worst.longestPauseMs - 3_000 && at < worst.longestEndedAt),
-    )
-    .map(({ fault, door }) => `${fault.name} (${door})`);
+  const from = worst.longestEndedAt - worst.longestPauseMs;
   print(
-    `\nlongest pause: ${thousands(worst.longestPauseMs)} ms, ${worst.kind} over ${worst.way}; faults before its end: ${cause.join(", ")}`,
+    `\nlongest pause: ${thousands(worst.longestPauseMs)} ms, ${worst.kind} over ${worst.way}; what happened around it:`,
   );
+  const story = [
+    ...worst.story,
+    ...inflicted.map(({ fault, door, at }) => ({ at, what: `fault: ${fault.name} (${door})` })),
+    { at: from, what: "the pause began" },
+    { at: worst.longestEndedAt, what: "the pause ended" },
+  ].filter(({ at }) => at >= from - 1_000 && at <= worst.longestEndedAt);
+  for (const { at, what } of story.sort((a, b) => a.at - b.at))
+    print(`  ${((at - from) / 1_000).toFixed(2).padStart(6)} s  ${what}`);
   print(
     `${thousands(all.taken)} messages in ${tookSeconds.toFixed(1)} s, ${inflicted.length} faults: ` +
       `lost ${thousands(all.lost)}, duplicated ${thousands(all.duplicated)}, reordered ${thousands(all.reordered)}, failed ${failures.length}, ` +

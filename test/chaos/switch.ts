@@ -19,7 +19,7 @@ export async function switching({ quick, seed, print }: ChaosArguments): Promise
   await using server = new Child("server.ts");
   const port = await server.ask<number>("listen");
   await using connection = connect(`http://127.0.0.1:${port}`, {
-    transports: among.map(transportOf),
+    transports: among.map((way) => transportOf(way)),
     probeMs: 0,
     limits: { windowMessages: 16_384 },
   });

@@ -7,24 +7,41 @@ import { websocket } from "@raceway/transport-websocket/client";
 
 export type Way = "websocket" | "sse" | "sse-text" | "poll" | "poll-short" | "grpc" | "grpc-web" | "connect";
 
-const hurry = { timeoutMs: 1_500, retryMs: 50 };
+/** Timeouts of a transport's own, in milliseconds. */
+export interface Patience {
+  /** To open a stream, and for the answer to a request. */
+  readonly answerMs: number;
+  /** Long polls are held so long. */
+  readonly holdMs: number;
+  /** A stream without a byte is dead. */
+  readonly silenceMs: number;
+}
+const chaosPatience: Patience = { answerMs: 2_500, holdMs: 1_000, silenceMs: 3_000 };
+const retryMs = 50;
 
-const makers: Readonly<Record<Way, () => ClientTransport>> = {
+const makers: Readonly<Record<Way, (patience: Patience) => ClientTransport>> = {
   websocket: () => websocket(),
-  sse: () => sse({ ...hurry, openMs: 1_500, silenceMs: 3_000, format: "binary" }),
-  "sse-text": () => sse({ ...hurry, openMs: 1_500, silenceMs: 3_000, format: "text" }),
-  poll: () => poll({ ...hurry, holdMs: 1_000 }),
-  "poll-short": () => poll({ ...hurry, mode: "short", intervalMs: 50 }),
+  sse: (patience) => sse({ ...sseOptions(patience), format: "binary" }),
+  "sse-text": (patience) => sse({ ...sseOptions(patience), format: "text" }),
+  poll: ({ answerMs, holdMs }) => poll({ timeoutMs: answerMs, holdMs, retryMs }),
+  "poll-short": ({ answerMs }) => poll({ timeoutMs: answerMs, mode: "short", intervalMs: 50, retryMs }),
   grpc: () => grpc(),
   "grpc-web": () => grpc({ protocol: "grpc-web" }),
   connect: () => grpc({ protocol: "connect" }),
 };
 
+const sseOptions = ({ answerMs, silenceMs }: Patience) => ({
+  timeoutMs: answerMs,
+  openMs: answerMs,
+  silenceMs,
+  retryMs,
+});
+
 export const ways = Object.keys(makers) as readonly Way[];
 
 /** A transport under the way's name, so that two forms of one transport can stand beside each other. */
-export function transportOf(way: Way): ClientTransport {
-  return { ...makers[way](), name: way };
+export function transportOf(way: Way, patience: Patience = chaosPatience): ClientTransport {
+  return { ...makers[way](patience), name: way };
 }
 
 /** The same transport, led through another door of the same server. */
