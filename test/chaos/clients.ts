@@ -53,16 +53,12 @@ answerParent({
   /** Has sessions switch to their next transport, wherever they are; those that have one. */
   async switchSome(from: number, count: number): Promise<number> {
     const able = sessions.filter(({ transports }) => transports.length > 1);
-    let done = 0;
-    for (let at = 0; at < Math.min(count, able.length); at++) {
+    const chosen = Array.from({ length: Math.min(count, able.length) }, (_, at) => {
       const { session, transports } = able[(from + at) % able.length]!;
-      const to = transports[(from + at) % transports.length]!;
-      await session.connection.switchTo(to).then(
-        () => done++,
-        () => undefined, // the way is broken just now; then it stays where it was
-      );
-    }
-    return done;
+      return { session, to: transports[(from + at) % transports.length]! };
+    });
+    const outcomes = await Promise.allSettled(chosen.map(({ session, to }) => session.connection.switchTo(to)));
+    return outcomes.filter(({ status }) => status === "fulfilled").length; // where the way is broken just now, it stays where it was
   },
   /** Those that are not done yet, for people. */
   waiting: (): readonly string[] =>

@@ -35,7 +35,6 @@ function lasting(name: string, least: number, most: number, begin: (scene: Fault
 function directed(name: string, act: (scene: FaultScene, direction: FaultDirection) => void): readonly Fault[] {
   return (["up", "down"] as const).map((direction) => ({
     name: `${name} ${direction}`,
-    // oxlint-disable-next-line typescript/require-await -- it is over at once
     inflict: async (scene) => act(scene, direction),
   }));
 }
@@ -47,7 +46,6 @@ export const faults: readonly Fault[] = [
   ...directed("stall", ({ proxy }, direction) => {
     for (const connection of proxy.connections) connection.stall(direction);
   }),
-  // oxlint-disable-next-line typescript/require-await -- it is over at once
   { name: "cut", inflict: async ({ proxy }) => proxy.cut() },
   lasting("black hole", 500, 3_000, ({ proxy }) => proxy.stall()),
   lasting("throttle", 1_000, 3_000, ({ proxy, random }) =>

@@ -102,12 +102,12 @@ export class ChaosSession {
   async #once(count: number, perSecond: number, tally: Tally): Promise<Counts> {
     const calls = new Set<Promise<unknown>>();
     const failures: unknown[] = [];
-    let taken = 0;
+    const answered: number[] = [];
     for await (const sequence of paced(count, perSecond)) {
       const call = this.#client
         .once({ client: this.name, sequence })
         .then(
-          () => tally.take(taken++), // in any order, as calls may be answered
+          () => tally.take(answered.push(sequence) - 1), // in any order, as calls may be answered
           (error: unknown) => failures.push(error),
         )
         .finally(() => calls.delete(call));

@@ -89,7 +89,7 @@ export async function storm({ seconds, sessions, seed, print }: ChaosArguments):
     ([who, { cpuSeconds, longestTurnMs }]) =>
       `${who} ${Math.round((cpuSeconds / took) * 100)} % of a core, longest turn ${longestTurnMs} ms`,
   );
-  print(`${busyness.join("; ")}`);
+  print(busyness.join("; "));
   return report(results, inflicted, (performance.now() - began) / 1_000, print);
 }
 

@@ -7,6 +7,8 @@ import type { FaultDirection, Faults, FaultShape } from "./fault-shape.ts";
 /** One client's connection. */
 export interface FaultedConnection extends Faults {
   readonly open: boolean;
+  /** Resolves when it is over. */
+  readonly closed: Promise<void>;
   /** Bytes passed on so far, in each direction. */
   readonly passed: Readonly<Record<FaultDirection, number>>;
 }
@@ -51,6 +53,7 @@ export class FaultConnection implements FaultedConnection {
   };
   readonly #lifetime: Timer | undefined;
   #open = true;
+  readonly #closed: PromiseWithResolvers<void> = Promise.withResolvers<void>();
 
   constructor(init: FaultConnectionInit) {
     this.#init = init;
@@ -91,6 +94,9 @@ export class FaultConnection implements FaultedConnection {
   get open(): boolean {
     return this.#open;
   }
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
 
   cut(afterBytes?: number, direction?: FaultDirection): void {
     if (afterBytes === undefined) this.#broken();
@@ -127,6 +133,7 @@ export class FaultConnection implements FaultedConnection {
     this.#open = false;
     this.#lifetime?.[Symbol.dispose]();
     this.#init.closed();
+    this.#closed.resolve();
   }
 }
 

@@ -139,7 +139,9 @@ it("cuts one connection and leaves the others", async () => {
   await using it = await wire();
   const first = await it.open();
   const second = await it.open();
-  it.proxy.connections[0]!.cut();
+  const [connection] = it.proxy.connections;
+  connection!.cut();
+  await connection!.closed;
   await first.client.became("broken");
   second.client.socket.write("here");
   await second.server.got("here");
