@@ -308,6 +308,73 @@ describe("Session", () => {
     expect(reasonOf(lost[0])).toBe("link_silent");
   });
 
+  it("takes parts of a batch for life, too", () => {
+    const { clock, session, attach, lost } = setup("client");
+    const { end } = attach();
+    session.watch(1_000, 1_400);
+    for (let round = 0; round < 10; round++) {
+      clock.pass(1_000);
+      end.heard();
+    }
+    expect(lost).toEqual([]);
+  });
+
+  it("gives the next link more time when one brought nothing before it was given up, eight times as much at most", () => {
+    const { clock, session, attach, lost } = setup("client");
+    session.watch(1_000, 1_400);
+    const borne: number[] = [];
+    for (let link = 0; link < 6; link++) {
+      const { end } = attach();
+      const from = clock.now();
+      for (const before = lost.length; lost.length === before; ) clock.pass(100);
+      borne.push(Math.round((clock.now() - from) / 1_400));
+      expect(end.over).toBe(true);
+    }
+    expect(borne).toEqual([1, 2, 4, 8, 8, 8]);
+    // Calm for long enough: back to what was agreed.
+    const { end } = attach();
+    for (let round = 0; round < 40; round++) {
+      clock.pass(1_000);
+      end.batch(frames({ kind: "pong", id: 0 }));
+    }
+    const before = lost.length;
+    clock.pass(1_800);
+    expect(lost).toHaveLength(before + 1);
+  });
+
+  it("asks a link that is doubted, and gives it up if nothing comes; what it brings later counts for nothing", () => {
+    const { clock, session, attach, lost, opened } = setup("server");
+    const first = attach();
+    session.watch(25_000, 35_000);
+    session.check(3_000);
+    clock.turn();
+    expect(first.link.kinds.flat()).toContain("ping");
+    first.end.batch(frames({ kind: "pong", id: 0 }));
+    clock.pass(3_000);
+    expect(lost).toEqual([]);
+    session.check(3_000);
+    clock.pass(3_000);
+    expect(reasonOf(lost[0])).toBe("link_silent");
+    first.end.batch(frames(open(1)));
+    expect(opened).toEqual([]);
+  });
+
+  it("doubts its link after this process was asleep", () => {
+    const { clock, session, attach, lost } = setup("client");
+    const { link } = attach();
+    session.watch(1_000, 1_400);
+    clock.turn();
+    const { now } = clock;
+    const aheadMs = 600_000;
+    clock.now = () => now() + aheadMs;
+    clock.pass(180);
+    expect(link.kinds.flat()).toContain("ping");
+    clock.pass(1_300); // less than the silence that is borne
+    expect(lost).toEqual([]);
+    clock.pass(5_000);
+    expect(reasonOf(lost[0])).toBe("link_silent");
+  });
+
   it("does not take its own lateness for the other's silence", () => {
     const { clock, session, attach, lost } = setup("client");
     attach();

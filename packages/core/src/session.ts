@@ -813,10 +813,10 @@ export class Session {
   };
 
   #silent(link: SessionLink, now: number): void {
-    if (link === this.current && link.next === link.first && this.#patience < MAX_PATIENCE) {
+    if (link === this.current && link.next === link.first) {
       // It brought nothing at all. Perhaps what should have come is so large, and the way so slow, that it takes longer than silence is borne,
       // and nobody tells of its parts: each link would be given up at the same place. So the next one gets more time.
-      this.#patience *= 2;
+      this.#patience = Math.min(this.#patience * 2, MAX_PATIENCE);
       this.#patientUntil = now + this.#silenceMs * MAX_PATIENCE * 2;
     }
     this.#linkFailed(link, fail("link_silent", { ms: Math.round(now - link.heardAt) }));

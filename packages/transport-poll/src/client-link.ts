@@ -255,6 +255,7 @@ export class ClientLink implements Link {
     try {
       const response = await this.#fetch(this.#url, this.#requestOf(request, controller.signal));
       if (response.status === 200) {
+        heard(); // an answer without batches is life, too
         const answer = await this.#read(response, heard);
         request.timer[Symbol.dispose]();
         if (this.#isCurrent(request, controller)) this.#answered(request, answer);
