@@ -326,7 +326,7 @@ describe("Session", () => {
     for (let link = 0; link < 6; link++) {
       const { end } = attach();
       const from = clock.now();
-      for (const before = lost.length; lost.length === before; ) clock.pass(100);
+      for (const before = lost.length; lost.length === before;) clock.pass(100);
       borne.push(Math.round((clock.now() - from) / 1_400));
       expect(end.over).toBe(true);
     }
