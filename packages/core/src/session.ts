@@ -763,7 +763,7 @@ export class Session {
 
   // ---- liveness
 
-  /** Starts the watch: a server pings a link on which it was quiet for `heartbeatMs`; both sides count a link dead after `silenceMs` without a byte. */
+  /** Starts the watch: each side pings a link on which it was quiet for `heartbeatMs`, and counts a link dead after `silenceMs` without a byte. */
   watch(heartbeatMs: number, silenceMs: number): void {
     this.#heartbeatMs = heartbeatMs;
     this.#silenceMs = silenceMs;
@@ -801,12 +801,10 @@ export class Session {
       if (link.spoke) {
         link.spoke = false;
         link.spokeAt = now;
-      } else if (
-        this.side === "server" &&
-        link === this.current &&
-        now - link.spokeAt >= this.#heartbeatMs - this.#lookMs
-      )
+      } else if (link === this.current && now - link.spokeAt >= this.#heartbeatMs - this.#lookMs) {
+        // Both sides do: a ping may wait behind much that is on a slow way, and so would the pong that it asks for.
         this.ping(0);
+      }
     }
     // The other side has perhaps given the link up meanwhile, and what said so was lost.
     if (late && this.side === "client" && lateMs > this.#heartbeatMs) this.check(CHECK_MS);
