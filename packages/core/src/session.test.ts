@@ -1,4 +1,4 @@
-// The session by itself, over links that only remember what was sent, with time by hand.
+// The session by itself, over links that only remember what was sent, with time by hand. Long because all cases share this stage.
 import type { ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { joinParts, readBatch } from "./batch.ts";
