@@ -6,6 +6,9 @@ import { type EndFrame, type HeaderField, type Session, headersOf } from "@racew
 import { IDEMPOTENT, NO_SIDE_EFFECTS } from "./contracts.ts";
 import { type CallInit, Operation, type OperationHost, type OperationRecord, endError, pathOf } from "./operation.ts";
 
+/** A caller's own key, for a call that may be repeated after a restart of the client; without it each call gets a new one. */
+const KEY_HEADER = "idempotency-key";
+
 /** Starts the call; rejects with a ConnectError. */
 export function startUnary<I extends DescMessage, O extends DescMessage>(
   host: OperationHost,
@@ -37,7 +40,8 @@ class UnaryOperation<I extends DescMessage, O extends DescMessage> extends Opera
     this.#method = init.method;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#key = (init.method.idempotency as number) === IDEMPOTENT ? host.newKey() : "";
+    const given = init.header.find(({ key }) => key === KEY_HEADER)?.value;
+    this.#key = (init.method.idempotency as number) === IDEMPOTENT ? given || host.newKey() : "";
   }
 
   start(request: unknown): void {

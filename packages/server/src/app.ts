@@ -130,6 +130,7 @@ export function raceway(options: RacewayOptions): Raceway {
 interface Started {
   readonly handler: HttpHandler;
   readonly backplane: StartedBackplane;
+  readonly once: Once;
   readonly topics: Topics;
   readonly stations: readonly Stations[];
   readonly routes: readonly TransportRoutes[];
@@ -278,14 +279,17 @@ class App implements Raceway {
         stations.push(started);
         undo.push(async () => started[Symbol.asyncDispose]?.());
       }
+      const traits = this.#options.backplane?.traits;
       const once = new Once({
         store: backplane.store,
-        shared: this.#options.backplane?.traits.shared ?? false,
+        shared: (traits?.store ?? traits)?.shared ?? false,
         windowMs: this.limits.dedupMs,
         codec: this.#proto,
         random: this.random,
-        after: (ms, run) => this.clock.after(ms, run),
+        clock: this.clock,
+        log: this.log,
       });
+      undo.push(async () => once[Symbol.asyncDispose]());
       for (const channel of this.#channels.values()) {
         if (channel.contract.idempotency === "idempotent" && channel.desc.methodKind === "unary")
           channel.handler = once.wrap(channel);
@@ -330,7 +334,7 @@ class App implements Raceway {
         exact: { [DOCUMENT_PATH]: document },
         failed: (error) => this.log.error("request failed", { error: String(error) }),
       });
-      return { handler, backplane, topics, stations, routes };
+      return { handler, backplane, once, topics, stations, routes };
     } catch (error) {
       for (const each of undo.toReversed()) await each().catch(() => {});
       throw error;
@@ -400,19 +404,20 @@ class App implements Raceway {
     if (started === undefined) return;
     for (const session of this.#sessions)
       session.core.control({ kind: "goaway", status: undefined, retryAfterMs: 0, endpoints: [], final: false });
-    await this.#quiet(graceMs);
+    await this.#quiet(graceMs, started.once);
     for (const session of [...this.#sessions]) session.core.end(fail("draining", {}), true);
     for (const each of this.#closers) await each();
     for (const each of started.routes.toReversed()) await each[Symbol.asyncDispose]?.();
     started.topics[Symbol.dispose]();
     for (const each of started.stations.toReversed()) await each[Symbol.asyncDispose]?.();
+    await started.once[Symbol.asyncDispose]();
     await started.backplane[Symbol.asyncDispose]();
   }
 
-  /** Until no call is in flight, or the grace is over. */
-  async #quiet(graceMs: number): Promise<void> {
+  /** Until no call is in flight and no handler runs whose reply is to be kept, or the grace is over. */
+  async #quiet(graceMs: number, once: Once): Promise<void> {
     const until = this.clock.now() + graceMs;
-    const busy = (): boolean => [...this.#sessions].some(({ core }) => core.callsInFlight > 0);
+    const busy = (): boolean => once.running > 0 || [...this.#sessions].some(({ core }) => core.callsInFlight > 0);
     while (busy() && this.clock.now() < until) await new Promise<void>((resolve) => this.clock.after(20, resolve));
   }
 

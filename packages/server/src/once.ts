@@ -1,10 +1,19 @@
 // Exactly once: calls with the same idempotency key run the handler once, and all get the first reply.
-import { ConnectError, type ContextKey, createContextKey } from "@connectrpc/connect";
-import { type Codec, type Random, type Store, fail, principal } from "@raceway/core";
-import { type HeaderField, errorOf, headerFields, statusOf } from "@raceway/core/internal";
+import { ConnectError, Code, type ContextKey, createContextKey } from "@connectrpc/connect";
+import {
+  type Clock,
+  type Codec,
+  type Logger,
+  type Random,
+  type Store,
+  type Timer,
+  fail,
+  principal,
+} from "@raceway/core";
 import type { CallContext } from "./call-context.ts";
 import type { AnyHandler, Channel } from "./channel.ts";
 import { fingerprint } from "./fingerprint.ts";
+import { type Kept, type Reply, errorReplyOf, packKept, replay, replyOf, unpackKept } from "./once-record.ts";
 
 /** The key of a call; "" for none. On a session it comes with the call, at a native door in the header of the same name. */
 export const idempotencyKey: ContextKey<string> = createContextKey("", { description: "idempotency key" });
@@ -14,150 +23,241 @@ export const IDEMPOTENCY_HEADER = "idempotency-key";
 const MAX_KEY = 255;
 /** How often a reply is looked for that another node is about to write, in milliseconds. */
 const LOOK_MS = 50;
-/** How long that other node may take, in milliseconds. */
-const PATIENCE_MS = 30_000;
+/** A node that runs keyed calls says so in a shared store, for so long, in milliseconds. Whoever waits for a node that is gone waits no longer; a node that stands still for longer is taken for gone, which makes nothing run twice. */
+const LEASE_MS = 5_000;
 
 export interface OnceInit {
   readonly store: Store;
-  /** The store is shared with other nodes: a call that is running elsewhere may yet end. */
+  /** Other nodes use the store too: what is begun there may yet end. */
   readonly shared: boolean;
   readonly windowMs: number;
   readonly codec: Codec;
   readonly random: Random;
-  readonly after: (ms: number, run: () => void) => Disposable;
+  readonly clock: Clock;
+  readonly log: Logger;
 }
 
-/** What the store has of a call. Without `reply`, it was begun, by `owner`. */
-interface Kept {
+type Handler = (request: unknown, context: CallContext) => unknown;
+
+/** A call that this process has begun, or is about to begin. */
+interface Running {
   readonly fingerprint: string;
-  readonly owner: string;
-  readonly reply?: {
-    readonly payload?: string;
-    readonly status?: {
-      readonly code: number;
-      readonly message: string;
-      readonly details: readonly { readonly typeUrl: string; readonly value: string }[];
-    };
-    readonly header: readonly HeaderField[];
-    readonly trailer: readonly HeaderField[];
-  };
+  /** When its record was last written; it is renewed when half of its time is over. */
+  since: number;
+  /** Undefined: it was not begun here after all. Never rejects. */
+  readonly reply: Promise<Reply | undefined>;
+  settle(reply: Reply | undefined): void;
 }
 
-/** One per server: knows which calls this process is running. */
-export class Once {
+/** One per server: knows which keyed calls this process runs. */
+export class Once implements AsyncDisposable {
   readonly #init: OnceInit;
   readonly #owner: string;
-  readonly #running = new Map<string, Promise<void>>();
+  readonly #running = new Map<string, Running>();
+  #leased = Number.NEGATIVE_INFINITY;
+  #timer: Timer | undefined;
+  #over = false;
 
   constructor(init: OnceInit) {
     this.#init = init;
     this.#owner = Array.from(init.random.bytes(8), (byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
+  /** Handlers that run, whether or not their callers are still there. */
+  get running(): number {
+    return this.#running.size;
+  }
+
   /** The handler of a unary channel, made to run once per key. Calls without a key pass through. */
   wrap(channel: Channel): AnyHandler {
-    const handler = channel.handler as (request: unknown, context: CallContext) => unknown;
+    const handler = channel.handler as Handler;
     const input = this.#init.codec.of(channel.desc.input);
     return (request: unknown, context: CallContext) => {
       const key = context.get(idempotencyKey) || (context.requestHeader.get(IDEMPOTENCY_HEADER) ?? "");
       if (key === "") return handler(request, context);
       if (key.length > MAX_KEY) throw fail("idempotency_key_invalid", { length: key.length, limit: MAX_KEY });
-      return this.#run(channel, handler, request, context, key, fingerprint(input.encode(request as never)));
+      const print = fingerprint(input.encode(request as never));
+      const outlived = outliving(context);
+      return this.#run(channel, () => handler(request, outlived), outlived, key, print);
     };
   }
 
-  async #run(
-    channel: Channel,
-    handler: (request: unknown, context: CallContext) => unknown,
-    request: unknown,
-    context: CallContext,
-    key: string,
-    print: string,
-  ): Promise<unknown> {
-    const { store, windowMs } = this.#init;
+  async #run(channel: Channel, run: () => unknown, context: CallContext, key: string, print: string): Promise<unknown> {
     const storeKey = `once ${JSON.stringify([channel.path, context.get(principal).id, key])}`;
-    const begun: Kept = { fingerprint: print, owner: this.#owner };
-    for (let waitedMs = 0; ; waitedMs += LOOK_MS) {
-      if (await store.put(storeKey, pack(begun), { ttlMs: windowMs, ifAbsent: true }))
-        return this.#first(storeKey, begun, channel, handler, request, context);
-      const bytes = await store.get(storeKey);
-      if (bytes === undefined) continue; // its window has just ended: this one is the first again
-      const kept = unpack(bytes);
-      if (kept.fingerprint !== print) throw fail("idempotency_key_reused", { path: channel.path });
-      if (kept.reply !== undefined) return this.#again(kept.reply, channel, context);
+    for (;;) {
       const running = this.#running.get(storeKey);
-      if (running !== undefined) await running;
-      else if (kept.owner === this.#owner || !this.#init.shared || waitedMs >= PATIENCE_MS) {
-        // Begun by a process that is gone: whether it did anything, nobody knows, and so it is not begun again.
-        throw fail("outcome_unknown", { path: channel.path });
-      } else await new Promise<void>((resolve) => this.#init.after(LOOK_MS, resolve));
+      if (running !== undefined) {
+        if (running.fingerprint !== print) throw fail("idempotency_key_reused", { path: channel.path });
+        const reply = await running.reply;
+        if (reply !== undefined) return this.#again(reply, channel, context);
+      } else if (await this.#begin(storeKey, print)) return this.#first(storeKey, channel, run, context);
+      const kept = await this.#look(storeKey, channel);
+      if (kept !== undefined) {
+        if (kept.fingerprint !== print) throw fail("idempotency_key_reused", { path: channel.path });
+        if (kept.reply !== undefined) return this.#again(kept.reply, channel, context);
+        // Begun by somebody who is gone: whether it did anything, nobody knows, and so it is not begun again.
+        if (!(await this.#mayEnd(storeKey, kept))) throw fail("outcome_unknown", { path: channel.path });
+      }
+      // It runs elsewhere, or its window has ended just now. Always with a pause: a store that says both "there" and "not there" must not hold the process.
+      await new Promise<void>((resolve) => this.#init.clock.after(LOOK_MS, resolve));
+      if (context.signal.aborted) throw reasonOfAbort(context);
     }
   }
 
-  async #first(
-    storeKey: string,
-    begun: Kept,
-    channel: Channel,
-    handler: (request: unknown, context: CallContext) => unknown,
-    request: unknown,
-    context: CallContext,
-  ): Promise<unknown> {
-    let ended = (): void => {};
-    this.#running.set(storeKey, new Promise((resolve) => (ended = resolve)));
+  /** True: this call is the first of its key, and stands in the store. Others of this process wait for what comes of it. */
+  async #begin(storeKey: string, print: string): Promise<boolean> {
+    const { store, clock } = this.#init;
+    const { promise, resolve } = Promise.withResolvers<Reply | undefined>();
+    const running: Running = {
+      fingerprint: print,
+      since: clock.now(),
+      reply: promise,
+      settle: (reply) => {
+        this.#running.delete(storeKey);
+        resolve(reply);
+      },
+    };
+    this.#running.set(storeKey, running); // before anything is awaited: there is never a moment in which two begin
     try {
-      const keep = (reply: NonNullable<Kept["reply"]>): Promise<boolean> =>
-        this.#init.store.put(storeKey, pack({ ...begun, reply }), { ttlMs: this.#init.windowMs });
+      this.#lease();
+      const first = await store.put(storeKey, packKept({ fingerprint: print, owner: this.#owner }), {
+        ttlMs: this.#begunMs,
+        ifAbsent: true,
+      });
+      if (!first) running.settle(undefined);
+      return first;
+    } catch (error) {
+      running.settle(undefined);
+      throw error;
+    }
+  }
+
+  async #first(storeKey: string, channel: Channel, run: () => unknown, context: CallContext): Promise<unknown> {
+    const running = this.#running.get(storeKey)!;
+    let reply: Reply | undefined;
+    try {
+      if (context.signal.aborted) {
+        // Nothing was done: the key is free again.
+        await this.#init.store.delete(storeKey);
+        throw reasonOfAbort(context);
+      }
       let message: unknown;
       try {
-        message = (await handler(request, context)) ?? {};
+        message = (await run()) ?? {};
+        reply = replyOf(context, this.#init.codec.of(channel.desc.output).encode(message as never));
       } catch (cause) {
-        const status = statusOf(cause instanceof ConnectError ? cause : fail("handler_failed"));
-        await keep({
-          ...headers(context),
-          status: {
-            ...status,
-            details: status.details.map(({ typeUrl, value }) => ({ typeUrl, value: toText(value) })),
-          },
-        });
+        reply = errorReplyOf(context, shownCause(cause, context));
         throw cause;
       }
-      await keep({
-        ...headers(context),
-        payload: toText(this.#init.codec.of(channel.desc.output).encode(message as never)),
-      });
       return message;
     } finally {
-      this.#running.delete(storeKey);
-      ended();
+      if (reply !== undefined) await this.#keep(storeKey, running, reply);
+      running.settle(reply);
     }
   }
 
-  #again(reply: NonNullable<Kept["reply"]>, channel: Channel, context: CallContext): unknown {
-    for (const { key, value } of reply.header) context.responseHeader.set(key, value);
-    for (const { key, value } of reply.trailer) context.responseTrailer.set(key, value);
-    if (reply.status !== undefined)
-      throw errorOf({
-        ...reply.status,
-        details: reply.status.details.map(({ typeUrl, value }) => ({ typeUrl, value: fromText(value) })),
-      });
-    return this.#init.codec.of(channel.desc.output).decode(fromText(reply.payload ?? ""));
+  /** The handler has run, so its caller gets the reply whatever the store says. Without a record of it, a later call with the key is told that the outcome is unknown. */
+  async #keep(storeKey: string, running: Running, reply: Reply): Promise<void> {
+    running.since = Number.POSITIVE_INFINITY; // nothing may overwrite it
+    const kept = packKept({ fingerprint: running.fingerprint, owner: this.#owner, reply });
+    try {
+      await this.#init.store.put(storeKey, kept, { ttlMs: this.#init.windowMs });
+    } catch (error) {
+      this.#init.log.error("a reply could not be kept for retries", { error: String(error), bytes: kept.length });
+    }
+  }
+
+  async #look(storeKey: string, channel: Channel): Promise<Kept | undefined> {
+    const bytes = await this.#init.store.get(storeKey);
+    if (bytes === undefined) return undefined;
+    const kept = unpackKept(bytes);
+    if (kept === undefined) throw fail("outcome_unknown", { path: channel.path });
+    return kept;
+  }
+
+  /** Begun, and no reply yet: may there be one? */
+  async #mayEnd(storeKey: string, kept: Kept): Promise<boolean> {
+    if (kept.owner === this.#owner) return this.#running.has(storeKey);
+    if (!this.#init.shared) return false;
+    if ((await this.#init.store.get(leaseKey(kept.owner))) !== undefined) return true;
+    // Its last act may have been the reply.
+    const bytes = await this.#init.store.get(storeKey);
+    return bytes === undefined || unpackKept(bytes)?.reply !== undefined;
+  }
+
+  #again(reply: Reply, channel: Channel, context: CallContext): unknown {
+    const error = replay(reply, context);
+    if (error !== undefined) throw error;
+    return this.#init.codec.of(channel.desc.output).decode(reply.payload);
+  }
+
+  // ---- what others may know
+
+  /** How long "begun" stands, renewed while it runs: long enough for the renewal, however short the window. */
+  get #begunMs(): number {
+    return Math.max(this.#init.windowMs, LEASE_MS);
+  }
+
+  /** Others are told that this node is alive, while it has something to run. */
+  #lease(): void {
+    const now = this.#init.clock.now();
+    if (this.#init.shared && now - this.#leased >= LEASE_MS / 3) {
+      this.#leased = now;
+      this.#write(leaseKey(this.#owner), new Uint8Array(0), LEASE_MS);
+    }
+    if (!this.#over) this.#timer ??= this.#init.clock.after(LEASE_MS / 3, this.#renew);
+  }
+
+  readonly #renew = (): void => {
+    this.#timer = undefined;
+    if (this.#running.size === 0) return;
+    this.#lease();
+    // A handler that takes longer than the window must not become unknown in the middle.
+    const now = this.#init.clock.now();
+    for (const [storeKey, running] of this.#running) {
+      if (now - running.since < this.#begunMs / 2) continue;
+      running.since = now;
+      this.#write(storeKey, packKept({ fingerprint: running.fingerprint, owner: this.#owner }), this.#begunMs);
+    }
+  };
+
+  #write(key: string, value: Uint8Array, ttlMs: number): void {
+    this.#init.store.put(key, value, { ttlMs }).catch((error: unknown) => {
+      this.#init.log.warn("the store did not take that a keyed call still runs", { error: String(error) });
+    });
+  }
+
+  /** What still runs here will not be waited for by others. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#over = true;
+    this.#timer?.[Symbol.dispose]();
+    if (this.#leased > Number.NEGATIVE_INFINITY) await this.#init.store.delete(leaseKey(this.#owner)).catch(() => {});
   }
 }
 
-function headers(context: CallContext): { header: readonly HeaderField[]; trailer: readonly HeaderField[] } {
-  return { header: headerFields(context.responseHeader), trailer: headerFields(context.responseTrailer) };
+const leaseKey = (owner: string): string => `once-owner ${owner}`;
+
+/** A native request whose connection is gone may come again by its key, as a call on a session may: its handler goes on. Only a deadline stops it. */
+function outliving(context: CallContext): CallContext {
+  if (context.protocolName === "raceway") return context; // its session knows
+  const { signal } = context;
+  const controller = new AbortController();
+  const forward = (): void => {
+    if (signal.reason instanceof ConnectError && signal.reason.code === Code.DeadlineExceeded)
+      controller.abort(signal.reason);
+  };
+  if (signal.aborted) forward();
+  else signal.addEventListener("abort", forward, { once: true });
+  return Object.create(context, { signal: { value: controller.signal } }) as CallContext;
 }
-function pack(kept: Kept): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(kept));
+
+function reasonOfAbort(context: CallContext): ConnectError {
+  const { reason } = context.signal as { readonly reason: unknown };
+  return reason instanceof ConnectError ? reason : fail("call_cancelled");
 }
-function unpack(bytes: Uint8Array): Kept {
-  return JSON.parse(new TextDecoder().decode(bytes)) as Kept;
-}
-function toText(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return btoa(text);
-}
-function fromText(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+
+/** What a handler threw, as its callers see it. Stopped in the middle, a handler throws anything: then what stopped it counts. */
+function shownCause(cause: unknown, context: CallContext): ConnectError {
+  if (cause instanceof ConnectError) return cause;
+  return context.signal.aborted ? reasonOfAbort(context) : fail("handler_failed");
 }

@@ -137,7 +137,7 @@ export class Serving implements CallReceiver {
     const context = this.#context;
     try {
       const payload = this.#coding.encode(message ?? {});
-      if (this.#call.over) return;
+      if (this.#call.over) return this.#over();
       this.#call.finish(undefined, context.takeHeader(), context.takeTrailer(), payload);
       this.#over();
     } catch (error) {
@@ -289,8 +289,9 @@ export class Serving implements CallReceiver {
     this.#stop(fail("call_cancelled"));
   }
   lost(error: ConnectError): void {
-    // A call that may come again by its key goes on: its reply is kept, and the retry gets it.
+    // A call that may come again by its key goes on, for as long as that could be: its reply is kept, and the retry gets it.
     if (!this.#keyed) this.#stop(error);
+    else this.#deadline ??= this.#call.session.clock.after(this.#host.limits.dedupMs, () => this.#stop(error));
   }
   writable(): void {
     const room = this.#room;
