@@ -28,6 +28,12 @@ export default {
     { inputs: ["test/schemas"], protoPath: ["test/schemas"], out: "test/gen", importExtension },
     { inputs: ["bench/schemas"], protoPath: ["bench/schemas"], out: "bench/gen", importExtension },
     {
+      inputs: ["examples/chat/schemas"],
+      protoPath: ["examples/chat/schemas"],
+      out: "examples/chat/gen",
+      importExtension,
+    },
+    {
       inputs: ["examples/ticker/schemas"],
       protoPath: ["examples/ticker/schemas"],
       out: "examples/ticker/gen",

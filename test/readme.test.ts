@@ -16,6 +16,8 @@ function block(readme: string, file: string): string {
   if (match === null) throw new Error(`README.md has no code block that begins with "// ${file}"`);
   return match[1]!;
 }
+/** All but the first line: on the page that is the file's name. */
+const withoutFirst = (code: string): string => code.slice(code.indexOf("\n"));
 const linesOf = (code: string): number =>
   code.split("\n").filter((line) => line.trim() !== "" && !line.trim().startsWith("//") && !line.startsWith("import "))
     .length;
@@ -100,6 +102,14 @@ it("runs: a client says something, and reads it back from the topic", async () =
   });
   expect(await reply.json()).toEqual({ offset: 2 });
 }, 60_000);
+
+it("stands in examples/chat, file by file", async () => {
+  const readme = await readFile(join(root, "README.md"), "utf8");
+  for (const file of ["schemas/chat/v1/room.proto", "server.ts", "client.ts"])
+    expect(withoutFirst(await readFile(join(root, "examples/chat", file), "utf8"))).toBe(
+      withoutFirst(block(readme, file)),
+    );
+});
 
 it("is as short as it says: at most 25 lines of the user's own, imports and comments not counted", async () => {
   const readme = await readFile(join(root, "README.md"), "utf8");
