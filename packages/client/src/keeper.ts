@@ -4,6 +4,7 @@
 // It is long because its states share every field: cut apart, each half would need the other's.
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
+  type Endpoint,
   type Host,
   type Introduction,
   type Limits,
@@ -239,7 +240,7 @@ export class Keeper implements SeatHost {
       this.#favourite = winner.name;
       failed.delete(winner.endpoint.url);
     } catch (error) {
-      if (error instanceof RaceLost) this.#name(error.refusal?.endpoints ?? [], seat);
+      if (error instanceof RaceLost) this.#name(error.refusal?.endpoints ?? [], candidates);
       throw error;
     } finally {
       for (const url of failed) this.#ejected.strike(url);
@@ -594,8 +595,12 @@ export class Keeper implements SeatHost {
   }
 
   /** Servers that one of them named go before those of the list. */
-  #name(named: readonly string[], seat: Seat): void {
-    if (named.length > 0) this.#named = namedUrls(named, seat.endpoint?.url.startsWith("https:") ?? true);
+  #name(named: readonly string[], by: readonly { readonly endpoint: Endpoint | undefined }[]): void {
+    if (named.length > 0)
+      this.#named = namedUrls(
+        named,
+        by.some(({ endpoint }) => endpoint?.url.startsWith("https:")),
+      );
   }
 
   // ---- what sessions tell
@@ -634,7 +639,7 @@ export class Keeper implements SeatHost {
         seat.session.end(fail("session_lost", { detail: error?.rawMessage ?? "its server is gone" }), false);
       return;
     }
-    this.#name(frame.endpoints, seat);
+    this.#name(frame.endpoints, [seat]);
     if (frame.final || reasonOf(error) === "session_taken") {
       this.#hintMs = frame.retryAfterMs;
       return this.#sessionEnded(error ?? fail("draining", {}));

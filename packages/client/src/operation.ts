@@ -45,7 +45,7 @@ export interface OperationInit {
 /** What a store keeps of a call. */
 export type OperationRecord = Pick<OutboxEntry, "id" | "request">;
 
-/** Retries of an idempotent call after the loss of its session. */
+/** Retries after the loss of the session, in a row: of an idempotent call, or of a topic that cannot be read. */
 const MAX_RETRIES = 5;
 
 /** What unary and streaming operations share: deadline, abort, and what becomes of them when the session is lost. */
@@ -146,6 +146,11 @@ export abstract class Operation implements CallReceiver {
     }
     this.settle();
     this.failed(error);
+  }
+
+  /** It goes well: the next losses are counted anew. */
+  protected progressed(): void {
+    this.#retries = 0;
   }
 
   /** The server may have run it so long ago that it would not know it again. */

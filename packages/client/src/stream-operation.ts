@@ -236,6 +236,7 @@ class StreamOperation extends Operation {
   topic(frame: TopicFrame): void {
     const { position } = frame;
     if (this.settled || position === undefined) return;
+    this.progressed();
     if (!this.#isTopic) {
       this.#isTopic = true;
       this.call!.session.subscribed(this.call!);

@@ -41,12 +41,15 @@ export interface AcceptHost extends SessionHost {
   readonly transports: readonly string[];
   readonly node: string;
   readonly maxLinkAgeMs: number;
-  readonly draining: AbortSignal;
+  /** Undefined while new sessions are welcome. */
+  readonly drain: { readonly endpoints: readonly string[] } | undefined;
   /** Runs the session stations of all plugins; undefined if there are none. */
   readonly admit: ((opening: Opening) => void | Promise<void>) | undefined;
 }
 
 const WIRE_VERSION = 1;
+/** Clients that meet a draining server come back no sooner than so, in milliseconds; what takes its place may be there by then. */
+const DRAIN_RETRY_MS = 250;
 
 /** Takes over a link that a transport has opened. */
 export function accept(host: AcceptHost, link: Link): LinkReceiver {
@@ -98,8 +101,8 @@ class Accepting implements Handshake {
   #hello(link: SessionLink, hello: HelloFrame): Promise<void> | undefined {
     const host = this.#host;
     if (hello.version !== WIRE_VERSION) throw fail("version_unsupported", { version: hello.version });
-    if (host.draining.aborted) throw fail("draining", {});
-    if (hello.session.length > 0) return this.#resume(link, hello);
+    if (hello.session.length > 0) return this.#resume(link, hello); // also while draining: what is in flight is to end well
+    if (host.drain !== undefined) throw fail("draining", { retryAfterMs: DRAIN_RETRY_MS });
     const codec = host.codecs.find(({ name }) => hello.codecs.includes(name));
     if (codec === undefined) throw fail("codec_unsupported", { codecs: hello.codecs.join(", ").slice(0, 100) });
     host.sessions.checkAddress(link.link.peer);
@@ -214,7 +217,7 @@ class Accepting implements Handshake {
       kind: "goaway",
       status: statusOf(error),
       retryAfterMs: retryAfterMs(error) ?? 0,
-      endpoints: [],
+      endpoints: this.#host.drain?.endpoints ?? [],
       final: true,
     });
     link.link.close();

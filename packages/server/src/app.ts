@@ -44,6 +44,8 @@ import { type AcceptHost, accept } from "./accept.ts";
 import { compileAddress } from "./address.ts";
 import { type AnyHandler, Channel } from "./channel.ts";
 import { DOCUMENT_PATH, serveDocument } from "./document.ts";
+import { drained, goAway } from "./drain.ts";
+import { serveHealth } from "./health.ts";
 import { fetchHandler } from "./http-fetch.ts";
 import { type HttpHandler, type Mount, httpRouter } from "./http-router.ts";
 import { memory } from "./memory.ts";
@@ -112,8 +114,26 @@ export interface Raceway extends AsyncDisposable {
   fetch(request: Request): Promise<Response>;
   /** How many sessions there are, with or without a link. */
   readonly sessions: number;
-  /** Has clients go elsewhere, lets calls in flight end for at most `graceMs` (default 5,000), then ends what is left. */
-  close(graceMs?: number): Promise<void>;
+  /**
+   * For a restart that nobody notices: takes no new sessions, has the present ones go elsewhere one after the other, and serves them until they
+   * have gone. Resolves then, or after `drainMs`. What answers at this address next, or at `endpoints`, has to be there meanwhile.
+   */
+  drain(options?: DrainOptions): Promise<void>;
+  /** Drains first, if `drainMs` is given. Then has clients go elsewhere, lets calls in flight end for at most `graceMs` (default 5,000), and ends what is left. */
+  close(options?: number | CloseOptions): Promise<void>;
+}
+
+export interface DrainOptions {
+  /** At most so long, in milliseconds; default 30,000. */
+  readonly drainMs?: number;
+  /** Clients are sent away evenly over so long, so that they do not all come back at once, in milliseconds; default: half of `drainMs`. */
+  readonly spreadMs?: number;
+  /** Base URLs of servers to go to; default: those that the clients know. */
+  readonly endpoints?: readonly string[];
+}
+export interface CloseOptions extends DrainOptions {
+  /** Calls in flight may end within so long, in milliseconds; default 5,000. */
+  readonly graceMs?: number;
 }
 
 // Said here, so that a bundler keeps them.
@@ -151,6 +171,8 @@ class App implements Raceway {
   readonly #json: Codec;
   readonly #channels = new Map<string, Channel>();
   readonly #drain = new AbortController();
+  /** Undefined while new sessions are welcome. */
+  #elsewhere: { readonly endpoints: readonly string[] } | undefined;
   readonly #closers: (() => Promise<void>)[] = [];
   #starting: Promise<Started> | undefined;
   #topics: Topics | undefined;
@@ -222,7 +244,7 @@ class App implements Raceway {
       clock: this.clock,
       limits: this.limits,
     });
-    if (this.#drain.signal.aborted) {
+    if (this.#elsewhere !== undefined) {
       await listening.close(0); // closed while it was opening
       throw fail("draining", {});
     }
@@ -253,7 +275,8 @@ class App implements Raceway {
   // ---- start and end
 
   #start(): Promise<Started> {
-    if (this.#drain.signal.aborted) throw fail("draining", {});
+    if (this.#drain.signal.aborted || (this.#elsewhere !== undefined && this.#starting === undefined))
+      throw fail("draining", {});
     return (this.#starting ??= this.#run());
   }
 
@@ -331,7 +354,10 @@ class App implements Raceway {
         limits: this.limits,
       });
       const handler = httpRouter(mounts, {
-        exact: { [DOCUMENT_PATH]: document },
+        exact: {
+          [DOCUMENT_PATH]: document,
+          [`${this.#path}/health`]: serveHealth(() => this.#elsewhere === undefined),
+        },
         failed: (error) => this.log.error("request failed", { error: String(error) }),
       });
       return { handler, backplane, once, topics, stations, routes };
@@ -343,6 +369,7 @@ class App implements Raceway {
 
   /** The app as the handshake sees it. */
   #acceptHost(): AcceptHost {
+    const elsewhere = (): AcceptHost["drain"] => this.#elsewhere;
     return {
       limits: this.limits,
       log: this.log,
@@ -354,7 +381,9 @@ class App implements Raceway {
       transports: this.#options.transports.map(({ name }) => name),
       node: this.#options.node ?? "",
       maxLinkAgeMs: this.#options.maxLinkAgeMs ?? 0,
-      draining: this.#drain.signal,
+      get drain() {
+        return elsewhere();
+      },
       admit: this.#admit,
       opened: (session, call, frame) => this.#opened(session, call, frame),
       refreshed: (session, frame) => this.#refreshed(session, frame),
@@ -394,17 +423,28 @@ class App implements Raceway {
     return this.close();
   }
 
-  close(graceMs = 5_000): Promise<void> {
-    return (this.#closing ??= this.#close(graceMs));
+  async drain(options: DrainOptions = {}): Promise<void> {
+    if (await this.#leave(options.endpoints)) await drained(this.#sessions, this, options);
   }
 
-  async #close(graceMs: number): Promise<void> {
+  close(options: number | CloseOptions = {}): Promise<void> {
+    return (this.#closing ??= this.#close(typeof options === "number" ? { graceMs: options } : options));
+  }
+
+  /** From now on no new sessions. False: there never were any. */
+  async #leave(endpoints: readonly string[] | undefined): Promise<boolean> {
+    this.#elsewhere = { endpoints: endpoints ?? this.#elsewhere?.endpoints ?? [] };
+    return (await this.#starting?.catch(() => undefined)) !== undefined;
+  }
+
+  async #close(options: CloseOptions): Promise<void> {
+    if (options.drainMs !== undefined) await this.drain(options);
+    if (!(await this.#leave(options.endpoints))) return this.#drain.abort(fail("draining", {}));
+    const started = await this.#starting!;
+    const { endpoints } = this.#elsewhere!;
+    for (const session of this.#sessions) goAway(session, endpoints);
+    await this.#quiet(options.graceMs ?? 5_000, started.once);
     this.#drain.abort(fail("draining", {}));
-    const started = await this.#starting?.catch(() => undefined);
-    if (started === undefined) return;
-    for (const session of this.#sessions)
-      session.core.control({ kind: "goaway", status: undefined, retryAfterMs: 0, endpoints: [], final: false });
-    await this.#quiet(graceMs, started.once);
     for (const session of [...this.#sessions]) session.core.end(fail("draining", {}), true);
     for (const each of this.#closers) await each();
     for (const each of started.routes.toReversed()) await each[Symbol.asyncDispose]?.();

@@ -1,5 +1,7 @@
 // Public names of @raceway/server.
 export {
+  type CloseOptions,
+  type DrainOptions,
   type ListenOptions,
   type ListeningApp,
   type Raceway,
