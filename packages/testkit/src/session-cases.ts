@@ -1,7 +1,7 @@
 // The compliance cases of a session over a subject's links: what calls may rely on while links come, go and die.
 import { type Case, require, settle } from "./case.ts";
 import { type CodecName, Conversation } from "./session/conversation.ts";
-import { echo, type Inbox, serveKit, stream } from "./session/traffic.ts";
+import { echo, Gate, type Inbox, serveKit, stream } from "./session/traffic.ts";
 import type { LinkSubject } from "./subject.ts";
 
 export interface SessionCaseOptions {
@@ -19,12 +19,13 @@ export function sessionCases(subject: LinkSubject, options: SessionCaseOptions):
   const twoLinks = { what: "two links at once", met: (subject.maxLinks ?? 2) >= 2 };
 
   const converse = async (
-    act: (conversation: Conversation, inboxes: Map<number, Inbox>) => Promise<void>,
+    act: (conversation: Conversation, inboxes: Map<number, Inbox>, gate: Gate) => Promise<void>,
   ): Promise<void> => {
     const inboxes = new Map<number, Inbox>();
-    await using conversation = new Conversation(subject, codec, text, serveKit(codec, inboxes));
+    const gate = new Gate();
+    await using conversation = new Conversation(subject, codec, text, serveKit(codec, inboxes, gate));
     await conversation.connect();
-    await act(conversation, inboxes);
+    await act(conversation, inboxes, gate);
     if (conversation.failed !== undefined) throw conversation.failed;
   };
   /** Starts a stream both ways; what it gives waits for the end, and holds both inboxes against what was sent. */
@@ -107,6 +108,39 @@ export function sessionCases(subject: LinkSubject, options: SessionCaseOptions):
         converse(async (conversation, inboxes) => {
           // More than windows and buffers hold, both ways at once: without flow control memory would grow, with wrong flow control nothing would end.
           await streaming(conversation, inboxes, 300, 8_000).end();
+        }),
+    },
+    {
+      name: "stops a fast stream while its reader is slow, and keeps little at either end",
+      run: () =>
+        converse(async (conversation, inboxes, gate) => {
+          const size = 8_000;
+          const messages = 400;
+          const { windowMessages, windowBytes } = conversation.limits;
+          gate.shut();
+          const { call, inbox } = stream(conversation, codec, messages, messages, size, gate);
+          const up = (): Inbox | undefined => inboxes.get(call.id);
+          const full = (each: Inbox | undefined): boolean =>
+            each !== undefined && (each.bytes >= windowBytes || each.numbers.length >= windowMessages);
+          await conversation.until(() => full(inbox) && full(up()), "both readers to have what their credit allows");
+          await settle();
+          for (const [who, each] of [
+            ["client", inbox],
+            ["server", up()],
+          ] as const)
+            require((each?.bytes ?? 0) <=
+              windowBytes + size, `the ${who} was sent ${each?.bytes} bytes with a window of ${windowBytes}`);
+          for (const side of ["client", "server"] as const) {
+            const { replay, current } = conversation[side];
+            const held = replay.bytes + (current?.link.buffered ?? 0);
+            // What was sent is in the replay buffer until it is acknowledged, and was sent within the window; a text link's copy is larger.
+            require(held <=
+              3 * (windowBytes + size), `the ${side} holds ${held} bytes for a reader that does not read`);
+          }
+          gate.open();
+          await conversation.until(() => inbox.ended, "the end, once the readers read");
+          inbox.requireRun(0, messages, "the client");
+          up()?.requireRun(0, messages, "the server");
         }),
     },
     {

@@ -33,7 +33,7 @@ export class Conversation implements AsyncDisposable {
   linksLost = 0;
   readonly #subject: LinkSubject;
   readonly #text: boolean;
-  readonly #limits: Limits;
+  readonly limits: Limits;
   readonly #connections: AsyncDisposable[] = [];
   #closing = false;
   /** The handshake that is under way. */
@@ -46,7 +46,7 @@ export class Conversation implements AsyncDisposable {
     this.#subject = subject;
     this.#text = text;
     // Generous, so that what a case sees is the link's doing. A death loses at most what the replay buffers hold.
-    this.#limits = resolveLimits({
+    this.limits = resolveLimits({
       replayBytes: 4 * 1024 * 1024,
       framesPerSecond: 1_000_000,
       framesBurst: 1_000_000,
@@ -65,7 +65,7 @@ export class Conversation implements AsyncDisposable {
       ended: (error) => this.#fail(error),
     });
     const session = (side: "client" | "server"): Session => {
-      const made = new Session({ side, limits: this.#limits, clock, queue: new FlushQueue(clock), owner: owner(side) });
+      const made = new Session({ side, limits: this.limits, clock, queue: new FlushQueue(clock), owner: owner(side) });
       made.jsonPayload = codec === "json";
       return made;
     };
@@ -159,7 +159,7 @@ export class Conversation implements AsyncDisposable {
   #awaitHello(): Handshake {
     return {
       batch: (link, bytes) => {
-        readBatch(bytes, this.#limits, (frame) => {
+        readBatch(bytes, this.limits, (frame) => {
           if (frame.kind !== "hello")
             return this.#fail(new RuleBroken(`the first frame at the server was ${frame.kind}, not hello`));
           if (!this.server.resumableFrom(frame.received))
@@ -176,7 +176,7 @@ export class Conversation implements AsyncDisposable {
   #awaitWelcome(told: number, welcomed: PromiseWithResolvers<void>): Handshake {
     return {
       batch: (link, bytes) => {
-        readBatch(bytes, this.#limits, (frame) => {
+        readBatch(bytes, this.limits, (frame) => {
           if (frame.kind !== "welcome")
             return this.#fail(new RuleBroken(`the first frame at the client was ${frame.kind}, not welcome`));
           this.client.attach(link, frame.received, told);

@@ -48,6 +48,24 @@ export class Inbox {
   }
 }
 
+/** Whether readers deal with what they got: while it is shut, they give no credit back. */
+export class Gate {
+  #waiting: (() => void)[] | undefined;
+
+  shut(): void {
+    this.#waiting ??= [];
+  }
+  open(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const run of waiting) run();
+  }
+  pass(run: () => void): void {
+    if (this.#waiting === undefined) run();
+    else this.#waiting.push(run);
+  }
+}
+
 /** Sends messages from..to-1 as fast as the session lets it, then calls `done`. Gives the function that goes on when there is room. */
 function sender(
   codec: CodecName,
@@ -75,11 +93,14 @@ function receiver(
   call: () => Call | undefined,
   go: (call: Call) => void,
   ended?: () => void,
+  gate?: Gate,
 ): CallReceiver {
   return {
     data(payload) {
       inbox.add(codec, payload);
-      call()?.consumed(payload.length);
+      const { length } = payload;
+      if (gate === undefined) call()?.consumed(length);
+      else gate.pass(() => call()?.consumed(length));
     },
     end(frame) {
       if (frame.payload !== undefined) inbox.add(codec, frame.payload);
@@ -105,7 +126,7 @@ const still = (): void => {};
 export const streamMethod = (messages: number, size: number): string => `/kit/Stream/${messages}/${size}`;
 
 /** The server of all cases. `inboxes` gets what streams brought up, by call. */
-export function serveKit(codec: CodecName, inboxes: Map<number, Inbox>): Serve {
+export function serveKit(codec: CodecName, inboxes: Map<number, Inbox>, gate?: Gate): Serve {
   return (call, method, payload) => {
     if (method === "/kit/Echo") {
       call.receiver = receiver(codec, new Inbox(), () => call, still);
@@ -123,7 +144,7 @@ export function serveKit(codec: CodecName, inboxes: Map<number, Inbox>): Serve {
       downDone = true;
       finish();
     });
-    call.receiver = receiver(codec, inbox, () => call, go, finish);
+    call.receiver = receiver(codec, inbox, () => call, go, finish, gate);
     go(call);
   };
 }
@@ -146,11 +167,12 @@ export function stream(
   up: number,
   down: number,
   size: number,
+  gate?: Gate,
 ): { readonly call: Call; readonly inbox: Inbox } {
   const inbox = new Inbox();
   const go = sender(codec, 0, up, size, (open) => open.halfClose());
   const call: Call = conversation.client.open(
-    receiver(codec, inbox, () => call, go),
+    receiver(codec, inbox, () => call, go, undefined, gate),
     streamMethod(down, size),
     {},
   );
