@@ -248,6 +248,19 @@ describe("what is malformed", () => {
     );
   });
 
+  it("is a payload as JSON, which only text carries: passed over, the message would be lost", () => {
+    for (const [frame, no] of [
+      ["0a 04 1a 02", 9],
+      ["0a 04 22 02", 3],
+      ["0a 04 2a 02", 6],
+      ["0a 04 52 02", 4],
+    ] as const) {
+      const kind = decode(joinParts([hex(frame), hex("08 01")]))[0]!.kind;
+      const json = joinParts([hex(frame), Uint8Array.of((no << 3) | 2, 0)]);
+      expect(fault(json), kind).toBe("byte 4: json in place of the payload, which is for text only");
+    }
+  });
+
   it("is what protobuf refuses too, or more", () => {
     fc.assert(
       fc.property(batch, fc.nat(), fc.nat(255), (list, at, value) => {

@@ -19,6 +19,13 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const fieldOf = (shape: Shape, name: string): Field => shape.find((field) => field.name === name)!;
 const openAfter = fieldOf(shapes.open, "after");
 const endStatus = fieldOf(shapes.end, "status");
+/** Numbers of the fields that take the place of the payload in text. In binary nobody reads them: passed over, a message would be lost in silence. */
+const textOnly: ReadonlyMap<Shape, number> = new Map([
+  [shapes.open, 9],
+  [shapes.data, 3],
+  [shapes.end, 6],
+  [shapes.publication, 4],
+]);
 const headerShape = fieldOf(shapes.open, "header").type as Shape;
 
 /**
@@ -347,6 +354,8 @@ class Reader implements Cursor {
   other(tag: number, shape: Shape, from: number): void {
     const field = shape.find(({ no }) => no === tag >>> 3);
     if (field !== undefined) throw malformed(from, `${field.name} has the wrong wire type`);
+    if (textOnly.get(shape) === tag >>> 3)
+      throw malformed(from, "json in place of the payload, which is for text only");
     this.skip(tag, 0);
   }
 

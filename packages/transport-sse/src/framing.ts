@@ -1,5 +1,5 @@
 // Frames for the stream, made once for all links that get the same batch in one turn.
-import { CONTROL_CLOSE, CONTROL_LINK, CONTROL_PADDING, PADDING_BYTES } from "./protocol.ts";
+import { CONTROL_CLOSE, CONTROL_LINK, CONTROL_PADDING, PADDING_BYTES, STREAM_ID } from "./protocol.ts";
 
 const LF = 10;
 const SPACE = 32;
@@ -54,7 +54,7 @@ export const binaryFraming: Framing = {
 
 export const textFraming: Framing = {
   batch: once((parts, bytes) => [event(parts.length === 1 ? parts[0]! : joined(parts, bytes))]),
-  opening: (name) => [encoder.encode(`:${" ".repeat(PADDING_BYTES)}\nevent:link\ndata:${name}\n\n`)],
+  opening: (name) => [encoder.encode(`:${" ".repeat(PADDING_BYTES)}\nid:${STREAM_ID}\nevent:link\ndata:${name}\n\n`)],
   close: (reason) => [encoder.encode(`event:close\ndata:${reason}\n\n`)],
   alive: [encoder.encode(":\n\n")],
 };

@@ -12,6 +12,10 @@ export const TRANSPORT = "sse";
 export const TEXT_STREAM = "text/event-stream";
 export const BINARY_STREAM = "application/vnd.raceway.stream";
 
+/** Id of the first event: an EventSource that comes back by itself says so with it. */
+export const STREAM_ID = "1";
+export const LAST_EVENT_HEADER = "last-event-id";
+
 /** Requests up: name of the link. Whoever knows it has the link. */
 export const LINK_HEADER = "raceway-link";
 /** Requests up: their number. */

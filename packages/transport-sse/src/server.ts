@@ -8,6 +8,7 @@ import { type ResolvedSseServer, type SseServerOptions, sseServerTable } from ".
 import {
   BINARY_STREAM,
   CLOSE_HEADER,
+  LAST_EVENT_HEADER,
   LINK_HEADER,
   MAX_HEADER,
   OPEN_HEADER,
@@ -65,6 +66,8 @@ class SseServer implements TransportRoutes {
     const { peer } = exchange;
     const accepts = peer.header("accept") ?? "";
     if (exchange.method === "GET") {
+      // The end of a stream is the end of its link. An EventSource that nobody closed would open another for ever; 204 is what stops it.
+      if (peer.header(LAST_EVENT_HEADER)) return exchange.reply(204, headers);
       if (accepts.includes(TEXT_STREAM)) return this.#open(exchange, headers, true, NOTHING);
       return refuseExchange(
         exchange,
