@@ -22,6 +22,7 @@ describe.each(Object.entries(worlds))("over %s", (_, make) => {
     // And then the next.
     cursor.send({ userId: "ann", x: 101 });
     await it.until(() => last(it.calls)["ann"] === 101);
+    expect(last(it.calls)).toEqual({ ann: 101, bob: 100 });
   });
 
   it("Socket.IO #3350: of what was said while there was no link, the newest arrives, and not all the rest", async () => {
@@ -47,6 +48,7 @@ describe.each(Object.entries(worlds))("over %s", (_, make) => {
       it.kill();
     }
     await it.until(() => last(it.calls)["ann"] === 5 && last(it.calls)["bob"] === -5);
+    expect(it.app.sessions).toBe(1);
   });
 
   it("Socket.IO #3388: the newest arrives though the server was replaced in between", async () => {
@@ -58,6 +60,7 @@ describe.each(Object.entries(worlds))("over %s", (_, make) => {
     for (let x = 2; x <= 50; x++) cursor.send({ userId: "ann", x });
     await restarting;
     await it.until(() => last(it.calls)["ann"] === 50);
+    expect(it.calls.filter((call) => call === "cursor ann 50")).toHaveLength(1);
   });
 });
 

@@ -1,4 +1,4 @@
-// Frames in binary, byte for byte against protobuf-es, whole and broken.
+// Frames in binary, byte for byte against protobuf-es, whole and broken. It is long because every way to be broken has its case.
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import * as fc from "fast-check";

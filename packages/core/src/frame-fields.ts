@@ -95,6 +95,14 @@ export const shapes: Readonly<Record<FrameKind, Shape>> = {
   ],
 };
 
+/** Numbers of the fields that take the place of the payload in text. In binary nobody reads them: passed over, a message would be lost in silence. */
+export const textOnly: ReadonlyMap<Shape, number> = new Map([
+  [shapes.open, 9],
+  [shapes.data, 3],
+  [shapes.end, 6],
+  [shapes.publication, 4],
+]);
+
 /** Kinds by their number in `Frame.kind`; there is none at 0. */
 export const kinds: readonly (FrameKind | undefined)[] = Object.entries(FRAME_NUMBER).reduce<FrameKind[]>(
   (all, [kind, number]) => {

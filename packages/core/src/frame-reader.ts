@@ -1,5 +1,15 @@
-// Frames read from binary, in place: payloads are subarrays of the batch, and what protobuf would pass over is passed over.
-import { type Draft, type Field, MAX_ENTRIES, type Shape, append, blank, kinds, shapes } from "./frame-fields.ts";
+// Frames read from binary, in place: payloads are subarrays of the batch, and what protobuf would pass over is passed over. It is long because the frames that come often are read by hand.
+import {
+  type Draft,
+  type Field,
+  MAX_ENTRIES,
+  type Shape,
+  append,
+  blank,
+  kinds,
+  shapes,
+  textOnly,
+} from "./frame-fields.ts";
 import { FRAME_TAG } from "./frame-walk.ts";
 import type { Frame, FrameKind, HeaderField, WirePosition, WireStatus } from "./frame.ts";
 import { type Cursor, malformed, readVarint } from "./varint.ts";
@@ -19,13 +29,6 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const fieldOf = (shape: Shape, name: string): Field => shape.find((field) => field.name === name)!;
 const openAfter = fieldOf(shapes.open, "after");
 const endStatus = fieldOf(shapes.end, "status");
-/** Numbers of the fields that take the place of the payload in text. In binary nobody reads them: passed over, a message would be lost in silence. */
-const textOnly: ReadonlyMap<Shape, number> = new Map([
-  [shapes.open, 9],
-  [shapes.data, 3],
-  [shapes.end, 6],
-  [shapes.publication, 4],
-]);
 const headerShape = fieldOf(shapes.open, "header").type as Shape;
 
 /**
