@@ -11,7 +11,7 @@ import { type ChaosClient, chaosClient } from "../gen/chaos/v1/chaos.client.ts";
 export const fast: LimitOptions = { heartbeatMs: 100, silenceMs: 200 };
 
 export interface Bench extends AsyncDisposable {
-  readonly server: ChaosServer;
+  readonly server: Pick<ChaosServer, "publish">;
   readonly proxy: FaultProxy;
   readonly connection: Connection;
   readonly client: ChaosClient;
@@ -21,10 +21,25 @@ export interface Bench extends AsyncDisposable {
   became(holds: (state: ConnectionSnapshot) => boolean): Promise<ConnectionSnapshot>;
 }
 
+/** With a server in this process. */
 export async function bench(way: Way, options: Partial<ConnectOptions> = {}): Promise<Bench> {
   const held = Promise.withResolvers<void>();
-  const server = chaosServer({ limits: { ...fast } }, () => held.promise);
+  const server = chaosServer({ limits: fast }, () => held.promise);
   const { port } = await server.app.listen({ port: 0, host: "127.0.0.1" });
+  return benchOf(way, port, options, {
+    server,
+    release: held.resolve,
+    [Symbol.asyncDispose]: () => server.app.close(0),
+  });
+}
+
+/** With a server somewhere on this machine. */
+export async function benchOf(
+  way: Way,
+  port: number,
+  options: Partial<ConnectOptions>,
+  far: Pick<Bench, "server" | "release"> & AsyncDisposable,
+): Promise<Bench> {
   const proxy = await faultProxy(port);
   const connection = connect(`http://127.0.0.1:${proxy.address}`, {
     transports: [transportOf(way, { answerMs: 300, holdMs: 200, silenceMs: 600 })],
@@ -33,11 +48,10 @@ export async function bench(way: Way, options: Partial<ConnectOptions> = {}): Pr
     ...options,
   });
   return {
-    server,
+    ...far,
     proxy,
     connection,
     client: chaosClient(connection),
-    release: held.resolve,
     became: (holds) =>
       new Promise((resolve) => {
         const end = connection.state.subscribe((state) => {
@@ -47,10 +61,10 @@ export async function bench(way: Way, options: Partial<ConnectOptions> = {}): Pr
         });
       }),
     async [Symbol.asyncDispose]() {
-      held.resolve();
+      far.release();
       await connection.close();
       await proxy[Symbol.asyncDispose]();
-      await server.app.close(0);
+      await far[Symbol.asyncDispose]();
     },
   };
 }
@@ -69,7 +83,7 @@ export interface Outcome {
   readonly calls: string;
   readonly effects: string;
 }
-/** Nothing lost, nothing twice, everything in order. */
+/** Nothing lost, nothing twice, everything in order; and all in one session, for streams do not outlive theirs. */
 export const whole: Outcome = {
   feed: `${FEED} in order`,
   upload: `${UPLOAD} in order`,
