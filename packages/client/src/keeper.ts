@@ -626,7 +626,7 @@ export class Keeper implements SeatHost {
     if (this.#judge() < FLAP_MS) {
       this.#flaps.strike(this.#way);
       this.#ejected.strike(seat.endpoint?.url ?? "");
-    }
+    } else this.#flaps.warn(this.#way);
     if (this.#racing === undefined) this.#retryLater("resuming", error);
     else this.#apart("resuming", error); // the race goes on, and so does this when it ends
   }

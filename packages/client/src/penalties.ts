@@ -25,12 +25,20 @@ export class Penalties {
 
   strike(key: string): void {
     const { free, firstMs, capMs } = this.#rules;
-    const now = this.#clock.now();
-    const mark = this.#marks.get(key);
-    const before = mark === undefined ? 0 : mark.strikes - Math.max(0, Math.floor((now - mark.until) / FORGET_MS));
-    const strikes = Math.max(0, before) + 1;
+    const strikes = this.#strikes(key) + 1;
     const ms = strikes > free ? Math.min(capMs, firstMs * 2 ** (strikes - free - 1)) : 0;
-    this.#marks.set(key, { strikes, until: now + ms });
+    this.#marks.set(key, { strikes, until: this.#clock.now() + ms });
+  }
+
+  /** Costs nothing, however often; but the next strike is not the first. */
+  warn(key: string): void {
+    this.#marks.set(key, { strikes: Math.max(1, this.#strikes(key)), until: this.#clock.now() });
+  }
+
+  #strikes(key: string): number {
+    const mark = this.#marks.get(key);
+    if (mark === undefined) return 0;
+    return Math.max(0, mark.strikes - Math.max(0, Math.floor((this.#clock.now() - mark.until) / FORGET_MS)));
   }
 
   pardon(key: string): void {
