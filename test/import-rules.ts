@@ -21,7 +21,7 @@ const libraries: Readonly<Record<string, readonly string[]>> = { core: ["@bufbui
 /** Entries that run in a browser. All that can be reached from them keeps off Node and off libraries that need it. */
 const browserEntries: Readonly<Record<string, readonly string[]>> = {
   core: [".", "./internal"],
-  client: ["."],
+  client: [".", "./outbox", "./indexeddb"],
   testkit: [".", "./page"],
   "transport-*": ["./client"],
 };
@@ -30,6 +30,7 @@ const browserLibraries = new Set([
   "@connectrpc/connect",
   "@connectrpc/connect-web",
   "@raceway/core",
+  "idb-keyval",
 ]);
 /** Areas whose files may reach into another area by a relative path, and where to. Between packages nobody may. */
 const reaches: Readonly<Record<string, readonly string[]>> = {

@@ -1,11 +1,12 @@
-// A transport with a gate in front: shut, no link opens; deaf, what the client says on open links vanishes. Counts what the client hands over.
-import { type ClientTransport, type Link, fail } from "@raceway/core";
+// A transport with a gate in front: shut, no link opens; deaf or mute, what the client or the server says on open links vanishes. Counts what leaves.
+import { type ClientTransport, type Link, type LinkReceiver, fail } from "@raceway/core";
 import { countedFrames, joinParts } from "@raceway/core/internal";
 
 export interface Gate {
   readonly transport: ClientTransport;
   shut: boolean;
   deaf: boolean;
+  mute: boolean;
   /** Attempts to open a link so far. */
   attempts: number;
   /** Counted frames of each batch that the client sent. */
@@ -16,6 +17,7 @@ export function gate(inner: ClientTransport, shut = false): Gate {
   const it: Gate = {
     shut,
     deaf: false,
+    mute: false,
     attempts: 0,
     batches: [],
     transport: {
@@ -26,7 +28,7 @@ export function gate(inner: ClientTransport, shut = false): Gate {
           async open(endpoint, opened, signal) {
             it.attempts++;
             if (it.shut) throw fail("transport_failed", { transport: inner.name, detail: "the gate is shut" });
-            await started.open(endpoint, (link) => opened(watched(link)), signal);
+            await started.open(endpoint, (link) => muted(opened(watched(link))), signal);
           },
         };
       },
@@ -44,5 +46,12 @@ export function gate(inner: ClientTransport, shut = false): Gate {
         return typeof value === "function" ? (value as (...all: unknown[]) => unknown).bind(target) : value;
       },
     });
+  const muted = (receiver: LinkReceiver): LinkReceiver => ({
+    batch(bytes) {
+      if (!it.mute) receiver.batch(bytes);
+    },
+    drain: () => receiver.drain(),
+    closed: (error) => receiver.closed(error),
+  });
   return it;
 }

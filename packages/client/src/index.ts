@@ -3,7 +3,7 @@ export type { BackoffOptions } from "./backoff.ts";
 export { type CallOptions, callDuplex, callFeed, callUnary, callUpload } from "./calls.ts";
 export { type ConnectOptions, type Connection, connect } from "./connection.ts";
 export type { ConnectionOutbox, OutboxOptions, OutboxSnapshot } from "./outbox.ts";
-export type { OutboxEntry, OutboxKeeper, OutboxStore, RestoredCall } from "./outbox-entry.ts";
+export type { OutboxEntry, OutboxKeeper, OutboxStore, RestoredCall, StoreHost } from "./outbox-entry.ts";
 export type { EndpointSource, Endpoints, StartedEndpoints } from "./endpoints.ts";
 export { type SignalSender, openSignal } from "./signal.ts";
 export { ConnectionState, type ConnectionSnapshot, type ConnectionStatus } from "./state.ts";

@@ -25,10 +25,17 @@ export interface OutboxEntry {
   readonly sentAt: number;
 }
 
+/** What a store is given to open itself. */
+export interface StoreHost {
+  readonly clock: Clock;
+  /** To be called once if another tab or process holds the store: calls are not kept until `load` resolves. */
+  readonly busy: () => void;
+}
+
 /** A store of calls: a table by id. One connection holds it at a time. */
 export interface OutboxStore extends Partial<AsyncDisposable> {
-  /** Takes hold of the store and reads it. While another tab or process holds it, calls `busy` once and waits. Called once. */
-  load(busy: () => void): Promise<readonly OutboxEntry[]>;
+  /** Takes hold of the store, waiting if need be, and reads it. Called once. */
+  load(host: StoreHost): Promise<readonly OutboxEntry[]>;
   /** Adds or replaces; resolves when it would survive a crash. */
   put(entry: OutboxEntry): Promise<void>;
   delete(id: string): Promise<void>;

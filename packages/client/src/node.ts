@@ -1,0 +1,2 @@
+// What a client in Node has beyond one in a browser.
+export { type FileOutboxOptions, fileOutbox } from "./node-outbox.ts";
