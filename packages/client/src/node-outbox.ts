@@ -1,3 +1,4 @@
+// `fileOutbox()`: keeps an outbox in a file, so that it survives the death of the process, or of the machine. One process holds it at a time.
 import { Journal } from "./node-journal.ts";
 // `fileOutbox()`: keeps an outbox in a file, so that it survives the death of the process, or of the machine. One process holds it at a time.
 import { FileLock } from "./node-lock.ts";
