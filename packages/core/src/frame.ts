@@ -90,7 +90,8 @@ export interface AckFrame {
   readonly kind: "ack";
   readonly received: number;
 }
-/** Values of `Topic.State`. */
+/** Values of `Topic.State`. Unspecified: a server went on over another link by itself, and says where it stands; a client says the same so. */
+export const TOPIC_STANDS = 0;
 export const TOPIC_LIVE = 1;
 export const TOPIC_RESET = 2;
 export interface TopicFrame {

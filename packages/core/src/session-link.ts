@@ -20,6 +20,8 @@ export class SessionLink implements LinkReceiver {
   next = 0;
   /** What `next` was at the beginning. */
   first = 0;
+  /** Counted frames that the other side has acknowledged on this link. */
+  acked = 0;
   /** Number of the next counted frame to go out on this link. */
   sent = 0;
   /** `send` returned false, `drain` has not come yet. */

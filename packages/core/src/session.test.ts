@@ -249,6 +249,36 @@ describe("Session", () => {
     expect(lost).toHaveLength(1);
   });
 
+  it("keeps what a slower Welcome may ask for, while another Hello is under way", () => {
+    const { clock, session, attach } = setup("client");
+    const { end } = attach();
+    for (let at = 0; at < 3; at++) session.open(deaf, "/m", { payload: Uint8Array.of(at) });
+    clock.turn();
+    session.greeting();
+    session.greeting();
+    end.closed(undefined);
+    attach(3); // the first is welcomed, by a server that has all three
+    session.greeted();
+    expect(session.resumableFrom(1)).toBe(true); // the second was welcomed before, and its Welcome took longer
+    session.greeted();
+    expect(session.resumableFrom(1)).toBe(false);
+    expect(session.replay.bytes).toBe(0);
+  });
+
+  it("bears an acknowledgement that was overtaken over another link, and none that goes back on its own", () => {
+    const { clock, session, attach } = setup("client");
+    const first = attach();
+    for (let at = 0; at < 3; at++) session.open(deaf, "/m", { payload: Uint8Array.of(at) });
+    clock.turn();
+    session.receive(first.end, frames({ kind: "ack", received: 3 }));
+    const second = attach(1); // welcomed before the server had more
+    session.receive(second.end, frames({ kind: "ack", received: 2 }));
+    expect(second.end.over).toBe(false);
+    session.receive(second.end, frames({ kind: "ack", received: 1 }));
+    expect(second.link.closed).toBe(true);
+    expect(second.link.kinds.at(-1)).toEqual(["goaway"]);
+  });
+
   it("says where it can go on: not before what was given up, not after what was sent", () => {
     const { clock, session, attach } = setup("client", { replayBytes: 1_000, messageBytesOut: 2_000 });
     const { end } = attach();

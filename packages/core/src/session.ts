@@ -534,12 +534,10 @@ export class Session {
         return this.#topic(frame);
       case "ack": {
         const { received } = frame;
-        if (received < this.#peerAcked && link !== this.current) return; // late, on a link that was left
-        if (received < this.#peerAcked || received > this.replay.end)
-          throw fail("count_invalid", {
-            count: received,
-            have: `${this.#peerAcked} acknowledged, ${this.replay.end} sent`,
-          });
+        if (received < link.acked || received > this.replay.end)
+          throw fail("count_invalid", { count: received, have: `${link.acked} acknowledged, ${this.replay.end} sent` });
+        link.acked = received;
+        if (received <= this.#peerAcked) return; // known already, over another link that was faster
         this.#peerAcked = received;
         this.#forgetAcked();
         return;
@@ -649,7 +647,7 @@ export class Session {
     link.session = this;
     link.handshake = undefined;
     link.next = link.first = received;
-    link.sent = peerReceived;
+    link.sent = link.acked = peerReceived;
     link.heardAt = link.spokeAt = this.clock.now();
     this.#links.push(link);
     if (peerReceived > this.#peerAcked) this.#peerAcked = peerReceived;
@@ -657,8 +655,8 @@ export class Session {
       link.standby = true;
       return;
     }
-    if (peerReceived > this.replay.acked) this.replay.ack(peerReceived);
     this.#use(link, false);
+    this.#forgetAcked(); // unless another Hello is under way, whose Welcome may say less: its link could not be taken
   }
 
   /** Client: a Hello is said, which tells how much was received. Each wants one `greeted`, whatever becomes of it. */
