@@ -1,7 +1,7 @@
 // Signals: client to server, the newest per key; what is overtaken before it could leave is never sent.
 import type { DescMessage, DescMethodClientStreaming, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
-import { type ChannelContract, systemClock } from "@raceway/core";
+import { type ChannelContract, type Clock, systemClock } from "@raceway/core";
 import { type CallOptions, open } from "./calls.ts";
 
 export interface SignalSender<M> extends AsyncDisposable {
@@ -26,12 +26,15 @@ const LOSS_WAIT_MS = 50;
 
 class Sender<I extends DescMessage, O extends DescMessage> implements SignalSender<MessageInitShape<I>> {
   readonly #start: () => Promise<void>;
+  readonly #clock: Clock;
   readonly #key: string | undefined;
   /** In the order in which their keys came up. */
   readonly #waiting = new Map<unknown, MessageInitShape<I>>();
   /** The last of each key that was handed to the call that runs: told again if the call is lost. */
   readonly #handed = new Map<unknown, MessageInitShape<I>>();
   #wake: (() => void) | undefined;
+  /** Which call takes messages: one that was lost may still be asking for its next. */
+  #taking: object | undefined;
   #closing = false;
   #running: Promise<void> | undefined;
   #failed: ConnectError | undefined;
@@ -42,6 +45,8 @@ class Sender<I extends DescMessage, O extends DescMessage> implements SignalSend
     contract: ChannelContract,
     options: CallOptions,
   ) {
+    // A connection of ours goes by its own clock; a foreign transport knows none.
+    this.#clock = (transport as { readonly clock?: Clock }).clock ?? systemClock();
     this.#key = contract.conflation?.key;
     this.#start = async () => {
       const response = await open(transport, method, contract, this.#messages(), options);
@@ -81,11 +86,12 @@ class Sender<I extends DescMessage, O extends DescMessage> implements SignalSend
           this.#failed = error;
           return;
         }
+        this.#taking = undefined;
         // Whether they arrived is unknown; what has a newer one does not matter any more.
         for (const [key, message] of this.#handed) if (!this.#waiting.has(key)) this.#waiting.set(key, message);
         this.#handed.clear();
         const waitMs = LOSS_WAIT_MS * 2 ** losses++;
-        await new Promise<void>((resolve) => systemClock().after(waitMs, resolve));
+        await new Promise<void>((resolve) => this.#clock.after(waitMs, resolve));
         continue;
       }
       losses = 0;
@@ -99,7 +105,8 @@ class Sender<I extends DescMessage, O extends DescMessage> implements SignalSend
   }
 
   async *#messages(): AsyncGenerator<MessageInitShape<I>> {
-    for (;;) {
+    const mine = (this.#taking = {});
+    while (this.#taking === mine) {
       for (const [key, message] of this.#waiting) {
         this.#waiting.delete(key);
         this.#handed.set(key, message);
