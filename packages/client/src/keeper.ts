@@ -322,6 +322,7 @@ export class Keeper implements SeatHost {
     if (hello.session.length > 0) {
       if (!welcome.resumed || !same(welcome.session, seat.identity?.session)) return false;
       if (!seat.session.resumableFrom(welcome.received)) {
+        if (seat.session.current !== undefined) return false; // it is older than the link in use
         if (seat === this.#seat) this.#replaceSession(fail("resume_impossible"));
         throw fail("count_invalid", {
           count: welcome.received,

@@ -9,10 +9,11 @@ import {
   type PublicationFrame,
   type Session,
   TOPIC_RESET,
+  TOPIC_STANDS,
   type TopicFrame,
 } from "@raceway/core/internal";
 import { type CallInit, Operation, type OperationHost, endError, pathOf } from "./operation.ts";
-import { type TopicReading, topicReading } from "./topic-options.ts";
+import { type Gap, type TopicReading, topicReading } from "./topic-options.ts";
 
 /** Starts the call; resolves with the response when the server has said its first word, as over HTTP. */
 export function startStream<I extends DescMessage, O extends DescMessage>(
@@ -56,6 +57,8 @@ class StreamOperation extends Operation {
   #offset = 0;
   /** Offset of the last event that was read. */
   #read = 0;
+  /** Before the present position: events that wait to be read from before a reset, and what to tell after them. */
+  #earlier: { left: number; readonly epoch: string; read: number; readonly gap: Gap }[] = [];
   /** Events were left out; asked to be sent again from `#offset` on. */
   #asked = false;
   /** The reader was too slow: events are left out until he has caught up. */
@@ -222,9 +225,19 @@ class StreamOperation extends Operation {
       this.call?.consumed(bytes);
       return;
     }
-    this.#read++;
+    this.#tellGaps();
     const reading = this.#reading;
-    if (reading !== undefined) reading.position = { epoch: this.#epoch, offset: this.#read };
+    const earlier = this.#earlier[0];
+    if (earlier === undefined) this.#read++;
+    else {
+      earlier.left--;
+      earlier.read++;
+    }
+    if (reading !== undefined)
+      reading.position =
+        earlier === undefined
+          ? { epoch: this.#epoch, offset: this.#read }
+          : { epoch: earlier.epoch, offset: earlier.read };
     if (this.#behind && this.#queue.length * 2 <= this.#queueLimit) {
       this.#behind = false;
       this.#ask();
@@ -243,40 +256,52 @@ class StreamOperation extends Operation {
     }
     this.#asked = false;
     if (frame.state === TOPIC_RESET) {
-      const gap = {
-        after: { epoch: this.#epoch, offset: this.#offset },
+      const { from } = this.#reading ?? {};
+      const gap: Gap = {
+        after: this.#epoch === "" && typeof from === "object" ? from : { epoch: this.#epoch, offset: this.#offset },
         first: position.offset + 1,
         epoch: position.epoch,
       };
-      const onReset = this.#reading?.onReset;
-      if (onReset === undefined) {
+      if (this.#reading?.onReset === undefined) {
         this.#answer(undefined);
-        this.abort(
-          fail("history_gone", { address: this.path, epoch: position.epoch, first: gap.first, after: this.#offset }),
-        );
+        const { first, after } = gap;
+        this.abort(fail("history_gone", { address: this.path, epoch: position.epoch, first, after: after.offset }));
         return;
       }
+      const earlier = this.#earlier.reduce((sum, { left }) => sum + left, 0);
+      const left = this.#queue.length - earlier;
+      this.#earlier.push({ left, epoch: this.#epoch, read: this.#read, gap });
       this.#place(position);
-      try {
-        onReset(gap);
-      } catch (error) {
-        this.#answer(undefined);
-        this.abort(Failure.from(error));
-        return;
-      }
-    } else if (this.#epoch === "") this.#place(position);
-    else if (position.epoch === this.#epoch && position.offset > this.#offset && !this.#behind) this.#ask(); // the server went on over another link by itself
+      if (this.#queue.length === 0) this.#tellGaps();
+    } else if (this.#epoch === "") {
+      // Where the server stands is not where it began: what it said in between was lost with a link.
+      if (frame.state === TOPIC_STANDS) return this.#ask();
+      this.#place(position);
+    } else if (position.epoch === this.#epoch && position.offset > this.#offset && !this.#behind) this.#ask(); // the server went on over another link by itself
     this.#answer(undefined);
   }
 
   #place(position: Position): void {
     this.#epoch = position.epoch;
     this.#offset = position.offset;
-    this.#read = position.offset - this.#queue.length;
+    this.#read = position.offset;
+  }
+
+  /** The reader has read all that came before a reset: he is told of it before anything that came after. */
+  #tellGaps(): void {
+    for (let next = this.#earlier[0]; next?.left === 0; next = this.#earlier[0]) {
+      this.#earlier.shift();
+      try {
+        this.#reading?.onReset?.(next.gap);
+      } catch (error) {
+        this.#answer(undefined);
+        this.abort(Failure.from(error));
+      }
+    }
   }
 
   publication(frame: PublicationFrame): void {
-    if (frame.offset <= this.#offset || this.#behind || this.settled) return; // came already, or comes again
+    if (frame.offset <= this.#offset || this.#behind || this.settled || this.#epoch === "") return; // came already, or comes again
     if (frame.offset > this.#offset + 1) {
       this.#ask(); // something is missing: read on from where we are
       return;

@@ -6,6 +6,7 @@ import {
   type CallReceiver,
   TOPIC_LIVE,
   TOPIC_RESET,
+  TOPIC_STANDS,
   type TopicFrame,
   statusOf,
 } from "@raceway/core/internal";
@@ -180,8 +181,9 @@ export class Subscription implements CallReceiver, TopicReader {
   relinked(own: boolean): void {
     if (this.#start === undefined) return; // `begin` is still at work, and will place itself on this link
     if (own) {
-      // The client may not know: tell it where this side stands, and it asks if it lacks something.
-      this.#place({ epoch: this.#epoch, offset: this.#cursor }, TOPIC_LIVE);
+      // The client may not know: tell it where this side stands, and it asks if it lacks something. That is no beginning: a client that has heard of
+      // none yet asks for it.
+      this.#place({ epoch: this.#epoch, offset: this.#cursor }, TOPIC_STANDS);
       if (this.#reading) this.#again = true;
       else this.#advance();
       return;

@@ -1,0 +1,137 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+// A subscription against servers that do what real ones do rarely: positions that come late, resets before all is read, restarts again and again.
+import { connect } from "@raceway/client";
+import { type ClientTransport, CONTRACT, type Link, memoryLink, memoryTransport } from "@raceway/core";
+import { type Frame, encodeFrame, encodePublication, readBatch } from "@raceway/core/internal";
+import { MemoryStorage, memory, raceway } from "@raceway/server";
+import { type VirtualClock, virtualClock } from "@raceway/testkit";
+import { expect, it } from "vitest";
+import { labClient } from "../gen/lab/v1/lab.client.ts";
+import { labService } from "../gen/lab/v1/lab.server.ts";
+import { TickSchema } from "../gen/lab/v1/lab_pb.ts";
+import { handlers, take } from "./lab.ts";
+
+/** A transport whose server is a function: what it is told, frame by frame, and the link to answer on. */
+function scripted(clock: VirtualClock, told: (frame: Frame, link: Link) => void): ClientTransport {
+  const traits = { binary: true, duplex: true, push: true, maxBatchBytes: 1_114_112 };
+  return {
+    name: "scripted",
+    contract: CONTRACT,
+    traits,
+    supports: () => true,
+    start: () => ({
+      async open(_endpoint, opened) {
+        memoryLink(
+          opened,
+          (link) => ({
+            batch: (bytes) => readBatch(bytes, { jsonDepth: 64 }, (frame) => told(frame, link)),
+            drain() {},
+            closed() {},
+          }),
+          { clock },
+        );
+      },
+    }),
+  };
+}
+
+const welcome: Frame = {
+  kind: "welcome",
+  version: 1,
+  codec: "proto",
+  session: new Uint8Array(16),
+  secret: new Uint8Array(32),
+  received: 0,
+  resumed: false,
+  window: { messages: 100, bytes: 100_000 },
+  heartbeatMs: 60_000,
+  silenceMs: 120_000,
+  resumeMs: 60_000,
+  maxMessageBytes: 100_000,
+  transports: ["scripted"],
+  maxBatchBytes: 1_000_000,
+  maxAgeMs: 0,
+  node: "",
+};
+const events = (from: number, to: number): Uint8Array[] =>
+  Array.from({ length: to - from + 1 }, (_, at) =>
+    encodePublication(1, from + at, toBinary(TickSchema, create(TickSchema, { sequence: from + at }))),
+  );
+
+it("asks for the beginning when the first that it hears is where the server stands", async () => {
+  const clock = virtualClock();
+  const asked: (number | undefined)[] = [];
+  const transport = scripted(clock, (frame, link) => {
+    const stands = (offset: number, state: number): Uint8Array =>
+      encodeFrame({ kind: "topic", call: 1, handle: 1, position: { epoch: "e", offset }, state });
+    if (frame.kind === "hello") link.send([encodeFrame(welcome)]);
+    // The beginning and events 1 to 11 went with another link; this one says where the server goes on.
+    if (frame.kind === "open") link.send([stands(11, 0), ...events(12, 12)]);
+    if (frame.kind === "topic") {
+      asked.push(frame.position?.offset);
+      link.send([stands(0, 1), ...events(1, 12)]);
+    }
+  });
+  await using connection = connect("http://lab", { transports: [transport], clock });
+  const reading = take(labClient(connection).ticks({ board: "x" }, { from: "start" }), 12);
+  await clock.settle();
+  expect((await reading).map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+  expect(asked).toEqual([undefined]);
+});
+
+it("tells of a gap after all that came before it was read, with positions that fit", async () => {
+  const clock = virtualClock();
+  const transport = scripted(clock, (frame, link) => {
+    const at = (epoch: string, offset: number, state: number): Uint8Array =>
+      encodeFrame({ kind: "topic", call: 1, handle: 1, position: { epoch, offset }, state });
+    if (frame.kind === "hello") link.send([encodeFrame(welcome)]);
+    if (frame.kind === "open") link.send([at("old", 0, 1), ...events(1, 3), at("new", 4, 2), ...events(5, 6)]);
+  });
+  await using connection = connect("http://lab", { transports: [transport], clock });
+  const seen: unknown[] = [];
+  const subscription = labClient(connection).ticks(
+    { board: "x" },
+    { from: "start", onReset: ({ after, first, epoch }) => void seen.push({ after, first, epoch }) },
+  );
+  for await (const { sequence } of subscription) {
+    const { epoch, offset } = subscription.position!;
+    seen.push(`${sequence} at ${epoch}/${offset}`);
+    if (sequence === 6) break;
+  }
+  expect(seen).toEqual([
+    "1 at old/1",
+    "2 at old/2",
+    "3 at old/3",
+    { after: { epoch: "old", offset: 3 }, first: 5, epoch: "new" },
+    "5 at new/5",
+    "6 at new/6",
+  ]);
+});
+
+it("survives any number of restarts, as long as the server takes it each time", async () => {
+  const clock = virtualClock();
+  const link = memoryTransport();
+  const storage = new MemoryStorage();
+  const start = async () => {
+    const app = raceway({ transports: [link.server], clock, backplane: memory({ storage }) });
+    const topics = app.serve(labService, handlers([], clock));
+    await app.listen({ port: 0, host: "127.0.0.1" });
+    return { app, topics };
+  };
+  let server = await start();
+  await using connection = connect("http://lab", { transports: [link.client], clock });
+  const reading = take(labClient(connection).ticks({ board: "x" }, { from: "start" }), 10);
+  for (let sequence = 1; sequence <= 10; sequence++) {
+    await clock.advance(5_000);
+    await server.topics.ticks.publish({ board: "x" }, { sequence });
+    await clock.advance(100);
+    const closing = server.app.close(0);
+    await clock.advance(100);
+    await closing;
+    server = await start();
+  }
+  expect((await reading).map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  const closing = server.app.close(0);
+  await clock.advance(100);
+  await closing;
+});
