@@ -1,5 +1,5 @@
-import { create, toBinary } from "@bufbuild/protobuf";
 // A subscription against servers that do what real ones do rarely: positions that come late, resets before all is read, restarts again and again.
+import { create, toBinary } from "@bufbuild/protobuf";
 import { connect } from "@raceway/client";
 import { type ClientTransport, CONTRACT, type Link, memoryLink, memoryTransport } from "@raceway/core";
 import { type Frame, encodeFrame, encodePublication, readBatch } from "@raceway/core/internal";
