@@ -4,6 +4,9 @@ import { fail } from "@raceway/core";
 import { openingError } from "./failure.ts";
 import type { ResolvedSqliteStore } from "./options.ts";
 
+/** The write-ahead log is cut back to so much after a burst; it stands beside the database, and is not counted by `maxBytes`. */
+const LOG_BYTES = 16_777_216;
+
 /** Steps of the store's tables, oldest first; a file has a version that says how many of them it has seen. Steps are added, never changed. */
 const storeSteps: readonly string[] = [
   `create table raceway_store (
@@ -32,6 +35,7 @@ export function openDatabase(options: ResolvedSqliteStore): DatabaseSync {
       throw fail("store_unopenable", { file, detail: `its file system allows no write-ahead log (${mode})` });
     // On Darwin fsync leaves data in the disk's own cache; fullfsync does not. Elsewhere it means nothing.
     database.exec(`pragma synchronous = ${options.synchronous}; pragma fullfsync = ${options.synchronous === "full"};`);
+    database.exec(`pragma journal_size_limit = ${LOG_BYTES}`);
     const { page_size: pageBytes } = database.prepare("pragma page_size").get() as { page_size: number };
     database.exec(`pragma max_page_count = ${Math.floor(options.maxBytes / pageBytes)}`);
     migrate(database, file);

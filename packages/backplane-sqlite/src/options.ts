@@ -12,7 +12,7 @@ export const sqliteStoreTable = {
   synchronous: { kind: "text", default: "full", values: ["full", "normal"] },
   /** How long a write waits while another process writes to the file. The process stands still for as long, so it must be short; a commit takes milliseconds. */
   busyMs: { kind: "number", default: 1_000, min: 0, max: 60_000, unit: "ms" },
-  /** Size of the database at most; beyond it writes are refused. 1 GiB is what 4,000 keyed calls a second with replies of 500 bytes leave in the window of 5 minutes. */
+  /** Size of the database at most, its log of up to 16 MiB not counted; beyond it writes are refused. 1 GiB is what 4,000 keyed calls a second with replies of 500 bytes leave in the window of 5 minutes. */
   maxBytes: { kind: "number", default: 1_073_741_824, min: 1_048_576, max: 1_099_511_627_776, unit: "bytes" },
 } as const;
 

@@ -1,13 +1,24 @@
 // What is particular to SQLite: the file and its errors, several processes, what is left on disk.
 import { fork, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type Store, errorInfo, reasonOf, retryAfterMs } from "@raceway/core";
+import { type Store, errorInfo, reasonOf, retryAfterMs, silentLogger } from "@raceway/core";
 import { type VirtualClock, testHost, virtualClock } from "@raceway/testkit";
 import { afterAll, describe, expect, it } from "vitest";
 import { type SqliteStoreOptions, sqliteStore } from "./index.ts";
@@ -205,6 +216,44 @@ it("on a full disk refuses writes, goes on reading, and writes again when there 
     lost: 0,
     afterRoom: true,
   });
+});
+
+it("a write-ahead log that lost its end, as when power is lost, leaves a whole store with all that came before", async () => {
+  const file = newFile();
+  await using store = await open({ file });
+  const sizes: number[] = [];
+  for (let at = 0; at < 20; at++) {
+    await store.put(`key ${at}`, bytes(`value ${at}`), long);
+    sizes.push(statSync(`${file}-wal`).size);
+  }
+  const log = readFileSync(`${file}-wal`);
+  let most = 0;
+  for (let length = log.length; length > log.length - 12_000; length -= 331) {
+    const copy = newFile();
+    copyFileSync(file, copy);
+    writeFileSync(`${copy}-wal`, log.subarray(0, length));
+    await using after = await open({ file: copy }, virtualClock());
+    const committed = sizes.filter((size) => size <= length).length;
+    for (let at = 0; at < 20; at++)
+      expect(await after.get(`key ${at}`)).toEqual(at < committed ? bytes(`value ${at}`) : undefined);
+    expect(await after.put("key 19", bytes("again"), absent)).toBe(committed < 20);
+    most = Math.max(most, 20 - committed);
+  }
+  expect(most).toBeGreaterThan(0); // the end was missed, too
+});
+
+it("a disk that stays full is told of in the log once in a while, not for each write", async () => {
+  const told: string[] = [];
+  const clock = virtualClock();
+  const log = { ...silentLogger, error: (message: string) => void told.push(message) };
+  const part = sqliteStore({ file: newFile(), maxBytes: 1_048_576 });
+  await using store = await part.start({ ...testHost("server"), clock, log });
+  const puts = Array.from({ length: 50 }, () => store.put("large", new Uint8Array(2_000_000), long));
+  expect((await Promise.allSettled(puts)).every(({ status }) => status === "rejected")).toBe(true);
+  expect(told).toHaveLength(1);
+  await clock.advance(30_000);
+  await failure(store.put("large", new Uint8Array(2_000_000), long));
+  expect(told).toHaveLength(2);
 });
 
 it("after its end it takes nothing, and says so", async () => {

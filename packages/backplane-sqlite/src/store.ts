@@ -43,6 +43,8 @@ class SqliteStore implements Store, AsyncDisposable {
   readonly #expire: readonly StatementSync[];
   #sweep: Timer;
   #open = true;
+  /** Since the last look: a disk that is full must not fill the log as well. */
+  #complained = false;
 
   constructor(database: DatabaseSync, options: ResolvedSqliteStore, host: Omit<Host, "store">) {
     this.#database = database;
@@ -153,11 +155,17 @@ class SqliteStore implements Store, AsyncDisposable {
 
   readonly #sweepNow = (): void => {
     const cleared = this.#clearNow();
+    this.#complained = false;
     this.#sweep = this.#host.clock.after(cleared >= SWEEP_ROWS ? SOON_MS : SWEEP_MS, this.#sweepNow);
   };
 
   #failure(error: unknown, bytes: number): ReturnType<typeof runningError> {
-    this.#host.log.error("the store failed", { file: this.#file, error: String(error) });
+    if (!this.#complained)
+      this.#host.log.error("the store failed; more of it is not told for a while", {
+        file: this.#file,
+        error: String(error),
+      });
+    this.#complained = true;
     return runningError(error, this.#database, this.#file, bytes);
   }
 }
