@@ -42,6 +42,8 @@ type Handler = (request: unknown, context: CallContext) => unknown;
 /** A call that this process has begun, or is about to begin. */
 interface Running {
   readonly fingerprint: string;
+  /** It stands in the store, so it is the first with its key. */
+  begun: boolean;
   /** When its record was last written; it is renewed when half of its time is over. */
   since: number;
   /** Undefined: it was not begun here after all. Never rejects. */
@@ -87,9 +89,14 @@ export class Once implements AsyncDisposable {
     for (;;) {
       const running = this.#running.get(storeKey);
       if (running !== undefined) {
-        if (running.fingerprint !== print) throw fail("idempotency_key_reused", { path: channel.path });
+        // Whoever has not begun yet may be told himself that the key is another's.
+        if (running.begun && running.fingerprint !== print)
+          throw fail("idempotency_key_reused", { path: channel.path });
         const reply = await running.reply;
-        if (reply !== undefined) return this.#again(reply, channel, context);
+        if (reply !== undefined) {
+          if (running.fingerprint !== print) throw fail("idempotency_key_reused", { path: channel.path });
+          return this.#again(reply, channel, context);
+        }
       } else if (await this.#begin(storeKey, print)) return this.#first(storeKey, channel, run, context);
       const kept = await this.#look(storeKey, channel);
       if (kept !== undefined) {
@@ -110,6 +117,7 @@ export class Once implements AsyncDisposable {
     const { promise, resolve } = Promise.withResolvers<Reply | undefined>();
     const running: Running = {
       fingerprint: print,
+      begun: false,
       since: clock.now(),
       reply: promise,
       settle: (reply) => {
@@ -124,7 +132,8 @@ export class Once implements AsyncDisposable {
         ttlMs: this.#begunMs,
         ifAbsent: true,
       });
-      if (!first) running.settle(undefined);
+      if (first) running.begun = true;
+      else running.settle(undefined);
       return first;
     } catch (error) {
       running.settle(undefined);
