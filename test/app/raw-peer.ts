@@ -1,8 +1,7 @@
 // A peer that speaks frames by hand, to say what no client would.
-import type { Link, MemoryTransport } from "@raceway/core";
+import type { ClientTransport, Clock, Link } from "@raceway/core";
 import { silentLogger, systemRandom } from "@raceway/core";
 import { type Frame, type HelloFrame, type WelcomeFrame, encodeFrame, readBatch } from "@raceway/core/internal";
-import type { VirtualClock } from "@raceway/testkit";
 
 export interface RawPeer {
   readonly link: Link;
@@ -14,14 +13,18 @@ export interface RawPeer {
   bytes(...bytes: readonly number[]): void;
 }
 
-export async function rawPeer(memory: MemoryTransport, clock: VirtualClock): Promise<RawPeer> {
+export async function rawPeer(
+  transport: { readonly client: ClientTransport },
+  clock: Clock,
+  url = "http://lab",
+): Promise<RawPeer> {
   const store = {
     get: async () => undefined,
     put: async () => true,
     delete: async () => {},
     take: async () => ({ ok: true, retryAfterMs: 0 }),
   };
-  const started = memory.client.start({
+  const started = transport.client.start({
     side: "client",
     clock,
     random: systemRandom,
@@ -33,7 +36,7 @@ export async function rawPeer(memory: MemoryTransport, clock: VirtualClock): Pro
   let link: Link | undefined;
   let closed = false;
   await started.open(
-    { url: "http://lab", path: "/raceway" },
+    { url, path: "/raceway" },
     (opened) => {
       link = opened;
       return {
@@ -59,6 +62,9 @@ export async function rawPeer(memory: MemoryTransport, clock: VirtualClock): Pro
 
 export const none = new Uint8Array(0);
 
+let attempts = 0;
+
+/** Each with a number above those before, as a client numbers them. */
 export function hello(more: Partial<HelloFrame> = {}): HelloFrame {
   return {
     kind: "hello",
@@ -71,7 +77,7 @@ export function hello(more: Partial<HelloFrame> = {}): HelloFrame {
     window: { messages: 100, bytes: 100_000 },
     agent: "raw",
     header: [],
-    attempt: 1,
+    attempt: ++attempts,
     ...more,
   };
 }

@@ -24,6 +24,11 @@ export const serverReasons = {
     message: (v: Count & { retryAfterMs?: number }): string =>
       `${v.count} sessions are open, the limit is ${v.limit}. Close some, or raise limits.sessionsPerPrincipal or limits.sessionsPerAddress.`,
   },
+  too_many_resumes: {
+    code: Code.ResourceExhausted as Code,
+    message: (v: { limit: number; retryAfterMs?: number }): string =>
+      `The session is resumed more than ${v.limit} times a second. Wait as long as the error says, or raise limits.resumesPerSecond.`,
+  },
   too_many_calls: {
     code: Code.ResourceExhausted as Code,
     message: (v: Count & { retryAfterMs?: number }): string =>

@@ -34,6 +34,8 @@ export const limitTable = {
   replayBytes: { kind: "number", default: 262_144, min: 0, max: 268_435_456, unit: "bytes" },
   /** How long a session without a link waits for one. */
   resumeMs: { kind: "number", default: 60_000, min: 0, max: 86_400_000, unit: "ms" },
+  /** New links per second of one session, averaged; four times as many at once. */
+  resumesPerSecond: { kind: "number", default: 50, min: 1, max: 1_000_000, unit: "count" },
   /** Sessions without a link in memory; the oldest go first. */
   detachedSessions: { kind: "number", default: 10_000, min: 0, max: 100_000_000, unit: "count" },
   /** Replay bytes of sessions without a link; the oldest go first. */

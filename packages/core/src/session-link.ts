@@ -37,6 +37,8 @@ export class SessionLink implements LinkReceiver {
   over = false;
   /** Nothing came since the handshake. */
   fresh = true;
+  /** Server: the client's number of it; 0 if it numbers none. */
+  attempt = 0;
   /** Greeted, and not yet chosen by the client: nothing is sent on it. */
   standby = false;
 

@@ -105,6 +105,8 @@ export class Session {
   current: SessionLink | undefined;
   /** Undefined while the session lives. */
   over: ConnectError | undefined;
+  /** Server: the client's number of the newest link on which it spoke; a Hello with this or an older number is out of date. */
+  attempt = 0;
   /** Publications received; with `received`, what tells a link that carries something from one that is only open. */
   published = 0;
 
@@ -444,7 +446,10 @@ export class Session {
     const before = this.#received;
     let frames = 0;
     try {
-      if (link.fresh && this.side === "server") this.#lookAhead(bytes);
+      if (link.fresh && this.side === "server") {
+        if (link.attempt > this.attempt) this.attempt = link.attempt;
+        this.#lookAhead(bytes);
+      }
       link.fresh = false;
       readBatch(bytes, this.limits, (frame) => {
         frames++;

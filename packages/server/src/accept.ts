@@ -48,6 +48,8 @@ export interface AcceptHost extends SessionHost {
 }
 
 const WIRE_VERSION = 1;
+/** Links of one session that may stand by: more than any race has runners. */
+const MAX_STANDBY = 8;
 /** Clients that meet a draining server come back no sooner than so, in milliseconds; what takes its place may be there by then. */
 const DRAIN_RETRY_MS = 250;
 
@@ -146,13 +148,17 @@ class Accepting implements Handshake {
     const host = this.#host;
     const session = host.sessions.find(hex(hello.session));
     if (session === undefined) throw fail("resume_impossible");
+    // Before anything that costs more than this: whoever guesses gets no further, and cannot use up what the owner is allowed.
     if (!equal(session.secret, hello.secret)) throw fail("resume_refused");
+    session.checkResume(host.clock.now());
     const context = sessionContext(link, session.id);
     const ended: { error?: ConnectError } = {};
     const welcome = (): void => {
       if (link.over) return;
       if (ended.error !== undefined) throw ended.error;
       if (context.get(principal).id !== session.principal) throw fail("resume_refused");
+      // Late on its way, or said again by somebody who heard it: the client speaks on a newer link.
+      if (hello.attempt > 0 && hello.attempt <= session.core.attempt) throw fail("session_taken");
       if (!session.core.resumableFrom(hello.received)) {
         // Claims that cannot be are no reason to end the session of whoever owns it; a gap that is too old is, unless it lives on another link.
         // Nor is a Hello that was late on its way: the client has acknowledged more since, so it is elsewhere by now.
@@ -164,7 +170,6 @@ class Accepting implements Handshake {
       }
       for (const key of [principal, peerKey, transportName])
         session.context.set(key as typeof principal, context.get(key as typeof principal));
-      session.attempt = hello.attempt;
       this.#welcome(link, session, hello, true);
     };
     const admitted = host.admit?.(opening("resume", link, hello, context, session, ended));
@@ -198,10 +203,13 @@ class Accepting implements Handshake {
       node: host.node,
     };
     send(link, welcome);
+    link.attempt = hello.attempt;
     host.sessions.attached(session);
     session.core.attach(link, hello.received, received);
     session.core.watch(limits.heartbeatMs, silenceMs);
     if (!link.standby) return;
+    const standing = session.core.links.filter((each) => each.standby);
+    for (const oldest of standing.slice(0, -MAX_STANDBY)) session.core.release(oldest);
     // The client takes it by speaking on it. If it never does, it took another, or never got the Welcome.
     host.clock.after(limits.helloMs, () => {
       if (link.standby) session.core.release(link);

@@ -21,6 +21,9 @@ export interface SessionHost {
   refreshed(session: ServerSession, frame: AuthFrame): void;
 }
 
+/** So many seconds' worth of resumes may come at once: a race opens several links, and a bad network cuts some in a row. */
+const RESUME_BURST = 4;
+
 /** One client's session, with what belongs to the server's side of it. */
 export class ServerSession implements SessionOwner, ServingHost {
   /** Public name; hex of its 16 bytes. */
@@ -33,8 +36,9 @@ export class ServerSession implements SessionOwner, ServingHost {
   /** Who it belongs to; only the same may resume it. */
   principal = "";
   core!: Session;
-  /** Number of the client's newest link. */
-  attempt = 0;
+  /** Resumes that are allowed now, and when that was reckoned. */
+  #resumes: number;
+  #resumesAt = 0;
   detached: Timer | undefined;
   /** Replay bytes when it was detached. */
   detachedBytes = 0;
@@ -62,6 +66,20 @@ export class ServerSession implements SessionOwner, ServingHost {
     this.context = init.context;
     this.codec = init.codec;
     this.address = init.address;
+    this.#resumes = host.limits.resumesPerSecond * RESUME_BURST;
+  }
+
+  /** Counts a resume. Throws `too_many_resumes`. */
+  checkResume(now: number): void {
+    const { resumesPerSecond: limit } = this.limits;
+    const gained = ((now - this.#resumesAt) * limit) / 1000;
+    this.#resumesAt = now;
+    this.#resumes = Math.min(limit * RESUME_BURST, this.#resumes + gained);
+    if (this.#resumes < 1) {
+      const retryAfterMs = Math.ceil(((1 - this.#resumes) * 1000) / limit);
+      throw fail("too_many_resumes", { limit, retryAfterMs });
+    }
+    this.#resumes--;
   }
 
   get limits(): Limits {
