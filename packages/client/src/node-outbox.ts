@@ -1,6 +1,5 @@
 // `fileOutbox()`: keeps an outbox in a file, so that it survives the death of the process, or of the machine. One process holds it at a time.
 import { Journal } from "./node-journal.ts";
-// `fileOutbox()`: keeps an outbox in a file, so that it survives the death of the process, or of the machine. One process holds it at a time.
 import { FileLock } from "./node-lock.ts";
 import type { OutboxEntry, OutboxKeeper, OutboxStore, StoreHost } from "./outbox-entry.ts";
 import { keepOutbox } from "./outbox-keeper.ts";
