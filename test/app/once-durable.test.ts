@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
 import { sqliteStore } from "@raceway/backplane-sqlite";
 import { type Backplane, reasonOf } from "@raceway/core";
-import { memory } from "@raceway/server";
+import { idempotencyKey, memory } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
 import { afterAll, expect, it } from "vitest";
 import type { LabClient } from "../gen/lab/v1/lab.client.ts";
@@ -272,4 +272,20 @@ it.each([
   const third = ask(two.connect().client, "k");
   await clock.advance(61_000);
   expect([(await third).sum, runs]).toEqual([3, 2]);
+});
+
+it("a handler is told its key, to pass it on to whatever has the effect: the client's own, and another for each call without one", async () => {
+  const keys: string[] = [];
+  await using server = await onceServer(undefined, (_, context) => {
+    keys.push(context.get(idempotencyKey));
+    expect(context.values.get(idempotencyKey)).toBe(keys.at(-1));
+    return { sum: 0 };
+  });
+  const { client } = server.connect();
+  await ask(client, "mine");
+  for (const _ of [1, 2]) await client.add({ a: 1, b: 2 });
+  await server.connect().client.add({ a: 1, b: 2 });
+  expect(keys[0]).toBe("mine");
+  expect(new Set(keys).size).toBe(4);
+  for (const key of keys.slice(1)) expect(key).toMatch(/^[0-9a-f]{32}-[0-9]+$/);
 });

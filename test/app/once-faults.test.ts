@@ -2,7 +2,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { CONTRACT, type Backplane, type Store, reasonOf } from "@raceway/core";
 import { errorOf } from "@raceway/core/internal";
-import { memory, raceway } from "@raceway/server";
+import { idempotencyKey, memory, raceway } from "@raceway/server";
 import { testHost, virtualClock } from "@raceway/testkit";
 import { grpc } from "@raceway/transport-grpc/server";
 import { expect, it } from "vitest";
@@ -248,6 +248,7 @@ it("at a native door: a request whose connection is gone runs on, and the retry 
     ...handlers([], virtualClock()),
     async add({ a, b }, context) {
       runs++;
+      expect(context.get(idempotencyKey)).toBe("k");
       context.signal.addEventListener("abort", () => (stopped = true));
       begun.open();
       await held.opened;

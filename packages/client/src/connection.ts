@@ -100,6 +100,8 @@ class RacewayConnection implements Connection, OperationHost {
   /** The server to go to, if it is only one. */
   readonly #first: string;
   readonly #log: Logger;
+  #keys: string | undefined;
+  #lastKey = 0;
   readonly #random: Random;
   readonly #codec: Codec;
   readonly #draining = new AbortController();
@@ -287,7 +289,9 @@ class RacewayConnection implements Connection, OperationHost {
     return this.#codec.of(method.input).encode as (message: unknown) => Uint8Array;
   }
   newKey(): string {
-    return Array.from(this.#random.bytes(16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    // Secret once for the connection, then counted: 16 random bytes for each call cost more than the call's frame.
+    this.#keys ??= Array.from(this.#random.bytes(16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return `${this.#keys}-${++this.#lastKey}`;
   }
 
   // ---- the end

@@ -28,7 +28,7 @@ export interface OperationHost {
   failed(error: unknown): void;
   decoderOf(method: DescMethod): (payload: Uint8Array) => unknown;
   encoderOf(method: DescMethod): (message: unknown) => Uint8Array;
-  /** 128 random bits, as text. */
+  /** Never given before, by this connection or any other: 128 random bits and a number, as text. */
   newKey(): string;
 }
 

@@ -1,12 +1,21 @@
 // What a handler gets beside its request: Connect's HandlerContext, made lazily, plus `get`.
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { type ContextKey, type ContextValues, type HandlerContext, createContextValues } from "@connectrpc/connect";
+import {
+  type ContextKey,
+  type ContextValues,
+  type HandlerContext,
+  createContextKey,
+  createContextValues,
+} from "@connectrpc/connect";
 import { type HeaderField, headerFields, headersOf } from "@raceway/core/internal";
 
 /** Connect's HandlerContext, and a shorter way to context values: `context.get(principal)`. */
 export interface CallContext extends HandlerContext {
   get<T>(key: ContextKey<T>): T;
 }
+
+/** The key of a call that runs once, however often it comes; "" for none. For a handler to pass on to whatever has the effect. */
+export const idempotencyKey: ContextKey<string> = createContextKey("", { description: "idempotency key" });
 
 /** Values of a call over those of its session: what a call sets, other calls do not see. */
 export function inheritContext(parent: ContextValues): ContextValues {
@@ -35,6 +44,7 @@ export class SessionCallContext implements CallContext {
   readonly #inherited: ContextValues;
   readonly #requestFields: readonly HeaderField[];
   readonly #remaining: (() => number) | undefined;
+  readonly #key: string;
   #values: ContextValues | undefined;
   #requestHeader: Headers | undefined;
   #responseHeader: Headers | undefined;
@@ -47,11 +57,13 @@ export class SessionCallContext implements CallContext {
     inherited: ContextValues,
     requestFields: readonly HeaderField[],
     remaining: (() => number) | undefined,
+    key: string,
   ) {
     this.method = method;
     this.#inherited = inherited;
     this.#requestFields = requestFields;
     this.#remaining = remaining;
+    this.#key = key;
   }
 
   get service(): DescService {
@@ -67,9 +79,14 @@ export class SessionCallContext implements CallContext {
     return `raceway:/${this.method.parent.typeName}/${this.method.name}`;
   }
   get values(): ContextValues {
-    return (this.#values ??= inheritContext(this.#inherited));
+    if (this.#values === undefined) {
+      this.#values = inheritContext(this.#inherited);
+      if (this.#key !== "") this.#values.set(idempotencyKey, this.#key);
+    }
+    return this.#values;
   }
   get<T>(key: ContextKey<T>): T {
+    if (this.#values === undefined && key.id === idempotencyKey.id) return this.#key as T;
     return (this.#values ?? this.#inherited).get(key);
   }
   readonly timeoutMs = (): number | undefined => this.#remaining?.();

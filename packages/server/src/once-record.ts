@@ -1,7 +1,7 @@
 // What the store has of a keyed call: begun, or ended with its first reply. A durable store keeps it over releases, so the form has a version.
 import type { ConnectError } from "@connectrpc/connect";
 import { type HeaderField, type WireStatus, errorOf, headerFields, headersOf, statusOf } from "@raceway/core/internal";
-import type { CallContext } from "./call-context.ts";
+import { type CallContext, SessionCallContext } from "./call-context.ts";
 
 /** The first reply, good or bad. */
 export interface Reply {
@@ -42,6 +42,9 @@ export function replay(reply: Reply, context: CallContext): ConnectError | undef
 }
 
 function headersIn(context: CallContext): Pick<Reply, "header" | "trailer"> {
+  // Most calls have none, and then none are made.
+  if (context instanceof SessionCallContext)
+    return { header: context.takeHeader() ?? [], trailer: context.takeTrailer() ?? [] };
   return { header: headerFields(context.responseHeader), trailer: headerFields(context.responseTrailer) };
 }
 

@@ -1,5 +1,5 @@
 // Exactly once: calls with the same idempotency key run the handler once, and all get the first reply.
-import { ConnectError, Code, type ContextKey, createContextKey } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import {
   type Clock,
   type Codec,
@@ -10,13 +10,11 @@ import {
   fail,
   principal,
 } from "@raceway/core";
-import type { CallContext } from "./call-context.ts";
+import { type CallContext, SessionCallContext, idempotencyKey } from "./call-context.ts";
 import type { AnyHandler, Channel } from "./channel.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { type Kept, type Reply, errorReplyOf, packKept, replay, replyOf, unpackKept } from "./once-record.ts";
 
-/** The key of a call; "" for none. On a session it comes with the call, at a native door in the header of the same name. */
-export const idempotencyKey: ContextKey<string> = createContextKey("", { description: "idempotency key" });
 /** Header of a native request (draft-ietf-httpapi-idempotency-key-header). */
 export const IDEMPOTENCY_HEADER = "idempotency-key";
 /** Longest key taken, in characters. */
@@ -79,7 +77,7 @@ export class Once implements AsyncDisposable {
       if (key === "") return handler(request, context);
       if (key.length > MAX_KEY) throw fail("idempotency_key_invalid", { length: key.length, limit: MAX_KEY });
       const print = fingerprint(input.encode(request as never));
-      const outlived = outliving(context);
+      const outlived = outliving(context, key);
       return this.#run(channel, () => handler(request, outlived), outlived, key, print);
     };
   }
@@ -107,7 +105,7 @@ export class Once implements AsyncDisposable {
       }
       // It runs elsewhere, or its window has ended just now. Always with a pause: a store that says both "there" and "not there" must not hold the process.
       await new Promise<void>((resolve) => this.#init.clock.after(LOOK_MS, resolve));
-      if (context.signal.aborted) throw reasonOfAbort(context);
+      if (isAborted(context)) throw reasonOfAbort(context);
     }
   }
 
@@ -145,7 +143,7 @@ export class Once implements AsyncDisposable {
     const running = this.#running.get(storeKey)!;
     let reply: Reply | undefined;
     try {
-      if (context.signal.aborted) {
+      if (isAborted(context)) {
         // Nothing was done: the key is free again.
         await this.#init.store.delete(storeKey);
         throw reasonOfAbort(context);
@@ -247,8 +245,9 @@ export class Once implements AsyncDisposable {
 const leaseKey = (owner: string): string => `once-owner ${owner}`;
 
 /** A native request whose connection is gone may come again by its key, as a call on a session may: its handler goes on. Only a deadline stops it. */
-function outliving(context: CallContext): CallContext {
-  if (context.protocolName === "raceway") return context; // its session knows
+function outliving(context: CallContext, key: string): CallContext {
+  if (context instanceof SessionCallContext) return context; // its session knows
+  context.values.set(idempotencyKey, key);
   const { signal } = context;
   const controller = new AbortController();
   const forward = (): void => {
@@ -260,6 +259,11 @@ function outliving(context: CallContext): CallContext {
   return Object.create(context, { signal: { value: controller.signal } }) as CallContext;
 }
 
+/** A session's context makes its signal when it is looked at: not for this. */
+function isAborted(context: CallContext): boolean {
+  return context instanceof SessionCallContext ? context.isAborted : context.signal.aborted;
+}
+
 function reasonOfAbort(context: CallContext): ConnectError {
   const { reason } = context.signal as { readonly reason: unknown };
   return reason instanceof ConnectError ? reason : fail("call_cancelled");
@@ -268,5 +272,5 @@ function reasonOfAbort(context: CallContext): ConnectError {
 /** What a handler threw, as its callers see it. Stopped in the middle, a handler throws anything: then what stopped it counts. */
 function shownCause(cause: unknown, context: CallContext): ConnectError {
   if (cause instanceof ConnectError) return cause;
-  return context.signal.aborted ? reasonOfAbort(context) : fail("handler_failed");
+  return isAborted(context) ? reasonOfAbort(context) : fail("handler_failed");
 }

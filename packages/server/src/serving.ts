@@ -21,7 +21,6 @@ import {
 } from "@raceway/core/internal";
 import { SessionCallContext } from "./call-context.ts";
 import type { Channel, Coding } from "./channel.ts";
-import { idempotencyKey } from "./once.ts";
 
 /** What calls need of their session. */
 export interface ServingHost {
@@ -69,9 +68,9 @@ export class Serving implements CallReceiver {
       remaining = () => due - clock.now();
       this.#deadline = clock.after(frame.timeoutMs, () => this.#fail(fail("call_deadline", { ms: frame.timeoutMs })));
     }
-    this.#context = new SessionCallContext(channel.desc, host.context, frame.header, remaining);
-    this.#keyed = frame.idempotencyKey !== "" && channel.contract.idempotency === "idempotent";
-    if (frame.idempotencyKey !== "") this.#context.values.set(idempotencyKey, frame.idempotencyKey);
+    const key = frame.idempotencyKey;
+    this.#context = new SessionCallContext(channel.desc, host.context, frame.header, remaining, key);
+    this.#keyed = key !== "" && channel.contract.idempotency === "idempotent";
   }
 
   /** Begins to serve; `call.receiver` is set. Never throws. */
