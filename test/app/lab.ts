@@ -30,6 +30,10 @@ export function handlers(calls: string[], clock: Pick<Clock, "after">): LabHandl
       calls.push(`add ${a} ${b}`);
       return { sum: a + b };
     },
+    peek({ text }) {
+      calls.push(`peek ${text}`);
+      return { text };
+    },
     async *count({ from, to }, context) {
       try {
         for (let value = from; value <= to; value++) {

@@ -9,6 +9,7 @@ import {
   labCountChannel,
   labCursorChannel,
   labEchoChannel,
+  labPeekChannel,
   labSumChannel,
   labTicksChannel,
 } from "./lab.contract.ts";
@@ -23,6 +24,8 @@ import type {
   CursorRequestSchema,
   EchoRequestSchema,
   EchoResponse,
+  PeekRequestSchema,
+  PeekResponse,
   SumRequestSchema,
   SumResponse,
   Tick,
@@ -35,6 +38,8 @@ export interface LabClient {
   echo(request: MessageInitShape<typeof EchoRequestSchema>, options?: CallOptions): Promise<EchoResponse>;
   /** Adds two numbers; may be sent again. */
   add(request: MessageInitShape<typeof AddRequestSchema>, options?: CallOptions): Promise<AddResponse>;
+  /** Looks at something without changing it; may be asked again. */
+  peek(request: MessageInitShape<typeof PeekRequestSchema>, options?: CallOptions): Promise<PeekResponse>;
   /** Counts from `from` to `to`. */
   count(request: MessageInitShape<typeof CountRequestSchema>, options?: CallOptions): AsyncIterable<CountResponse>;
   /** Adds all numbers of a stream. */
@@ -55,6 +60,7 @@ export function labClient(connection: Transport): LabClient {
   return {
     echo: (request, options) => labEcho(connection, request, options),
     add: (request, options) => labAdd(connection, request, options),
+    peek: (request, options) => labPeek(connection, request, options),
     count: (request, options) => labCount(connection, request, options),
     sum: (requests, options) => labSum(connection, requests, options),
     chat: (requests, options) => labChat(connection, requests, options),
@@ -79,6 +85,15 @@ export function labAdd(
   options?: CallOptions,
 ): Promise<AddResponse> {
   return callUnary(connection, LabService.method.add, labAddChannel, request, options);
+}
+
+/** Looks at something without changing it; may be asked again. */
+export function labPeek(
+  connection: Transport,
+  request: MessageInitShape<typeof PeekRequestSchema>,
+  options?: CallOptions,
+): Promise<PeekResponse> {
+  return callUnary(connection, LabService.method.peek, labPeekChannel, request, options);
 }
 
 /** Counts from `from` to `to`. */

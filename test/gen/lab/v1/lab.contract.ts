@@ -8,6 +8,9 @@ export const labEchoChannel: ChannelContract = { kind: "call" };
 /** Contract of lab.v1.LabService/Add. */
 export const labAddChannel: ChannelContract = { kind: "call", idempotency: "idempotent" };
 
+/** Contract of lab.v1.LabService/Peek. */
+export const labPeekChannel: ChannelContract = { kind: "call", idempotency: "no-side-effects" };
+
 /** Contract of lab.v1.LabService/Count. */
 export const labCountChannel: ChannelContract = { kind: "feed" };
 
@@ -34,6 +37,7 @@ export const labContract: ServiceContract<typeof LabService> = {
   channels: {
     echo: labEchoChannel,
     add: labAddChannel,
+    peek: labPeekChannel,
     count: labCountChannel,
     sum: labSumChannel,
     chat: labChatChannel,

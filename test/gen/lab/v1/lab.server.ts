@@ -13,6 +13,8 @@ import type {
   CursorRequest,
   EchoRequest,
   EchoResponseSchema,
+  PeekRequest,
+  PeekResponseSchema,
   SumRequest,
   SumResponseSchema,
   TickSchema,
@@ -31,6 +33,11 @@ export interface LabHandlers {
     request: AddRequest,
     context: CallContext,
   ): MessageInitShape<typeof AddResponseSchema> | Promise<MessageInitShape<typeof AddResponseSchema>>;
+  /** Looks at something without changing it; may be asked again. */
+  peek(
+    request: PeekRequest,
+    context: CallContext,
+  ): MessageInitShape<typeof PeekResponseSchema> | Promise<MessageInitShape<typeof PeekResponseSchema>>;
   /** Counts from `from` to `to`. */
   count(request: CountRequest, context: CallContext): AsyncIterable<MessageInitShape<typeof CountResponseSchema>>;
   /** Adds all numbers of a stream. */

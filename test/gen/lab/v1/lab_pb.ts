@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file lab/v1/lab.proto.
  */
 export const file_lab_v1_lab: GenFile = /*@__PURE__*/
-  fileDesc("ChBsYWIvdjEvbGFiLnByb3RvEgZsYWIudjEiOwoLRWNob1JlcXVlc3QSDAoEdGV4dBgBIAEoCRIMCgRkYXRhGAIgASgMEhAKCGRlbGF5X21zGAMgASgNIioKDEVjaG9SZXNwb25zZRIMCgR0ZXh0GAEgASgJEgwKBGRhdGEYAiABKAwiIgoKQWRkUmVxdWVzdBIJCgFhGAEgASgFEgkKAWIYAiABKAUiGgoLQWRkUmVzcG9uc2USCwoDc3VtGAEgASgFIigKDENvdW50UmVxdWVzdBIMCgRmcm9tGAEgASgNEgoKAnRvGAIgASgNIh4KDUNvdW50UmVzcG9uc2USDQoFdmFsdWUYASABKA0iGwoKU3VtUmVxdWVzdBINCgV2YWx1ZRgBIAEoBSIpCgtTdW1SZXNwb25zZRILCgNzdW0YASABKAUSDQoFY291bnQYAiABKA0iGwoLQ2hhdFJlcXVlc3QSDAoEdGV4dBgBIAEoCSIcCgxDaGF0UmVzcG9uc2USDAoEdGV4dBgBIAEoCSIdCgxUaWNrc1JlcXVlc3QSDQoFYm9hcmQYASABKAkiNwoEVGljaxIOCgZzeW1ib2wYASABKAkSDQoFcHJpY2UYAiABKAESEAoIc2VxdWVuY2UYAyABKA0iNgoNQ3Vyc29yUmVxdWVzdBIPCgd1c2VyX2lkGAEgASgJEgkKAXgYAiABKAISCQoBeRgDIAEoAjL/AgoKTGFiU2VydmljZRIxCgRFY2hvEhMubGFiLnYxLkVjaG9SZXF1ZXN0GhQubGFiLnYxLkVjaG9SZXNwb25zZRIzCgNBZGQSEi5sYWIudjEuQWRkUmVxdWVzdBoTLmxhYi52MS5BZGRSZXNwb25zZSIDkAICEjYKBUNvdW50EhQubGFiLnYxLkNvdW50UmVxdWVzdBoVLmxhYi52MS5Db3VudFJlc3BvbnNlMAESMAoDU3VtEhIubGFiLnYxLlN1bVJlcXVlc3QaEy5sYWIudjEuU3VtUmVzcG9uc2UoARI1CgRDaGF0EhMubGFiLnYxLkNoYXRSZXF1ZXN0GhQubGFiLnYxLkNoYXRSZXNwb25zZSgBMAESLQoFVGlja3MSFC5sYWIudjEuVGlja3NSZXF1ZXN0GgwubGFiLnYxLlRpY2swARI5CgZDdXJzb3ISFS5sYWIudjEuQ3Vyc29yUmVxdWVzdBoWLmdvb2dsZS5wcm90b2J1Zi5FbXB0eSgBYgZwcm90bzM", [file_google_protobuf_empty]);
+  fileDesc("ChBsYWIvdjEvbGFiLnByb3RvEgZsYWIudjEiOwoLRWNob1JlcXVlc3QSDAoEdGV4dBgBIAEoCRIMCgRkYXRhGAIgASgMEhAKCGRlbGF5X21zGAMgASgNIioKDEVjaG9SZXNwb25zZRIMCgR0ZXh0GAEgASgJEgwKBGRhdGEYAiABKAwiIgoKQWRkUmVxdWVzdBIJCgFhGAEgASgFEgkKAWIYAiABKAUiGgoLQWRkUmVzcG9uc2USCwoDc3VtGAEgASgFIhsKC1BlZWtSZXF1ZXN0EgwKBHRleHQYASABKAkiHAoMUGVla1Jlc3BvbnNlEgwKBHRleHQYASABKAkiKAoMQ291bnRSZXF1ZXN0EgwKBGZyb20YASABKA0SCgoCdG8YAiABKA0iHgoNQ291bnRSZXNwb25zZRINCgV2YWx1ZRgBIAEoDSIbCgpTdW1SZXF1ZXN0Eg0KBXZhbHVlGAEgASgFIikKC1N1bVJlc3BvbnNlEgsKA3N1bRgBIAEoBRINCgVjb3VudBgCIAEoDSIbCgtDaGF0UmVxdWVzdBIMCgR0ZXh0GAEgASgJIhwKDENoYXRSZXNwb25zZRIMCgR0ZXh0GAEgASgJIh0KDFRpY2tzUmVxdWVzdBINCgVib2FyZBgBIAEoCSI3CgRUaWNrEg4KBnN5bWJvbBgBIAEoCRINCgVwcmljZRgCIAEoARIQCghzZXF1ZW5jZRgDIAEoDSI2Cg1DdXJzb3JSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkSCQoBeBgCIAEoAhIJCgF5GAMgASgCMrcDCgpMYWJTZXJ2aWNlEjEKBEVjaG8SEy5sYWIudjEuRWNob1JlcXVlc3QaFC5sYWIudjEuRWNob1Jlc3BvbnNlEjMKA0FkZBISLmxhYi52MS5BZGRSZXF1ZXN0GhMubGFiLnYxLkFkZFJlc3BvbnNlIgOQAgISNgoEUGVlaxITLmxhYi52MS5QZWVrUmVxdWVzdBoULmxhYi52MS5QZWVrUmVzcG9uc2UiA5ACARI2CgVDb3VudBIULmxhYi52MS5Db3VudFJlcXVlc3QaFS5sYWIudjEuQ291bnRSZXNwb25zZTABEjAKA1N1bRISLmxhYi52MS5TdW1SZXF1ZXN0GhMubGFiLnYxLlN1bVJlc3BvbnNlKAESNQoEQ2hhdBITLmxhYi52MS5DaGF0UmVxdWVzdBoULmxhYi52MS5DaGF0UmVzcG9uc2UoATABEi0KBVRpY2tzEhQubGFiLnYxLlRpY2tzUmVxdWVzdBoMLmxhYi52MS5UaWNrMAESOQoGQ3Vyc29yEhUubGFiLnYxLkN1cnNvclJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkoAWIGcHJvdG8z", [file_google_protobuf_empty]);
 
 /**
  * @generated from message lab.v1.EchoRequest
@@ -108,6 +108,40 @@ export const AddResponseSchema: GenMessage<AddResponse> = /*@__PURE__*/
   messageDesc(file_lab_v1_lab, 3);
 
 /**
+ * @generated from message lab.v1.PeekRequest
+ */
+export type PeekRequest = Message<"lab.v1.PeekRequest"> & {
+  /**
+   * @generated from field: string text = 1;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message lab.v1.PeekRequest.
+ * Use `create(PeekRequestSchema)` to create a new message.
+ */
+export const PeekRequestSchema: GenMessage<PeekRequest> = /*@__PURE__*/
+  messageDesc(file_lab_v1_lab, 4);
+
+/**
+ * @generated from message lab.v1.PeekResponse
+ */
+export type PeekResponse = Message<"lab.v1.PeekResponse"> & {
+  /**
+   * @generated from field: string text = 1;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message lab.v1.PeekResponse.
+ * Use `create(PeekResponseSchema)` to create a new message.
+ */
+export const PeekResponseSchema: GenMessage<PeekResponse> = /*@__PURE__*/
+  messageDesc(file_lab_v1_lab, 5);
+
+/**
  * @generated from message lab.v1.CountRequest
  */
 export type CountRequest = Message<"lab.v1.CountRequest"> & {
@@ -127,7 +161,7 @@ export type CountRequest = Message<"lab.v1.CountRequest"> & {
  * Use `create(CountRequestSchema)` to create a new message.
  */
 export const CountRequestSchema: GenMessage<CountRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_lab, 4);
+  messageDesc(file_lab_v1_lab, 6);
 
 /**
  * @generated from message lab.v1.CountResponse
@@ -144,7 +178,7 @@ export type CountResponse = Message<"lab.v1.CountResponse"> & {
  * Use `create(CountResponseSchema)` to create a new message.
  */
 export const CountResponseSchema: GenMessage<CountResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_lab, 5);
+  messageDesc(file_lab_v1_lab, 7);
 
 /**
  * @generated from message lab.v1.SumRequest
@@ -161,7 +195,7 @@ export type SumRequest = Message<"lab.v1.SumRequest"> & {
  * Use `create(SumRequestSchema)` to create a new message.
  */
 export const SumRequestSchema: GenMessage<SumRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_lab, 6);
+  messageDesc(file_lab_v1_lab, 8);
 
 /**
  * @generated from message lab.v1.SumResponse
@@ -183,7 +217,7 @@ export type SumResponse = Message<"lab.v1.SumResponse"> & {
  * Use `create(SumResponseSchema)` to create a new message.
  */
 export const SumResponseSchema: GenMessage<SumResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_lab, 7);
+  messageDesc(file_lab_v1_lab, 9);
 
 /**
  * @generated from message lab.v1.ChatRequest
@@ -200,7 +234,7 @@ export type ChatRequest = Message<"lab.v1.ChatRequest"> & {
  * Use `create(ChatRequestSchema)` to create a new message.
  */
 export const ChatRequestSchema: GenMessage<ChatRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_lab, 8);
+  messageDesc(file_lab_v1_lab, 10);
 
 /**
  * @generated from message lab.v1.ChatResponse
@@ -217,7 +251,7 @@ export type ChatResponse = Message<"lab.v1.ChatResponse"> & {
  * Use `create(ChatResponseSchema)` to create a new message.
  */
 export const ChatResponseSchema: GenMessage<ChatResponse> = /*@__PURE__*/
-  messageDesc(file_lab_v1_lab, 9);
+  messageDesc(file_lab_v1_lab, 11);
 
 /**
  * @generated from message lab.v1.TicksRequest
@@ -234,7 +268,7 @@ export type TicksRequest = Message<"lab.v1.TicksRequest"> & {
  * Use `create(TicksRequestSchema)` to create a new message.
  */
 export const TicksRequestSchema: GenMessage<TicksRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_lab, 10);
+  messageDesc(file_lab_v1_lab, 12);
 
 /**
  * @generated from message lab.v1.Tick
@@ -261,7 +295,7 @@ export type Tick = Message<"lab.v1.Tick"> & {
  * Use `create(TickSchema)` to create a new message.
  */
 export const TickSchema: GenMessage<Tick> = /*@__PURE__*/
-  messageDesc(file_lab_v1_lab, 11);
+  messageDesc(file_lab_v1_lab, 13);
 
 /**
  * @generated from message lab.v1.CursorRequest
@@ -288,7 +322,7 @@ export type CursorRequest = Message<"lab.v1.CursorRequest"> & {
  * Use `create(CursorRequestSchema)` to create a new message.
  */
 export const CursorRequestSchema: GenMessage<CursorRequest> = /*@__PURE__*/
-  messageDesc(file_lab_v1_lab, 12);
+  messageDesc(file_lab_v1_lab, 14);
 
 /**
  * One channel of each kind.
@@ -315,6 +349,16 @@ export const LabService: GenService<{
     methodKind: "unary";
     input: typeof AddRequestSchema;
     output: typeof AddResponseSchema;
+  },
+  /**
+   * Looks at something without changing it; may be asked again.
+   *
+   * @generated from rpc lab.v1.LabService.Peek
+   */
+  peek: {
+    methodKind: "unary";
+    input: typeof PeekRequestSchema;
+    output: typeof PeekResponseSchema;
   },
   /**
    * Counts from `from` to `to`.

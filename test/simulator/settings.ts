@@ -1,0 +1,133 @@
+// What a seed decides before the world begins: limits, networks, clocks, what goes wrong and how often. Most seeds leave most faults out, so that each gets its turn.
+import { type LimitOptions, type Limits, resolveLimits } from "@raceway/core";
+import { Chance, type LinkKind, type ProcessOptions, type WireOptions } from "@raceway/testkit";
+
+export const faultNames = [
+  "cut",
+  "cut all",
+  "stall",
+  "black hole",
+  "half-close",
+  "refuse",
+  "slow open",
+  "swallow",
+  "stillborn",
+  "deaf",
+  "partition",
+  "client stalls",
+  "server stalls",
+  "switch",
+  "reconnect",
+  "restart",
+  "crash",
+] as const;
+export type FaultName = (typeof faultNames)[number];
+
+export interface Settings {
+  readonly clients: number;
+  readonly kinds: readonly LinkKind[];
+  readonly wires: readonly WireOptions[];
+  readonly jsonCodec: boolean;
+  readonly jsonFrames: boolean;
+  readonly clientLimits: LimitOptions;
+  readonly serverLimits: LimitOptions;
+  readonly limits: { readonly client: Limits; readonly server: Limits };
+  readonly clocks: readonly ProcessOptions[];
+  readonly backoffCapMs: number;
+  readonly staggerMs: number;
+  readonly probeMs: number;
+  readonly maxLinkAgeMs: number;
+  /** Faults that may happen, the likelier the more often they stand here. */
+  readonly faults: readonly FaultName[];
+  /** Mean time between two of them. */
+  readonly faultEveryMs: number;
+  readonly faultsForMs: number;
+  readonly operations: number;
+  readonly boards: number;
+  /** A server that comes back has the topics and the store of the one before. */
+  readonly durable: boolean;
+}
+
+const shapes: readonly { name: string; binary: boolean; push: boolean; framed: boolean }[] = [
+  { name: "socket", binary: true, push: true, framed: false },
+  { name: "stream", binary: true, push: true, framed: true },
+  { name: "events", binary: false, push: true, framed: true },
+  { name: "poll", binary: true, push: false, framed: true },
+  { name: "lines", binary: false, push: false, framed: true },
+];
+
+/** `only`: this fault and no other. */
+export function drawSettings(seed: number, only: FaultName | undefined): Settings {
+  const chance = new Chance(seed ^ 0x5eed);
+  const shuffled = shapes.map((shape) => ({ shape, at: chance.next() })).sort((a, b) => a.at - b.at);
+  const chosen = shuffled.slice(0, chance.int(1, 3)).map(({ shape }) => shape);
+  const highWater = chance.pick([1_024, 4_096, 65_536]);
+  const torn = chance.maybe(0.3);
+  const kinds = chosen.map(({ name, binary, push, framed }): LinkKind => ({
+    transport: name,
+    traits: { binary, duplex: push, push, maxBatchBytes: chance.pick([16_384, 1_114_112]) },
+    framed,
+    highWater,
+    torn: torn && !framed,
+    pollMs: chance.spread(5, 200),
+  }));
+  const wires = kinds.map((): WireOptions => ({
+    delayMs: chance.spread(0.2, 120),
+    jitterMs: chance.spread(0.1, 60),
+    bytesPerMs: chance.spread(20, 20_000),
+    windowBytes: chance.pick([2_048, 16_384, 262_144]),
+  }));
+  const shared: LimitOptions = {
+    heartbeatMs: chance.pick([500, 2_000, 5_000]),
+    silenceMs: chance.pick([500, 2_000, 5_000]),
+    helloMs: chance.pick([2_000, 10_000]),
+  };
+  const clientLimits: LimitOptions = {
+    ...shared,
+    windowMessages: chance.pick([2, 8, 32, 256]),
+    windowBytes: chance.pick([1_024, 16_384, 1_048_576]),
+    replayBytes: chance.pick([2_048, 16_384, 262_144]),
+    topicQueueMessages: chance.pick([2, 16, 1_000]),
+    outboxMessages: chance.pick([20, 1_000]),
+  };
+  const serverLimits: LimitOptions = {
+    ...shared,
+    windowMessages: chance.pick([2, 8, 32, 256]),
+    windowBytes: chance.pick([1_024, 16_384, 1_048_576]),
+    replayBytes: chance.pick([2_048, 16_384, 262_144]),
+    resumeMs: chance.pick([3_000, 60_000, 60_000]),
+  };
+  const clock = (): ProcessOptions => ({
+    offsetMs: chance.int(-3_600_000, 3_600_000),
+    drift: (chance.next() - 0.5) * 0.02,
+    lateMs: chance.pick([0, 2, 10]),
+    loopMs: chance.pick([0, 0, 3]),
+  });
+  const clients = chance.pick([2, 2, 2, 3, 3, 4, 5]);
+  const weighted = faultNames.flatMap((name): FaultName[] =>
+    chance.maybe(name === "crash" || name === "restart" ? 0.15 : 0.45)
+      ? Array.from({ length: name === "switch" || name === "cut" ? chance.int(1, 6) : 1 }, () => name)
+      : [],
+  );
+  return {
+    clients,
+    kinds,
+    wires,
+    jsonCodec: chance.maybe(0.25),
+    jsonFrames: chance.maybe(0.1),
+    clientLimits,
+    serverLimits,
+    limits: { client: resolveLimits(clientLimits), server: resolveLimits(serverLimits) },
+    clocks: Array.from({ length: clients + 1 }, clock),
+    backoffCapMs: chance.pick([100, 1_000, 5_000]),
+    staggerMs: chance.pick([20, 250]),
+    probeMs: chance.pick([0, 500, 30_000]),
+    maxLinkAgeMs: chance.pick([0, 0, 1_500]),
+    faults: only === undefined ? weighted : [only],
+    faultEveryMs: chance.spread(60, 2_000),
+    faultsForMs: chance.spread(1_000, 12_000),
+    operations: chance.int(4, 14),
+    boards: chance.int(1, 2),
+    durable: chance.maybe(0.7),
+  };
+}
