@@ -22,9 +22,13 @@ export interface Bench extends AsyncDisposable {
 }
 
 /** With a server in this process. */
-export async function bench(way: Way, options: Partial<ConnectOptions> = {}): Promise<Bench> {
+export async function bench(
+  way: Way,
+  options: Partial<ConnectOptions> = {},
+  limits: LimitOptions = fast,
+): Promise<Bench> {
   const held = Promise.withResolvers<void>();
-  const server = chaosServer({ limits: fast }, () => held.promise);
+  const server = chaosServer({ limits }, () => held.promise);
   const { port } = await server.app.listen({ port: 0, host: "127.0.0.1" });
   return benchOf(way, port, options, {
     server,

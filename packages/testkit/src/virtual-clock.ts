@@ -4,6 +4,8 @@ import { type Clock, systemClock, type Timer } from "@raceway/core";
 export interface VirtualClock extends Clock {
   /** Moves time on: due timers run in order, and all that follows from each is let settle before the next. */
   advance(ms: number): Promise<void>;
+  /** Time leaps, as over a sleep of the machine: all that was due meanwhile runs after it, late. */
+  leap(ms: number): Promise<void>;
   /** Lets all that was begun settle, without moving time. */
   settle(): Promise<void>;
   /** Timers that wait. */
@@ -21,7 +23,7 @@ export function virtualClock(startMs = 1_000): VirtualClock {
   const settle = async (): Promise<void> => {
     for (let hop = 0; hop < HOPS; hop++) await new Promise<void>((resolve) => real.loopEnd(resolve));
   };
-  return {
+  const clock: VirtualClock = {
     now: () => now,
     wallNow: () => 1_700_000_000_000 + now,
     after(ms, run): Timer {
@@ -53,8 +55,13 @@ export function virtualClock(startMs = 1_000): VirtualClock {
       now = until;
       await settle();
     },
+    leap(ms) {
+      now += ms;
+      return clock.advance(0);
+    },
     get timers() {
       return waiting.size;
     },
   };
+  return clock;
 }
