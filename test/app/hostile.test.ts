@@ -290,6 +290,23 @@ it("a Hello that comes late, from before what was acknowledged since, ends nothi
   await it1.clock.advance(1_000); // the bystander is back, too
 });
 
+it("a session in which nothing was said yet outlives links that its client resumed it by and gave up", async () => {
+  const first = await greeted();
+  const { session, secret } = welcomeOf(first);
+  it1.memory.cut(); // with all that was said on it
+  await it1.clock.advance(1_000);
+  const second = await rawPeer(it1.memory, it1.clock);
+  second.say(hello({ session, secret, attempt: 2 }));
+  await it1.clock.settle();
+  expect(welcomeOf(second).resumed).toBe(true);
+  second.link.close(); // the Welcome came too late
+  await it1.clock.settle();
+  const third = await rawPeer(it1.memory, it1.clock);
+  third.say(hello({ session, secret, attempt: 3 }));
+  await it1.clock.settle();
+  expect(welcomeOf(third).resumed).toBe(true);
+});
+
 it("two links that claim one session: the newest has it, and the other is told after a while", async () => {
   const first = await greeted();
   const { session, secret } = welcomeOf(first);

@@ -170,6 +170,7 @@ class Accepting implements Handshake {
       }
       for (const key of [principal, peerKey, transportName])
         session.context.set(key as typeof principal, context.get(key as typeof principal));
+      session.resumed = true;
       this.#welcome(link, session, hello, true);
     };
     const admitted = host.admit?.(opening("resume", link, hello, context, session, ended));

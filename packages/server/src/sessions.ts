@@ -36,6 +36,8 @@ export class ServerSession implements SessionOwner, ServingHost {
   /** Who it belongs to; only the same may resume it. */
   principal = "";
   core!: Session;
+  /** The client knows of it: it has asked for it by name. */
+  resumed = false;
   /** Resumes that are allowed now, and when that was reckoned. */
   #resumes: number;
   #resumesAt = 0;
@@ -98,8 +100,8 @@ export class ServerSession implements SessionOwner, ServingHost {
   }
   linkLost(error: ConnectError | undefined): void {
     // Closed in good order before anything was said, as when the client took another link in the race: there is nothing to resume. Of a link
-    // that died, what was said may have been lost.
-    if (error === undefined && this.core.received === 0 && this.core.replay.end === 0)
+    // that died, what was said may have been lost. And whoever resumed it, if only by a link that he gave up, wants it.
+    if (error === undefined && !this.resumed && this.core.received === 0 && this.core.replay.end === 0)
       this.core.end(fail("resume_impossible"), false);
     else this.#registry.detach(this);
   }
