@@ -13,6 +13,7 @@ export interface Plan {
   readonly topic: string;
 }
 export interface SessionResult {
+  readonly name: string;
   readonly way: Way;
   readonly resumes: number;
   readonly switches: number;
@@ -41,6 +42,7 @@ answerParent({
       sessions.map(async ({ session, plan }) => {
         const results = await session.run(seconds, rates, plan.topic);
         return {
+          name: plan.name,
           way: plan.way,
           resumes: session.resumes,
           switches: session.switches,

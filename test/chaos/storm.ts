@@ -144,6 +144,14 @@ function report(
       [...byKind].sort(([a], [b]) => a.localeCompare(b)),
     )}`,
   );
+  for (const { name, way, kinds: own } of results)
+    for (const kind of kinds) {
+      const { taken, lost, duplicated, reordered, failed } = own[kind];
+      if (lost + duplicated + reordered > 0)
+        print(
+          `${name} (${way}), ${kind}: ${taken} taken, ${lost} lost, ${duplicated} twice, ${reordered} late${failed === undefined ? "" : ", and it failed"}`,
+        );
+    }
   const failures = failuresOf(results);
   for (const failure of new Set(failures)) print(`failed: ${failure}`);
   const all = countsOf(results);

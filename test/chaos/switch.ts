@@ -47,6 +47,7 @@ export async function switching({ quick, seed, print }: ChaosArguments): Promise
   const failures: string[] = [];
   let now: Way = among[0]!;
   await gaps.first;
+  const began = performance.now();
   print(
     `seed ${seed}: ${thousands(PER_SECOND)} messages per second, ${among.length * (among.length - 1)} ordered pairs of transports, ${rounds} switches each`,
   );
@@ -65,6 +66,7 @@ export async function switching({ quick, seed, print }: ChaosArguments): Promise
     }
   }
   const ended = tally.counts;
+  const perSecond = (total * 1_000) / (performance.now() - began);
   stop.abort();
   await reading;
   print(
@@ -81,7 +83,7 @@ export async function switching({ quick, seed, print }: ChaosArguments): Promise
   const longest = [...worst].reduce((a, b) => (b[1] > a[1] ? b : a));
   const median = [...worst.values()].sort((a, b) => a - b)[Math.floor(worst.size / 2)]!;
   print(
-    `${thousands(total)} messages, ${switches} switches over ${worst.size} pairs: lost ${ended.lost}, duplicated ${ended.duplicated}, reordered ${ended.reordered}, ` +
+    `${thousands(total)} messages, ${thousands(Math.round(perSecond))} per second, ${switches} switches over ${worst.size} pairs: lost ${ended.lost}, duplicated ${ended.duplicated}, reordered ${ended.reordered}, ` +
       `failed ${failures.length}, longest gap ${Math.round(longest[1])} ms (${longest[0].replace(" ", " to ")}), median of pairs ${Math.round(median)} ms`,
   );
   return ended.lost + ended.duplicated + ended.reordered + failures.length === 0;

@@ -1,7 +1,6 @@
-import { connect } from "@raceway/client";
 // Clocks that jump: a machine that slept, a virtual machine that was moved, somebody who set the time.
-import type { Clock } from "@raceway/core";
-import { memoryTransport } from "@raceway/core";
+import { connect } from "@raceway/client";
+import { type Clock, memoryTransport } from "@raceway/core";
 import { raceway } from "@raceway/server";
 import { type VirtualClock, virtualClock } from "@raceway/testkit";
 import { expect, it } from "vitest";
