@@ -12,9 +12,12 @@ export interface Node {
   readonly topics: LabPublishers;
   /** What its handlers were asked. */
   readonly calls: string[];
-  /** Cuts its links, and lets no new one open. */
+  /** Cuts its links, and lets no new one open, until it is `up`. */
   down(): void;
+  up(): void;
   cut(): void;
+  /** New links open, and nothing is ever said on them. */
+  mute(): void;
 }
 
 export interface Nodes extends AsyncDisposable {
@@ -25,6 +28,8 @@ export interface Nodes extends AsyncDisposable {
   readonly calls: string[];
   /** A process that answers at this address from now on; one that was there before keeps the links it has. */
   start(url: string, options?: Partial<RacewayOptions>): Promise<Node>;
+  /** The processes that answered there, oldest first. */
+  lives(url: string): readonly Node[];
   connect(to: EndpointSource, options?: Partial<ConnectOptions>): Connection;
   /** Lets time pass until it is done. */
   during<T>(work: Promise<T>): Promise<T>;
@@ -38,16 +43,18 @@ export function nodes(transports: readonly string[] = ["memory"]): Nodes {
   const calls: string[] = [];
   const connections: Connection[] = [];
   const apps = new Set<Raceway>();
-  const at = new Map<string, readonly MemoryTransport[]>();
+  const at = new Map<string, { readonly halves: readonly MemoryTransport[]; muted: boolean }>();
+  const lives = new Map<string, Node[]>();
 
   const clientTransport = (name: string, nth: number): ClientTransport => ({
     ...memoryTransport({ transport: name }).client,
     start: (host) => ({
       async open(endpoint, opened, signal) {
         asked.push(endpoint.url);
-        const there = at.get(endpoint.url)?.[nth];
+        const there = at.get(endpoint.url);
         if (there === undefined) throw fail("transport_failed", { transport: name, detail: "nobody listens there" });
-        await there.client.start(host).open(endpoint, opened, signal);
+        if (there.muted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        await there.halves[nth]!.client.start(host).open(endpoint, opened, signal);
       },
     }),
   });
@@ -82,18 +89,24 @@ export function nodes(transports: readonly string[] = ["memory"]): Nodes {
       };
       await app.listen({ port: 0, host: "127.0.0.1" });
       apps.add(app);
-      at.set(url, halves);
-      return {
+      const answers = { halves, muted: false };
+      at.set(url, answers);
+      const node: Node = {
         app,
         topics,
         calls: own,
         cut: () => halves.forEach((half) => half.cut()),
         down() {
-          if (at.get(url) === halves) at.delete(url);
+          if (at.get(url) === answers) at.delete(url);
           halves.forEach((half) => half.cut());
         },
+        up: () => void at.set(url, answers),
+        mute: () => void (answers.muted = true),
       };
+      lives.set(url, [...(lives.get(url) ?? []), node]);
+      return node;
     },
+    lives: (url) => lives.get(url) ?? [],
     connect(to, options = {}) {
       const connection = connect(to, { transports: transports.map(clientTransport), clock, ...options });
       connections.push(connection);

@@ -1,5 +1,6 @@
 // Reasons that only servers give, and the whole catalogue. In Node all are loaded; a page's bundle has this part only if it has a server.
 import { Code } from "@connectrpc/connect";
+import { discoveryReasons } from "./errors-discovery.ts";
 import { type Count, type Size, common, learn } from "./errors.ts";
 
 /** Reasons are permanent; a retired one stays, marked. */
@@ -127,6 +128,10 @@ export const serverReasons = {
 } as const;
 
 /** All reasons. */
-export const catalogue: typeof common & typeof serverReasons = { ...common, ...serverReasons };
+export const catalogue: typeof common & typeof serverReasons & typeof discoveryReasons = {
+  ...common,
+  ...serverReasons,
+  ...discoveryReasons,
+};
 
-learn(serverReasons);
+learn(catalogue);

@@ -2,6 +2,7 @@
 export * from "./frame.ts";
 export * from "./batch.ts";
 export { learn } from "./errors.ts";
+export { discoveryReasons } from "./errors-discovery.ts";
 export { serverReasons } from "./errors-server.ts";
 export { FrameWriter, encodeFrame, encodePublication } from "./frame-binary.ts";
 export { frameToJson, partsToJson, readJsonFrames } from "./frame-json.ts";
