@@ -137,6 +137,7 @@ export class Subscription implements CallReceiver, TopicReader {
 
   async #catchUp(): Promise<void> {
     const topic = this.#topic;
+    let handed = 0;
     while (!this.#over && !this.#paused && !this.live) {
       if (this.#epoch === topic.epoch && this.#cursor >= topic.fanned) {
         this.live = true;
@@ -162,6 +163,11 @@ export class Subscription implements CallReceiver, TopicReader {
       if (!this.#fits(group)) return;
       if (!this.#call.session.publish(group)) return this.#await();
       this.#cursor = page.entries.at(-1)!.offset;
+      handed += group[0]!.length;
+      if (handed < this.#host.limits.writeBuffer) continue;
+      // What was handed over is written at the end of the loop turn, and only then is it known whether the link wants more.
+      handed = 0;
+      await new Promise<void>((resolve) => this.#call.session.clock.loopEnd(resolve));
     }
   }
 
