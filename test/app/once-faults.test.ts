@@ -238,6 +238,60 @@ it("a handler whose caller never comes back is stopped when its window is over",
   expect(events).toEqual(["runs", "stopped"]);
 });
 
+it("of handlers whose callers are gone, the oldest are stopped when there are more than detachedCalls", async () => {
+  const events: string[] = [];
+  await using server = await onceServer(
+    undefined,
+    async ({ a }, context) => {
+      await new Promise<void>((resolve) => context.signal.addEventListener("abort", () => resolve()));
+      events.push(`${a} stopped`);
+      return { sum: 0 };
+    },
+    { limits: { resumeMs: 1_000, detachedCalls: 2 } },
+  );
+  for (const a of [1, 2, 3, 4]) {
+    const peer = await rawPeer(server.memory, server.clock);
+    peer.say(hello());
+    await server.clock.settle();
+    peer.say(open(1, "/lab.v1.LabService/Add", { payload: Uint8Array.of(8, a), idempotencyKey: `k${a}` }));
+    await server.clock.settle();
+    server.memory.cut();
+    await server.clock.advance(2_000);
+  }
+  expect(events).toEqual(["1 stopped", "2 stopped"]);
+});
+
+it("a handler that was stopped because nobody came back, and fails for that, leaves the outcome unknown", async () => {
+  let runs = 0;
+  await using server = await onceServer(
+    undefined,
+    async (_, context) => {
+      runs++;
+      await new Promise((_resolve, reject) => {
+        context.signal.addEventListener("abort", () => reject(new Error("stopped in the middle")));
+      });
+      return { sum: 0 };
+    },
+    { limits: { resumeMs: 1_000, detachedCalls: 0 } },
+  );
+  const request = { payload: Uint8Array.of(8, 1), idempotencyKey: "k" };
+  const peer = await rawPeer(server.memory, server.clock);
+  peer.say(hello());
+  await server.clock.settle();
+  peer.say(open(1, "/lab.v1.LabService/Add", request));
+  await server.clock.settle();
+  server.memory.cut();
+  await server.clock.advance(2_000);
+  const again = await rawPeer(server.memory, server.clock);
+  again.say(hello());
+  await server.clock.settle();
+  again.say(open(1, "/lab.v1.LabService/Add", request));
+  await server.clock.settle();
+  const ends = again.frames.map((frame) => frame.kind === "end" && reasonOf(errorOf(frame.status!)));
+  expect(ends.filter(Boolean)).toEqual(["outcome_unknown"]);
+  expect(runs).toBe(1);
+});
+
 it("at a native door: a request whose connection is gone runs on, and the retry gets its reply", async () => {
   const begun = gate();
   const held = gate();

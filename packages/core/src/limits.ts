@@ -40,6 +40,8 @@ export const limitTable = {
   detachedSessions: { kind: "number", default: 10_000, min: 0, max: 100_000_000, unit: "count" },
   /** Replay bytes of sessions without a link; the oldest go first. */
   detachedBytes: { kind: "number", default: 67_108_864, min: 0, max: 104_857_600_000, unit: "bytes" },
+  /** Calls with an idempotency key whose callers are gone, and that run on for the retry; the oldest are stopped first. */
+  detachedCalls: { kind: "number", default: 10_000, min: 0, max: 100_000_000, unit: "count" },
   /** Client: calls that wait while there is no link. */
   outboxMessages: { kind: "number", default: 1_000, min: 0, max: 10_000_000, unit: "count" },
   /** Client: their requests, headers and paths. */

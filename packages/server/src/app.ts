@@ -51,6 +51,7 @@ import { type HttpHandler, type Mount, httpRouter } from "./http-router.ts";
 import { memory } from "./memory.ts";
 import { type NativeHost, registerService } from "./native.ts";
 import { Once } from "./once.ts";
+import { Orphans } from "./orphans.ts";
 import { Serving } from "./serving.ts";
 import { ServerSession, Sessions } from "./sessions.ts";
 import { Subscription, checkSubscriptions } from "./subscription.ts";
@@ -162,6 +163,7 @@ class App implements Raceway {
   readonly clock: Clock;
   readonly random: Random;
   readonly queue: FlushQueue;
+  readonly orphans: Orphans;
   readonly #sessions: Sessions;
   #admit: ((opening: Opening) => void | Promise<void>) | undefined;
 
@@ -185,6 +187,7 @@ class App implements Raceway {
     this.clock = options.clock ?? nodeClock();
     this.random = options.random ?? systemRandom;
     this.queue = new FlushQueue(this.clock, (error) => this.log.error("a flush failed", { error: String(error) }));
+    this.orphans = new Orphans(this.limits, this.clock);
     this.#sessions = new Sessions(this.limits);
     this.#proto = protoCodec({ protobufDepth: this.limits.protobufDepth, decoder: decodeFast });
     this.#json = jsonCodec(this.limits);
@@ -311,6 +314,7 @@ class App implements Raceway {
         random: this.random,
         clock: this.clock,
         log: this.log,
+        orphans: this.orphans,
       });
       undo.push(async () => once[Symbol.asyncDispose]());
       for (const channel of this.#channels.values()) {
@@ -376,6 +380,7 @@ class App implements Raceway {
       clock: this.clock,
       random: this.random,
       queue: this.queue,
+      orphans: this.orphans,
       sessions: this.#sessions,
       codecs: [this.#proto, this.#json],
       transports: this.#options.transports.map(({ name }) => name),
@@ -450,6 +455,7 @@ class App implements Raceway {
     for (const each of started.routes.toReversed()) await each[Symbol.asyncDispose]?.();
     started.topics[Symbol.dispose]();
     for (const each of started.stations.toReversed()) await each[Symbol.asyncDispose]?.();
+    this.orphans[Symbol.dispose]();
     await started.once[Symbol.asyncDispose]();
     await started.backplane[Symbol.asyncDispose]();
   }

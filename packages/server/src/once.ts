@@ -14,6 +14,7 @@ import { type CallContext, SessionCallContext, idempotencyKey } from "./call-con
 import type { AnyHandler, Channel } from "./channel.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { type Kept, type Reply, errorReplyOf, packKept, replay, replyOf, unpackKept } from "./once-record.ts";
+import type { Orphans } from "./orphans.ts";
 
 /** Header of a native request (draft-ietf-httpapi-idempotency-key-header). */
 export const IDEMPOTENCY_HEADER = "idempotency-key";
@@ -33,6 +34,7 @@ export interface OnceInit {
   readonly random: Random;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly orphans: Orphans;
 }
 
 type Handler = (request: unknown, context: CallContext) => unknown;
@@ -77,8 +79,12 @@ export class Once implements AsyncDisposable {
       if (key === "") return handler(request, context);
       if (key.length > MAX_KEY) throw fail("idempotency_key_invalid", { length: key.length, limit: MAX_KEY });
       const print = fingerprint(input.encode(request as never));
-      const outlived = outliving(context, key);
-      return this.#run(channel, () => handler(request, outlived), outlived, key, print);
+      if (context instanceof SessionCallContext)
+        return this.#run(channel, () => handler(request, context), context, key, print);
+      const native = outliving(context, key, channel.path, this.#init.orphans);
+      return this.#run(channel, () => handler(request, native.context), native.context, key, print).finally(
+        native.over,
+      );
     };
   }
 
@@ -245,18 +251,30 @@ export class Once implements AsyncDisposable {
 const leaseKey = (owner: string): string => `once-owner ${owner}`;
 
 /** A native request whose connection is gone may come again by its key, as a call on a session may: its handler goes on. Only a deadline stops it. */
-function outliving(context: CallContext, key: string): CallContext {
-  if (context instanceof SessionCallContext) return context; // its session knows
+function outliving(
+  context: CallContext,
+  key: string,
+  path: string,
+  orphans: Orphans,
+): { readonly context: CallContext; readonly over: () => void } {
   context.values.set(idempotencyKey, key);
   const { signal } = context;
   const controller = new AbortController();
-  const forward = (): void => {
+  let orphan: Disposable | undefined;
+  const ended = (): void => {
     if (signal.reason instanceof ConnectError && signal.reason.code === Code.DeadlineExceeded)
       controller.abort(signal.reason);
+    else orphan = orphans.add(() => controller.abort(fail("outcome_unknown", { path })));
   };
-  if (signal.aborted) forward();
-  else signal.addEventListener("abort", forward, { once: true });
-  return Object.create(context, { signal: { value: controller.signal } }) as CallContext;
+  if (signal.aborted) ended();
+  else signal.addEventListener("abort", ended, { once: true });
+  return {
+    context: Object.create(context, { signal: { value: controller.signal } }) as CallContext,
+    over() {
+      signal.removeEventListener("abort", ended);
+      orphan?.[Symbol.dispose]();
+    },
+  };
 }
 
 /** A session's context makes its signal when it is looked at: not for this. */

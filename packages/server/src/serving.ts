@@ -21,9 +21,11 @@ import {
 } from "@raceway/core/internal";
 import { SessionCallContext } from "./call-context.ts";
 import type { Channel, Coding } from "./channel.ts";
+import type { Orphans } from "./orphans.ts";
 
 /** What calls need of their session. */
 export interface ServingHost {
+  readonly orphans: Orphans;
   readonly context: ContextValues;
   readonly limits: Limits;
   readonly log: Logger;
@@ -51,6 +53,7 @@ export class Serving implements CallReceiver {
   /** A single request that did not come with the Open. */
   #single: Uint8Array | undefined;
   #deadline: Timer | undefined;
+  #orphan: Disposable | undefined;
   #room: (() => void) | undefined;
   #output: AsyncIterator<unknown> | undefined;
   #headerSent = false;
@@ -289,8 +292,10 @@ export class Serving implements CallReceiver {
   }
   lost(error: ConnectError): void {
     // A call that may come again by its key goes on, for as long as that could be: its reply is kept, and the retry gets it.
-    if (!this.#keyed) this.#stop(error);
-    else this.#deadline ??= this.#call.session.clock.after(this.#host.limits.dedupMs, () => this.#stop(error));
+    if (this.#keyed) {
+      const { path } = this.#channel;
+      this.#orphan = this.#host.orphans.add(() => this.#stop(fail("outcome_unknown", { path })));
+    } else this.#stop(error);
   }
   writable(): void {
     const room = this.#room;
@@ -303,6 +308,7 @@ export class Serving implements CallReceiver {
     this.#requests?.finish(error);
     this.#context.abort(error);
     this.#deadline?.[Symbol.dispose]();
+    this.#orphan?.[Symbol.dispose]();
     this.writable();
     const output = this.#output;
     this.#output = undefined;
@@ -325,6 +331,7 @@ export class Serving implements CallReceiver {
 
   #over(): void {
     this.#deadline?.[Symbol.dispose]();
+    this.#orphan?.[Symbol.dispose]();
     this.#requests?.finish();
     this.#context.abort(doneError);
   }

@@ -11,10 +11,12 @@ import {
   type SessionOwner,
   errorOf,
 } from "@raceway/core/internal";
+import type { Orphans } from "./orphans.ts";
 import type { ServingHost } from "./serving.ts";
 
 /** What a session asks of the server. */
 export interface SessionHost {
+  readonly orphans: Orphans;
   readonly limits: Limits;
   readonly log: Logger;
   opened(session: ServerSession, call: Call, frame: OpenFrame): void;
@@ -86,6 +88,9 @@ export class ServerSession implements SessionOwner, ServingHost {
 
   get limits(): Limits {
     return this.#host.limits;
+  }
+  get orphans(): Orphans {
+    return this.#host.orphans;
   }
   get log(): Logger {
     return this.#host.log;
