@@ -98,6 +98,7 @@ describe("after thirty minutes offline", () => {
     expect(ended.filter((text) => text === "! call_deadline").length).toBeGreaterThan(500);
     expect(Math.max(...it.gate.batches)).toBeLessThanOrEqual(64);
     expect(it.connection.outbox.current).toEqual({ count: 0, bytes: 0 });
+    expect(it.clock.timers).toBeLessThan(20); // none is left of 1,800 deadlines
   }, 60_000);
 
   it("no more calls are in flight than a server takes at once, however slow it is", async () => {

@@ -66,6 +66,8 @@ export interface Page {
   readonly client: LabClient;
   readonly restored: RestoredCall[];
   readonly warnings: string[];
+  /** The links that are open die. */
+  cut(): void;
   /** As a page that is closed, or reloaded, or crashes: it says and hears nothing any more. */
   die(): void;
 }
@@ -102,6 +104,7 @@ export async function street(addMs = 0): Promise<Street> {
     async page(shut, options = {}) {
       const restored: RestoredCall[] = [];
       const warnings: string[] = [];
+      let dead = false;
       const door = gate(memory.client, shut);
       const log: Logger = {
         ...silentLogger,
@@ -114,7 +117,7 @@ export async function street(addMs = 0): Promise<Street> {
         ...options,
         outbox: {
           store: keepOutbox(disk.open()),
-          onRestored: (call) => void restored.push(call),
+          onRestored: (call) => void (dead || restored.push(call)),
           ...options.outbox,
         },
       });
@@ -126,7 +129,9 @@ export async function street(addMs = 0): Promise<Street> {
         client: labClient(connection),
         restored,
         warnings,
+        cut: () => memory.cut(),
         die() {
+          dead = true;
           door.shut = door.deaf = door.mute = true;
           memory.cut();
           disk.holder = undefined;

@@ -1,8 +1,8 @@
 // The journal: what was put is there after a crash at any byte, and the file does not grow for ever.
-import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, open, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Journal } from "./node-journal.ts";
 import type { OutboxEntry } from "./outbox-entry.ts";
 
@@ -92,6 +92,25 @@ it("tells whoever put when it cannot be written", async () => {
   const journal = await Journal.open(file);
   await journal.close();
   await expect(journal.put(entry("a"))).rejects.toThrow("closed");
+});
+
+it("is whole again after a write that the disk had no room for", async () => {
+  const journal = await Journal.open(file);
+  await journal.put(entry("a"));
+  const probe = await open(file);
+  const append = vi
+    .spyOn(Object.getPrototypeOf(probe) as typeof probe, "appendFile")
+    .mockImplementationOnce(async function (this: typeof probe) {
+      await this.write('{"put":{"id":"b","mad');
+      throw new Error("no space left");
+    });
+  await probe.close();
+  await expect(journal.put(entry("b"))).rejects.toThrow("no space left");
+  append.mockRestore();
+  await journal.put(entry("c"));
+  await journal.delete("a");
+  await journal.close();
+  expect((await reopened()).map(({ id }) => id)).toEqual(["b", "c"]);
 });
 
 it("says so when its folder is not there", async () => {

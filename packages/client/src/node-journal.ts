@@ -79,6 +79,7 @@ export class Journal {
         }
         for (const { done } of lot) done();
       } catch (error) {
+        this.#lines = Infinity; // half a line may be there, to which nothing can be appended: next time it is written anew
         for (const { failed } of lot) failed(error);
       }
     }

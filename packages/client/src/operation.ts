@@ -156,9 +156,9 @@ export abstract class Operation implements CallReceiver {
   /** The server may have run it so long ago that it would not know it again. */
   get stale(): boolean {
     return (
-      this.record !== undefined &&
       this.openedAt !== undefined &&
-      this.host.clock.now() - this.openedAt >= this.host.limits.dedupMs
+      this.host.clock.now() - this.openedAt >= this.host.limits.dedupMs &&
+      this.record !== undefined
     );
   }
   /** Bytes that it holds while it waits. */

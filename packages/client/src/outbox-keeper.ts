@@ -136,7 +136,8 @@ class Keeper implements OutboxKeeper {
     if (record === undefined || this.#closing) return undefined;
     const now = this.#host.clock.wallNow();
     const entry: OutboxEntry = {
-      ...record,
+      id: record.id,
+      request: record.request.slice(), // no more than itself: of a part of a larger buffer, a clone would be of all of it
       madeAt: now,
       order: operation.order,
       method: operation.path,

@@ -17,7 +17,7 @@ export interface OutboxOptions {
   readonly whenFull?: "reject" | "drop-oldest" | "wait";
   /** Keeps idempotent calls over reloads and restarts: `indexedDbOutbox()` of `/indexeddb`, `fileOutbox()` of `/node`, `keepOutbox()` of `/outbox` for a store of your own. */
   readonly store?: OutboxKeeper;
-  /** What became of a call whose page or process is gone. Called once per kept call. */
+  /** What became of a call whose page or process is gone. Once per kept call; again if the page dies before that is written down. */
   readonly onRestored?: (call: RestoredCall) => void;
 }
 
@@ -82,6 +82,7 @@ export class Outbox implements ConnectionOutbox {
   submit(operation: Operation, again = false): void {
     if (operation.flying) this.#landed(operation);
     if (this.#closed && this.#keeper?.keeps(operation) === true) throw fail("call_kept");
+    if (operation.stale) throw stale(operation);
     const session = this.#host.session();
     operation.order ||= ++this.#order;
     if (
@@ -171,7 +172,7 @@ export class Outbox implements ConnectionOutbox {
       const session = this.#host.present;
       if (operation === undefined || session.current === undefined || !this.#roomy(session)) return;
       if (operation.stale) {
-        operation.abort(fail("outcome_unknown", { path: operation.path }));
+        operation.abort(stale(operation));
         continue;
       }
       if (handed >= TURN_CALLS) return this.schedule();
@@ -210,5 +211,6 @@ export class Outbox implements ConnectionOutbox {
   }
 }
 
+const stale = ({ path }: Operation): ConnectError => fail("outcome_unknown", { path });
 const ignore = (): void => {};
 const nobody = { data: ignore, end: ignore, cancelled: ignore, lost: ignore };
