@@ -1,7 +1,14 @@
 // What goes wrong in the user's own code, or in a peer's: it ends what it concerns, and nothing else.
 import { Code, ConnectError } from "@connectrpc/connect";
 import { connect } from "@raceway/client";
-import { type TransportHost, fail, memoryTransport, reasonOf } from "@raceway/core";
+import {
+  type ClientTransport,
+  type LinkReceiver,
+  type TransportHost,
+  fail,
+  memoryTransport,
+  reasonOf,
+} from "@raceway/core";
 import { type Frame, encodeFrame, readBatch } from "@raceway/core/internal";
 import { MemoryStorage, memory, raceway } from "@raceway/server";
 import { testHost, virtualClock } from "@raceway/testkit";
@@ -74,6 +81,52 @@ it("an upload of which something was said is whole at the server, or fails: it i
     await clock.advance(100);
     await closing;
   }
+});
+
+it("an upload of which something was written, and nothing has left, fails with its session: begun again, it would lack that", async () => {
+  const clock = virtualClock();
+  const link = memoryTransport();
+  const calls: string[] = [];
+  await using app = raceway({ transports: [link.server], clock, limits: { resumeMs: 1 } });
+  app.serve(labService, handlers(calls, clock));
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  let receiver: LinkReceiver | undefined;
+  const transport: ClientTransport = {
+    ...link.client,
+    start(host) {
+      const started = link.client.start(host);
+      return {
+        open: (endpoint, opened, signal) => started.open(endpoint, (each) => (receiver = opened(each)), signal),
+      };
+    },
+  };
+  await using connection = connect("http://lab", { transports: [transport], clock });
+  await clock.settle();
+  let given = 0;
+  const values: AsyncIterable<{ value: number }> = {
+    [Symbol.asyncIterator]: () => ({
+      next() {
+        if (++given === 2) {
+          // The first is written, and its turn is not over: the link dies before anything of it can leave.
+          receiver!.closed(fail("link_closed", { transport: "memory", detail: "it was cut" }));
+          link.cut();
+        }
+        return Promise.resolve(given > 3 ? { done: true, value: undefined } : { done: false, value: { value: given } });
+      },
+    }),
+  };
+  const sum = labClient(connection)
+    .sum(values)
+    .then(({ sum: total, count }) => [total, count])
+    .catch((error: unknown) => reasonOf(error));
+  await clock.advance(10_000);
+  expect(await sum).toBe("session_lost");
+  expect(calls).toEqual([]);
+  expect((await labClient(connection).echo({ text: "x" })).text).toBe("x");
+  await connection.close();
+  const closing = app.close(0);
+  await clock.advance(100);
+  await closing;
 });
 
 it("listeners that throw: of the state, and of a gap", async () => {
