@@ -37,6 +37,26 @@ function end(log: string[], name: string, first?: (link: Link) => void): LinkOpe
 }
 
 describe("memoryLink", () => {
+  test("two ends that never fall silent do not hold the process", async () => {
+    let answers = 0;
+    let over = false;
+    const answering: LinkOpened = (link) => ({
+      batch(batch) {
+        answers++;
+        if (!over && answers < 1_000_000) link.send([batch]);
+      },
+      drain() {},
+      closed() {},
+    });
+    const { client } = memoryLink(answering, answering, { clock: nodeClock() });
+    client.send([bytes("ball")]);
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    over = true;
+    expect(answers).toBeGreaterThan(1_000);
+    expect(answers).toBeLessThan(1_000_000);
+  });
+
   test("delivers what was sent inside opened, at the end of the turn, to both ends", () => {
     const clock = handClock();
     const log: string[] = [];

@@ -4,9 +4,14 @@ import type { Clock } from "./clock.ts";
 import { fail } from "./errors.ts";
 import type { Link, LinkOpened, LinkReceiver, LinkTraits, Peer } from "./link.ts";
 
+type LinkClock = Pick<Clock, "turnEnd"> & Partial<Pick<Clock, "loopEnd">>;
+
+/** Deliveries of one end between two turns of the loop: more than any conversation that comes to rest has, and some ten milliseconds. */
+const MOST_AT_ONCE = 5_000;
+
 export interface MemoryLinkOptions {
-  /** Only `turnEnd` is used: what is sent in one turn arrives at its end. */
-  readonly clock: Pick<Clock, "turnEnd">;
+  /** What is sent in one turn arrives at its end. `loopEnd` lets the loop have its turn now and then; without it, two ends that never fall silent hold the process. */
+  readonly clock: LinkClock;
   /** Name of the transport; "memory" unless said. */
   readonly transport?: string;
   /** Bytes on their way above which `send` returns false; 64 KiB unless said. */
@@ -50,7 +55,7 @@ class MemoryEnd implements Link {
   readonly peer: Peer = inProcess;
   /** Bytes in the other end's inbox: in memory, "given to the network" means delivered. */
   buffered = 0;
-  readonly #clock: Pick<Clock, "turnEnd">;
+  readonly #clock: LinkClock;
   readonly #highWater: number;
   #other!: MemoryEnd; // from `join` on
   #receiver!: LinkReceiver; // from `open` on; never called before, since only ends of turns call it
@@ -62,6 +67,8 @@ class MemoryEnd implements Link {
   /** From the first `close` or `die` on: no batch goes in or out any more, only `closed` is owed. */
   #over = false;
   #scheduled = false;
+  /** Deliveries since the loop turned; 0 if nobody waits for that. */
+  #deliveries = 0;
 
   constructor(options: MemoryLinkOptions) {
     this.transport = options.transport ?? "memory";
@@ -159,10 +166,14 @@ class MemoryEnd implements Link {
   #schedule(): void {
     if (this.#scheduled || this.#inbox.length === 0) return;
     this.#scheduled = true;
-    this.#clock.turnEnd(() => {
+    const deliver = (): void => {
       this.#scheduled = false;
       this.#deliver();
-    });
+    };
+    const { loopEnd } = this.#clock;
+    if (loopEnd !== undefined && this.#deliveries++ === 0) loopEnd(() => (this.#deliveries = 0));
+    if (loopEnd !== undefined && this.#deliveries > MOST_AT_ONCE) loopEnd(deliver);
+    else this.#clock.turnEnd(deliver);
   }
 
   #deliver(): void {
