@@ -136,11 +136,6 @@ export const worlds: Readonly<Record<string, Made>> = {
   poll: overSockets(() => pollClient({ retryMs: 10 }), pollServer),
 };
 
-export const virtual: Readonly<Record<string, Made>> = {
-  memory: worlds["memory"]!,
-  "memory, as text": worlds["memory, as text"]!,
-};
-
 interface Ground {
   server(): { readonly transports: RacewayOptions["transports"]; readonly port: number };
   url(port: number): Promise<string>;
