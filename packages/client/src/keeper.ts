@@ -514,8 +514,11 @@ export class Keeper implements SeatHost {
   #scheduleProbe(): void {
     this.#probe?.[Symbol.dispose]();
     this.#probe = undefined;
-    if (this.#better().length === 0) this.#probeMs = this.#firstProbeMs;
-    else if (this.#firstProbeMs > 0) this.#probe = this.#host.clock.after(this.#probeMs, () => void this.#tryBetter());
+    const none = this.#better().length === 0;
+    if (none) this.#probeMs = this.#firstProbeMs;
+    // What the application prefers may change at any time.
+    if (this.#firstProbeMs > 0 && (!none || this.#init.options.prefer !== undefined))
+      this.#probe = this.#host.clock.after(this.#probeMs, () => void this.#tryBetter());
   }
 
   #better(): readonly Way[] {
