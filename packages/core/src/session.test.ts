@@ -223,6 +223,46 @@ describe("Session", () => {
     expect(next).toBeGreaterThan(written);
   });
 
+  it("does not go on over a link that stood by until what it lacks was acknowledged over another: it would be silent for ever", () => {
+    const { session, attach } = setup("server");
+    const old = attach();
+    session.receive(old.end, frames(open(1)));
+    const call = [...session.calls][0]!;
+    for (let at = 0; at < 3; at++) call.send(Uint8Array.of(at));
+    session.flush();
+    const late = attach(1);
+    session.receive(old.end, frames({ kind: "ack", received: 3 }));
+    session.receive(late.end, frames(open(2)));
+    expect([late.link.closed, old.link.closed]).toEqual([true, false]);
+    late.end.closed(undefined);
+    call.send(Uint8Array.of(3));
+    session.flush();
+    expect(old.link.kinds.flat().filter((kind) => kind === "data")).toHaveLength(4);
+  });
+
+  it("acknowledges no more than a Hello under way has named, on a new link neither, and the rest after it", () => {
+    const { clock, session, attach } = setup("client");
+    const call = session.open(deaf, "/m", {});
+    const first = attach();
+    session.flush();
+    const data = (at: number): Frame => ({
+      kind: "data",
+      call: call.id,
+      payload: Uint8Array.of(at),
+      header: undefined,
+    });
+    session.receive(first.end, frames(data(0)));
+    session.greeting(); // names 1
+    session.receive(first.end, frames(data(1), data(2)));
+    const second = attach(1, 1);
+    const acks = (): unknown[] =>
+      second.link.batches.flat().flatMap((frame) => (frame.kind === "ack" ? [frame.received] : []));
+    expect(acks()).toEqual([1]);
+    session.greeted();
+    clock.pass(600);
+    expect(acks()).toEqual([1, 3]);
+  });
+
   it("falls back to a link that is still open when the current one dies", () => {
     const { clock, session, attach, lost } = setup("client");
     const first = attach();

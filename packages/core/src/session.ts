@@ -97,6 +97,8 @@ export class Session {
    * side forget what the server acknowledges meanwhile: the Welcome may be older. See `greeting` and `greeted`.
    */
   #hellos = 0;
+  /** While Hellos are under way: the least that one of them may have named. */
+  #helloReceived = 0;
   /** The most that the other side has acknowledged. */
   #peerAcked = 0;
   /** While there is no link: the next one may carry text only. */
@@ -413,11 +415,15 @@ export class Session {
   }
 
   #ack(): void {
-    this.#unackedFrames = 0;
-    this.#unackedBytes = 0;
     this.#ackTimer?.[Symbol.dispose]();
     this.#ackTimer = undefined;
-    this.#control.push(encodeFrame({ kind: "ack", received: this.#received }));
+    let received = this.#received;
+    if (this.#hellos > 0) {
+      // No more than the Hellos named, nor less than that of this link: the rest later.
+      received = Math.max(this.#helloReceived, this.current?.first ?? 0);
+      this.#ackTimer = this.clock.after(ACK_DELAY_MS, this.#ackLate);
+    } else this.#unackedFrames = this.#unackedBytes = 0;
+    this.#control.push(encodeFrame({ kind: "ack", received }));
   }
 
   readonly #ackLate = (): void => {
@@ -436,7 +442,10 @@ export class Session {
   /** By a link: a batch came. */
   receive(link: SessionLink, bytes: Uint8Array): void {
     if (this.over !== undefined) return;
-    if (link.standby) {
+    if (link.standby && link.sent < this.replay.kept) {
+      // What would have to follow on it was acknowledged over another meanwhile, and is forgotten: the client has to come by a new one.
+      this.release(link);
+    } else if (link.standby) {
       // The client speaks on it, so it has chosen it.
       link.standby = false;
       const old = this.current;
@@ -666,7 +675,7 @@ export class Session {
 
   /** Client: a Hello is said, which tells how much was received. Each wants one `greeted`, whatever becomes of it. */
   greeting(): void {
-    this.#hellos++;
+    if (this.#hellos++ === 0) this.#helloReceived = this.#received;
   }
   greeted(): void {
     this.#hellos--;
