@@ -76,6 +76,24 @@ it("a topic goes on with the next server from where it was, without a gap or a r
   expect(a.app.sessions).toBe(0);
 });
 
+it("a topic goes on however often its server is replaced, by draining and by dying", async () => {
+  await using it = nodes();
+  let node = await it.start(A);
+  const ticks = take(labClient(it.connect(A)).ticks({ board: "x" }, { from: "start" }), 30);
+  for (let round = 0; round < 15; round++) {
+    await node.topics.ticks.publish({ board: "x" }, { sequence: 2 * round + 1 });
+    await it.clock.settle();
+    const next = await it.start(A);
+    await next.topics.ticks.publish({ board: "x" }, { sequence: 2 * round + 2 });
+    if (round % 2 === 0) node.cut();
+    else await it.during(node.app.close({ drainMs: 2_000, spreadMs: 0 }));
+    node = next;
+    await it.clock.advance(2_000);
+  }
+  const seen = await it.during(ticks);
+  expect(seen.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 30 }, (_, at) => at + 1));
+});
+
 it("with one address, goes to the process that takes the place of the old one", async () => {
   await using it = nodes();
   const old = await it.start(A);
