@@ -5,6 +5,20 @@ import { type Count, type Size, common, learn } from "./errors.ts";
 
 /** Reasons are permanent; a retired one stays, marked. */
 export const serverReasons = {
+  handler_failed: {
+    code: Code.Internal as Code,
+    message: (): string => "The handler failed. The server's log has the cause.",
+  },
+  link_unknown: {
+    code: Code.NotFound as Code,
+    message: (v: { transport: string }): string =>
+      `There is no such ${v.transport} link here, or no more. Open another; the session resumes on it.`,
+  },
+  body_too_slow: {
+    code: Code.DeadlineExceeded as Code,
+    message: (v: { ms: number }): string =>
+      `Request body did not arrive within ${v.ms} ms. Send it faster, or raise limits.bodyMs.`,
+  },
   body_incomplete: {
     code: Code.Canceled as Code,
     message: (v: { bytes: number }): string =>

@@ -59,11 +59,6 @@ export const common = {
     message: (v: Size): string =>
       `Request body of ${v.bytes} bytes or more exceeds the limit of ${v.limit}. Send smaller batches, or raise limits.batchBytes.`,
   },
-  body_too_slow: {
-    code: Code.DeadlineExceeded as Code,
-    message: (v: { ms: number }): string =>
-      `Request body did not arrive within ${v.ms} ms. Send it faster, or raise limits.bodyMs.`,
-  },
   request_malformed: {
     code: Code.InvalidArgument as Code,
     message: (v: { transport: string; detail: string }): string =>
@@ -133,11 +128,6 @@ export const common = {
     message: (v: { ms: number }): string =>
       `Nothing came for ${v.ms} ms, so the link is taken for dead. The session resumes on the next link.`,
   },
-  link_unknown: {
-    code: Code.NotFound as Code,
-    message: (v: { transport: string }): string =>
-      `There is no such ${v.transport} link here, or no more. Open another; the session resumes on it.`,
-  },
   transport_failed: {
     code: Code.Unavailable as Code,
     message: (v: { transport: string; detail: string }): string =>
@@ -154,10 +144,6 @@ export const common = {
       `No transport reached ${v.url}: ${v.detail}. Check that the server runs there and offers one of them.`,
   },
   // Calls
-  handler_failed: {
-    code: Code.Internal as Code,
-    message: (): string => "The handler failed. The server's log has the cause.",
-  },
   call_cancelled: { code: Code.Canceled as Code, message: (): string => "The call was cancelled." },
   call_deadline: {
     code: Code.DeadlineExceeded as Code,
