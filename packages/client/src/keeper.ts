@@ -278,8 +278,7 @@ export class Keeper implements SeatHost {
       candidate,
       hello: () => {
         // Whatever has come by now counts: a transport may take long to open.
-        if (!fresh) session.greeting();
-        said = { ...hello, received: fresh ? 0 : session.received, attempt: ++this.#attempts };
+        said = { ...hello, received: fresh ? 0 : session.greeting(), attempt: ++this.#attempts };
         return said;
       },
       text: options.frames === "json",

@@ -305,6 +305,25 @@ describe("Session", () => {
     expect(session.replay.bytes).toBe(0);
   });
 
+  it("says the same in all Hellos that are under way, and acknowledges no more meanwhile", () => {
+    const { clock, session, attach } = setup("client");
+    const { end } = attach();
+    session.open(deaf, "/m", {});
+    clock.turn();
+    expect(session.greeting()).toBe(0);
+    session.receive(end, frames({ kind: "data", call: 1, payload: Uint8Array.of(1), header: undefined }));
+    expect(session.received).toBe(1);
+    expect(session.greeting()).toBe(0); // either may be taken, and the server forgets what the other says
+    const second = attach(1, 0);
+    clock.turn();
+    expect(second.link.batches.flat()).toContainEqual({ kind: "ack", received: 0 });
+    session.greeted();
+    session.greeted();
+    clock.pass(500);
+    expect(second.link.batches.flat()).toContainEqual({ kind: "ack", received: 1 });
+    expect(session.greeting()).toBe(1);
+  });
+
   it("bears an acknowledgement that was overtaken over another link, and none that goes back on its own", () => {
     const { clock, session, attach } = setup("client");
     const first = attach();

@@ -97,7 +97,7 @@ export class Session {
    * side forget what the server acknowledges meanwhile: the Welcome may be older. See `greeting` and `greeted`.
    */
   #hellos = 0;
-  /** While Hellos are under way: the least that one of them may have named. */
+  /** What the Hellos under way say to have: all the same, whatever comes meanwhile. */
   #helloReceived = 0;
   /** The most that the other side has acknowledged. */
   #peerAcked = 0;
@@ -673,9 +673,13 @@ export class Session {
     this.#forgetAcked(); // unless another Hello is under way, whose Welcome may say less: its link could not be taken
   }
 
-  /** Client: a Hello is said, which tells how much was received. Each wants one `greeted`, whatever becomes of it. */
-  greeting(): void {
+  /**
+   * Client: a Hello is said. Returns how much it may say was received: no more than those say that are under way already, for the server forgets
+   * what one says, and any of them may be the one whose link is taken. Each wants one `greeted`, whatever becomes of it.
+   */
+  greeting(): number {
     if (this.#hellos++ === 0) this.#helloReceived = this.#received;
+    return this.#helloReceived;
   }
   greeted(): void {
     this.#hellos--;
