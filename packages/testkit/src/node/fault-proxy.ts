@@ -1,5 +1,5 @@
 // A proxy for bytes between a client and a server on this machine, which does to them what networks do: cuts, stalls, slows down, tears into pieces.
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { type Clock, type Random, systemRandom } from "@raceway/core";
 import { nodeClock } from "@raceway/core/node";
 import { bothDirections, directionsOf, FaultConnection, type FaultedConnection, reset } from "./fault-connection.ts";
@@ -62,7 +62,10 @@ export async function faultProxy(target: LocalAddress, options: FaultProxyOption
       wait.done();
     }
   };
+  const accepted = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (client) => {
+    accepted.add(client);
+    client.on("close", () => accepted.delete(client));
     if (admission === "refuse") {
       client.on("error", () => {});
       return reset(client);
@@ -119,8 +122,10 @@ export async function faultProxy(target: LocalAddress, options: FaultProxyOption
     },
     passed: (bytes, direction) => new Promise((done) => waiting.add({ left: bytes, direction, done })),
     async [Symbol.asyncDispose]() {
+      admission = "refuse"; // of who is just arriving
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       cutNow();
+      for (const client of accepted) client.destroy(); // refused ones, too
       await closed;
     },
   };
