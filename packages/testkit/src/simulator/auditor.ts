@@ -54,6 +54,8 @@ export class Auditor implements Watch {
   /** Server halves. */
   readonly #byServer = new Map<Session, Pair>();
   readonly links: Set<SimLink> = new Set();
+  /** When a link of a server's session ended last, in the world's time. */
+  readonly #left = new WeakMap<Session, number>();
   readonly #paired = new WeakSet<SimEnd>();
   /** When a frame came last that was not about the link alone, in the world's time. */
   lastAt = 0;
@@ -104,7 +106,9 @@ export class Auditor implements Watch {
 
   ended(end: SimEnd): void {
     const session = sessionOf(end);
-    const pair = session === undefined ? undefined : this.#byServer.get(session);
+    if (session?.side !== "server") return;
+    this.#left.set(session, this.#world.now);
+    const pair = this.#byServer.get(session);
     if (pair !== undefined) pair.leftAt = this.#world.now;
   }
 
@@ -149,7 +153,13 @@ export class Auditor implements Watch {
     }
     if (this.#byServer.has(server))
       throw new Violation("counts", `${end.name}: two sessions of clients have links into one of the server`);
-    const pair: Pair = { name: end.name, client, server, leftAt: this.#world.now, longestAlone: 0 };
+    const pair: Pair = {
+      name: end.name,
+      client,
+      server,
+      leftAt: this.#left.get(server) ?? this.#world.now,
+      longestAlone: 0,
+    };
     this.pairs.set(client, pair);
     this.#byServer.set(server, pair);
     return pair;
