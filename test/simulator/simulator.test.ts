@@ -1,4 +1,4 @@
-// The simulator as a test: as many seeds as fit into a coffee's first sip, that a seed is a world, and that planted faults are found.
+// The simulator as a test: some hundred seeds keep every promise, a seed is a world of its own, and planted faults are found.
 import { plantNames, type PlantName, type Rule } from "@raceway/testkit";
 import { describe, expect, it } from "vitest";
 import { faultNames } from "./settings.ts";
