@@ -8,8 +8,9 @@ import { type VirtualClock, virtualClock } from "@raceway/testkit";
 import { expect, it } from "vitest";
 import { labClient } from "../gen/lab/v1/lab.client.ts";
 import { labService } from "../gen/lab/v1/lab.server.ts";
-import { TickSchema } from "../gen/lab/v1/lab_pb.ts";
-import { handlers, take } from "./lab.ts";
+import { EchoRequestSchema, TickSchema, TicksRequestSchema } from "../gen/lab/v1/lab_pb.ts";
+import { handlers, lab, take } from "./lab.ts";
+import { hello, open, rawPeer } from "./raw-peer.ts";
 
 /** A transport whose server is a function: what it is told, frame by frame, and the link to answer on. */
 function scripted(clock: VirtualClock, told: (frame: Frame, link: Link) => void): ClientTransport {
@@ -136,4 +137,37 @@ it("survives any number of restarts, as long as the server takes it each time", 
   const closing = server.app.close(0);
   await clock.advance(100);
   await closing;
+});
+
+it("catches up when room comes in the very batch in which it found none", async () => {
+  await using it = await lab({ server: { limits: { replayBytes: 200 } } });
+  const position = await it.topics.ticks.publish({ board: "x" }, { sequence: 1 });
+  const peer = await rawPeer(it.memory, it.clock);
+  peer.say(hello());
+  await it.clock.settle();
+  const data = toBinary(EchoRequestSchema, create(EchoRequestSchema, { data: new Uint8Array(300) }));
+  peer.say(open(1, "/lab.v1.LabService/Echo", { payload: data }));
+  await it.clock.settle(); // its reply fills the replay buffer
+  const board = toBinary(TicksRequestSchema, create(TicksRequestSchema, { board: "x" }));
+  peer.say(open(2, "/lab.v1.LabService/Ticks", { payload: board, after: { epoch: "", offset: 0 } }));
+  await it.clock.settle();
+  const publications = (): number => peer.frames.filter(({ kind }) => kind === "publication").length;
+  expect(publications()).toBe(0);
+  const start = { epoch: position.epoch, offset: 0 };
+  peer.say({ kind: "topic", call: 2, handle: 0, position: start, state: 0 }, { kind: "ack", received: 1 });
+  await it.clock.settle();
+  expect(publications()).toBe(1);
+});
+
+it("cuts what it says to batches that the link carries, however small those are", async () => {
+  const limits = { batchBytes: 4_096 };
+  await using it = await lab({ server: { limits }, client: { limits }, memory: { text: true, maxBatchBytes: 4_096 } });
+  const all = Array.from({ length: 300 }, (_, at) => at + 1);
+  for (const sequence of all) void it.topics.ticks.publish({ board: "x" }, { sequence });
+  await it.clock.settle();
+  const reading = take(it.client.ticks({ board: "x" }, { from: "start" }), 600);
+  await it.clock.settle();
+  for (const sequence of all) void it.topics.ticks.publish({ board: "x" }, { sequence: 300 + sequence });
+  await it.clock.advance(1_000);
+  expect((await reading).map(({ sequence }) => sequence)).toEqual([...all, ...all.map((sequence) => 300 + sequence)]);
 });

@@ -398,6 +398,12 @@ export class Session {
     this.#owner.waits();
   }
 
+  /** Bytes of several publications that the present link surely carries in one batch, however they grow as text. */
+  get groupBytes(): number {
+    const { current } = this;
+    return current === undefined ? Infinity : this.#mostOf(current) / (current.text ? TEXT_GROWTH : 1);
+  }
+
   /** Can the present link carry so many bytes of publications in one batch? */
   carries(bytes: number): boolean {
     const { current } = this;

@@ -1,6 +1,6 @@
 // A session's subscription: a cursor in a topic's log. While it is caught up it gets the shared bytes; when its link is full it stays where it is.
 import type { ConnectError } from "@connectrpc/connect";
-import { type Position, type TopicGate, fail } from "@raceway/core";
+import { type Position, type Stored, type TopicGate, fail } from "@raceway/core";
 import {
   type Call,
   type CallReceiver,
@@ -12,7 +12,7 @@ import {
 } from "@raceway/core/internal";
 import type { ServingHost } from "./serving.ts";
 import { shownError } from "./serving.ts";
-import type { Topic, TopicReader } from "./topic.ts";
+import { FRAME_BYTES, type Topic, type TopicReader } from "./topic.ts";
 
 /** One read from the log while catching up. */
 const PAGE = { maxEntries: 256, maxBytes: 96 * 1024 };
@@ -87,7 +87,12 @@ export class Subscription implements CallReceiver, TopicReader {
   // ---- the fan-out
 
   deliver(group: readonly Uint8Array[], last: number): void {
-    if (!this.#fits(group)) return;
+    if (group[0]!.length > this.#call.session.groupBytes) {
+      // Too much for this link in one piece: it is read from the log, in pieces that fit. Not at once, for the fan-out is under way.
+      this.live = false;
+      void Promise.resolve().then(() => this.#advance());
+      return;
+    }
     if (this.#call.session.publish(group)) this.#cursor = last;
     else {
       this.live = false;
@@ -121,7 +126,11 @@ export class Subscription implements CallReceiver, TopicReader {
   }
 
   #advance(): void {
-    if (this.#reading || this.#paused || this.live || this.#over) return;
+    if (this.#paused || this.live || this.#over) return;
+    if (this.#reading) {
+      this.#again = true; // room may have come between its last look and its end
+      return;
+    }
     this.#reading = true;
     this.#catchUp()
       .catch((error: unknown) => this.#fail(error))
@@ -159,10 +168,11 @@ export class Subscription implements CallReceiver, TopicReader {
         this.live = true;
         return;
       }
-      const group = [topic.encode(page.entries, 0, page.entries.length, this.json)];
+      const count = fitting(page.entries, this.#call.session.groupBytes);
+      const group = [topic.encode(page.entries, 0, count, this.json)];
       if (!this.#fits(group)) return;
       if (!this.#call.session.publish(group)) return this.#await();
-      this.#cursor = page.entries.at(-1)!.offset;
+      this.#cursor = page.entries[count - 1]!.offset;
       handed += group[0]!.length;
       if (handed < this.#host.limits.writeBuffer) continue;
       // What was handed over is written at the end of the loop turn, and only then is it known whether the link wants more.
@@ -230,6 +240,14 @@ export class Subscription implements CallReceiver, TopicReader {
     this.#topic.remove(this);
     this.#released(this.#topic);
   }
+}
+
+/** How many of the entries go in one piece of so many bytes; one at least. */
+function fitting(entries: readonly Stored[], most: number): number {
+  let count = 1;
+  let bytes = entries[0]!.payload.length + FRAME_BYTES;
+  while (count < entries.length && (bytes += entries[count]!.payload.length + FRAME_BYTES) <= most) count++;
+  return count;
 }
 
 /** Why a subscription is refused before it begins. */

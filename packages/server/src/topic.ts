@@ -22,7 +22,7 @@ export type JsonPayload = (payload: Uint8Array) => Uint8Array;
 /** Groups are cut, so that one never exceeds a batch, not even as lines of JSON, which may take six times as much. */
 const GROUP_BYTES = 96 * 1024;
 /** What framing adds to an event, about. */
-const FRAME_BYTES = 16;
+export const FRAME_BYTES = 16;
 
 export class Topic implements Flushable, FollowSink, Disposable {
   readonly address: string;
