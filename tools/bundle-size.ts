@@ -12,8 +12,9 @@ import { build } from "rolldown";
  * below it for what they lack. That budget is not met yet: until it is, these numbers are where the code stands, so that it does not grow. Whoever raises one says why in the commit.
  */
 const limits: Readonly<Record<string, number>> = {
-  everything: 52_000,
-  client: 36_000,
+  // The outbox, several servers, drain and the liveness of doubted links came to it.
+  everything: 56_000,
+  client: 38_000,
   websocket: 39_000,
   sse: 42_000,
   poll: 42_000,

@@ -91,6 +91,8 @@ export class Keeper implements SeatHost {
   /** Sessions on servers that drain: what is in flight ends there. */
   readonly #leaving = new Set<Seat>();
   #attempts = 0;
+  /** The attempt that opened the present link. */
+  #linkAttempt = 0;
   /** The race in progress for a session without a link. */
   #racing: AbortController | undefined;
   /** The way to another server while this one drains. */
@@ -348,7 +350,10 @@ export class Keeper implements SeatHost {
     session.attach(link, welcome.received, hello.received);
     session.watch(welcome.heartbeatMs, welcome.silenceMs);
     for (const each of old) session.release(each);
-    if (taken === this.#seat) this.#opened(candidate, welcome);
+    if (taken === this.#seat) {
+      this.#linkAttempt = hello.attempt;
+      this.#opened(candidate, welcome);
+    }
     if (taken !== seat) {
       if (seat.session.current !== undefined) this.#leave(seat);
       else seat.session.end(fail("session_lost", { detail: "its server is down" }), false); // each operation opens itself again where that is safe
@@ -643,7 +648,12 @@ export class Keeper implements SeatHost {
       return;
     }
     this.#name(frame.endpoints, [seat]);
-    if (frame.final || reasonOf(error) === "session_taken") {
+    const isTaken = reasonOf(error) === "session_taken";
+    if (isTaken && this.#linkAttempt < this.#attempts) {
+      // By a later attempt of our own, whose Welcome we did not wait for: the session is ours, and goes on over the next link.
+      return seat.session.release(link);
+    }
+    if (frame.final || isTaken) {
       this.#hintMs = frame.retryAfterMs;
       return this.#sessionEnded(error ?? fail("draining", {}));
     }
