@@ -9,6 +9,7 @@ export interface SeatHost {
   linkLost(seat: Seat, error: ConnectError | undefined): void;
   goaway(seat: Seat, link: SessionLink, frame: GoawayFrame): void;
   pong(id: number): void;
+  pressed(seat: Seat): void;
 }
 
 export class Seat implements SessionOwner {
@@ -37,5 +38,8 @@ export class Seat implements SessionOwner {
   }
   pong(id: number): void {
     this.#host.pong(id);
+  }
+  pressed(): void {
+    this.#host.pressed(this);
   }
 }
