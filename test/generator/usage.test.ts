@@ -17,6 +17,7 @@ declare const app: Raceway;
 
 const handlers: LabHandlers = {
   echo: ({ text }) => ({ text }),
+  peek: ({ text }) => ({ text }),
   async add({ a, b }, context) {
     context.signal.throwIfAborted();
     return { sum: a + b };

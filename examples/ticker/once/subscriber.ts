@@ -24,11 +24,17 @@ export class Subscriber implements AsyncDisposable {
   failed: Error | undefined;
   #before: ConnectionSnapshot | undefined;
   #closing = false;
+  readonly #back: NodeJS.Timeout;
 
   constructor(url: string, prefers: TransportName) {
     this.prefers = prefers;
     this.connection = connect(url, { transports: preferring(prefers), use: [clientName(prefers)], probeMs: PROBE_MS });
     this.connection.state.subscribe((snapshot) => this.#changed(snapshot));
+    // Links that are cut every few seconds lose their rank for a minute; here they are cut by hand, and wanted back.
+    this.#back = setInterval(() => {
+      const { status, transport } = this.connection.state.current;
+      if (status === "open" && transport !== prefers) this.connection.switchTo(prefers).catch(() => {}); // blocked: again later
+    }, PROBE_MS);
     this.#read().catch((error: unknown) => {
       if (!this.#closing) this.failed = asError(error);
     });
@@ -62,6 +68,7 @@ export class Subscriber implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;
+    clearInterval(this.#back);
     await this.connection.close();
   }
 }

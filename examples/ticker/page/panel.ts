@@ -72,6 +72,11 @@ export class Panel {
     setInterval(() => {
       if (this.#snapshot?.status === "open") this.#connection.ping().catch(() => {}); // the link ended; the state says so
     }, PING_MS);
+    // Links that are cut every few seconds lose their rank for a minute; here they are cut by hand, and wanted back.
+    setInterval(() => {
+      if (this.#snapshot?.status === "open" && this.#snapshot.transport !== this.prefers)
+        this.#connection.switchTo(this.prefers).catch(() => {}); // blocked: again later
+    }, PROBE_MS);
     void this.#read();
   }
 
