@@ -78,7 +78,7 @@ describe.each(["plugin-transport"])("template %s", (template) => {
       expect.arrayContaining(["client.d.ts", "server.d.ts"]),
     );
     const results = join(copy, "results.json");
-    await call(copy, "npm", "test", "--", "--reporter=json", `--outputFile=${results}`);
+    await call(copy, "npm", "test", "--", "--reporter=default", "--reporter=json", `--outputFile.json=${results}`);
     const { numPassedTests, numFailedTests } = JSON.parse(await readFile(results, "utf8")) as {
       numPassedTests: number;
       numFailedTests: number;

@@ -140,6 +140,10 @@ export class FaultConnection implements FaultedConnection {
 /** Ends a connection as a broken one ends. Unix domain sockets know no reset: there the other side sees an end that it did not expect. */
 export function reset(socket: Socket): void {
   if (socket.destroyed) return;
-  if (socket.remoteFamily === undefined && !socket.connecting) socket.destroy();
-  else socket.resetAndDestroy();
+  if (socket.remoteFamily === undefined && !socket.connecting) return void socket.destroy();
+  try {
+    socket.resetAndDestroy();
+  } catch {
+    socket.destroy(); // a Unix domain socket that is just connecting
+  }
 }
