@@ -84,11 +84,7 @@ export function shakeHands(init: HandshakeInit): Promise<void> {
       reject(error);
     };
     const abort = (): void =>
-      settle(
-        signal.reason instanceof ConnectError
-          ? signal.reason
-          : fail("transport_failed", { transport: candidate.name, detail: "another transport was faster" }),
-      );
+      settle(fail("transport_failed", { transport: candidate.name, detail: "another transport was faster" }));
     if (signal.aborted) return abort();
     signal.addEventListener("abort", abort);
     timer = clock.after(limits.helloMs, () => settle(fail("hello_timeout", { ms: limits.helloMs })));

@@ -93,8 +93,6 @@ export class Keeper implements SeatHost {
   #attempts = 0;
   /** The attempt that opened the present link. */
   #linkAttempt = 0;
-  /** Links that are being opened beside the present one. */
-  readonly #switches = new Set<AbortController>();
   /** The race in progress for a session without a link. */
   #racing: AbortController | undefined;
   /** The way to another server while this one drains. */
@@ -506,17 +504,13 @@ export class Keeper implements SeatHost {
       });
     }
     this.state.set({ status: "switching" });
-    const trying = new AbortController();
-    this.#switches.add(trying);
     try {
       const candidate = { name, started: way.start(), endpoint, fresh: false, patienceMs: undefined };
-      await this.#attempt(seat, candidate, await this.#hello(seat, false), trying.signal);
+      await this.#attempt(seat, candidate, await this.#hello(seat, false), this.#ended.signal);
       this.#favourite = name;
     } catch (cause) {
       if (this.state.current.status === "switching") this.state.set({ status: "open" });
       throw cause instanceof Refusal ? cause.error : cause;
-    } finally {
-      this.#switches.delete(trying);
     }
   }
 
@@ -677,12 +671,6 @@ export class Keeper implements SeatHost {
     if (this.#closed === undefined && this.#racing === undefined) this.#retryLater("resuming", error);
   }
 
-  pressed(seat: Seat): void {
-    if (seat !== this.#seat) return;
-    const detail = "it did not answer, and there is much to carry meanwhile";
-    for (const trying of this.#switches) trying.abort(fail("transport_failed", { transport: "next", detail }));
-  }
-
   // ---- round trips
 
   ping(): Promise<number> {
@@ -726,7 +714,6 @@ export class Keeper implements SeatHost {
     this.#stopTimers();
     this.#asleep();
     this.#racing?.abort();
-    for (const trying of this.#switches) trying.abort();
     this.#ended.abort(error);
     this.#endpoints[Symbol.dispose]?.();
   }

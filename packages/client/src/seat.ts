@@ -9,7 +9,6 @@ export interface SeatHost {
   linkLost(seat: Seat, error: ConnectError | undefined): void;
   goaway(seat: Seat, link: SessionLink, frame: GoawayFrame): void;
   pong(id: number): void;
-  pressed(seat: Seat): void;
 }
 
 export class Seat implements SessionOwner {
@@ -38,8 +37,5 @@ export class Seat implements SessionOwner {
   }
   pong(id: number): void {
     this.#host.pong(id);
-  }
-  pressed(): void {
-    this.#host.pressed(this);
   }
 }

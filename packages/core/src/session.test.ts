@@ -102,7 +102,6 @@ function setup(side: "client" | "server", limits: LimitOptions = {}) {
       },
       linkLost: (error) => void lost.push(error),
       waits() {},
-      pressed() {},
       auth() {},
       goaway() {},
       pong() {},

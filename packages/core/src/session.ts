@@ -38,8 +38,6 @@ export interface SessionOwner {
   linkLost(error: ConnectError | undefined): void;
   /** While there is no link, more came to be kept for the next. */
   waits(): void;
-  /** Client: a Hello under way holds back acknowledgements, and the session runs out of room for it: give up what has not been welcomed by now. */
-  pressed(): void;
   auth(frame: AuthFrame): void;
   goaway(link: SessionLink, frame: GoawayFrame): void;
   /** A Pong to `ping`. */
@@ -74,8 +72,6 @@ const MAX_CONTROL = 1_000;
 const MAX_PATIENCE = 8;
 /** Milliseconds that a link has to show that it lives, after this process was asleep. */
 const CHECK_MS = 5_000;
-/** A Hello holds back acknowledgements for at least so long, in milliseconds: several round trips on bad ways. */
-const HOLD_MS = 1_000;
 /** How long a link that was replaced may stay, so that what is on the way still arrives. */
 const OLD_LINK_MS = 5_000;
 
@@ -101,7 +97,6 @@ export class Session {
    * side forget what the server acknowledges meanwhile: the Welcome may be older. See `greeting` and `greeted`.
    */
   #hellos = 0;
-  #hold: Timer | undefined;
   /** What the Hellos under way say to have: all the same, whatever comes meanwhile. */
   #helloReceived = 0;
   /** The most that the other side has acknowledged. */
@@ -689,26 +684,13 @@ export class Session {
    * what one says, and any of them may be the one whose link is taken. Each wants one `greeted`, whatever becomes of it.
    */
   greeting(): number {
-    if (this.#hellos++ === 0) {
-      this.#helloReceived = this.#received;
-      this.#hold ??= this.clock.after(HOLD_MS, this.#holding);
-    }
+    if (this.#hellos++ === 0) this.#helloReceived = this.#received;
     return this.#helloReceived;
   }
   greeted(): void {
-    if (--this.#hellos > 0) return;
-    this.#hold?.[Symbol.dispose]();
-    this.#hold = undefined;
+    this.#hellos--;
     this.#forgetAcked();
-    if (this.current !== undefined && this.#unackedBytes >= ACK_BYTES) this.flush(); // the other side waits for it
   }
-  /** A link that is opened beside the present one may be swallowed on its way: what flows must not wait for that. */
-  readonly #holding = (): void => {
-    this.#hold = this.clock.after(HOLD_MS, this.#holding);
-    const { replayBytes } = this.limits;
-    if (this.current !== undefined && Math.max(this.#unackedBytes, this.replay.bytes) * 2 >= replayBytes)
-      this.#owner.pressed();
-  };
 
   /** Forgets what the other side has. What was not sent on the current link stays even so, for a link's numbers leave nothing out. */
   #forgetAcked(): void {
@@ -891,7 +873,6 @@ export class Session {
     this.over = error;
     this.#heartbeat?.[Symbol.dispose]();
     this.#ackTimer?.[Symbol.dispose]();
-    this.#hold?.[Symbol.dispose]();
     this.#throttle?.[Symbol.dispose]();
     const goaway: GoawayFrame | undefined = tell
       ? { kind: "goaway", status: statusOf(error), retryAfterMs: 0, endpoints: [], final: true }

@@ -110,7 +110,6 @@ export class ServerSession implements SessionOwner, ServingHost {
       this.core.end(fail("resume_impossible"), false);
     else this.#registry.detach(this);
   }
-  pressed(): void {}
   waits(): void {
     this.#registry.measure(this);
   }

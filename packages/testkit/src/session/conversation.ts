@@ -58,7 +58,6 @@ export class Conversation implements AsyncDisposable {
       opened: (call, frame) => serve(call, frame.method, frame.payload),
       linkLost: () => this.#linkLost(side),
       waits() {},
-      pressed() {},
       auth() {},
       goaway: (_link, frame) =>
         this.#fail(new RuleBroken(`the ${side} was sent away: ${frame.status?.message ?? "without a word"}`)),
