@@ -670,11 +670,12 @@ export class Session {
     link.sent = link.acked = peerReceived;
     link.heardAt = link.spokeAt = this.clock.now();
     this.#links.push(link);
-    if (peerReceived > this.#peerAcked) this.#peerAcked = peerReceived;
     if (this.side === "server" && this.current !== undefined) {
+      // What its Hello says counts when the link is taken: one that was greeted before it may be taken first, and stands further back.
       link.standby = true;
       return;
     }
+    if (peerReceived > this.#peerAcked) this.#peerAcked = peerReceived;
     this.#use(link, false);
     this.#forgetAcked(); // unless another Hello is under way, whose Welcome may say less: its link could not be taken
   }

@@ -92,8 +92,10 @@ export async function faultProxy(target: LocalAddress, options: FaultProxyOption
       return [...connections];
     },
     cut(afterBytes, direction) {
-      if (afterBytes === undefined) cutNow();
-      else fuses[direction ?? "both"].left = afterBytes;
+      if (afterBytes === undefined) {
+        for (const fuse of Object.values(fuses)) fuse.left = Infinity; // what was to come later has come now
+        cutNow();
+      } else fuses[direction ?? "both"].left = afterBytes;
     },
     halfClose(direction) {
       for (const connection of connections) connection.halfClose(direction);

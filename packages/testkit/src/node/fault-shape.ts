@@ -20,7 +20,7 @@ export type FaultAdmission = "pass" | "refuse" | "hang";
 
 /** Of all connections of a proxy, or of one. Without a direction: both. */
 export interface Faults {
-  /** Breaks what is open: now, or when so many more bytes have passed. */
+  /** Breaks what is open: now, or when so many more bytes have passed. Now also calls off what was to break later. */
   cut(afterBytes?: number, direction?: FaultDirection): void;
   /** Ends what is open in one direction: the receiver sees an end in good order, what the sender says from then on is thrown away. */
   halfClose(direction: FaultDirection): void;
