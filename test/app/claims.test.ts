@@ -99,8 +99,9 @@ async function owner(
   return { peer, welcome: welcomeOf(peer) };
 }
 
-/** The conversation goes on, and on this link. */
-async function answered(it: Scene, peer: RawPeer): Promise<void> {
+/** The conversation goes on, and on this link. What is said first on a link that resumes is the number that comes next on it, and how much was received. */
+async function answered(it: Scene, peer: RawPeer, first?: { received: number; from: number }): Promise<void> {
+  if (first !== undefined) peer.say({ kind: "ack", ...first });
   const before = peer.frames.filter(({ kind }) => kind === "data").length;
   peer.say({ kind: "data", call: 1, payload: Uint8Array.of(0x0a, 1, 0x61), header: undefined });
   await it.until(() => peer.frames.filter(({ kind }) => kind === "data").length === before + 1);
@@ -176,7 +177,7 @@ describe.each(Object.entries(links))("over %s", (_, link) => {
     const next = await it.peer();
     next.say(moved);
     await it.until(() => has(next, "welcome"));
-    await answered(it, next);
+    await answered(it, next, { received: 1, from: 2 });
     for (const replayed of [moved, older])
       expect(await refused(it, replayed)).toMatchObject({ reason: "session_taken", code: Code.Aborted });
     await answered(it, next);
@@ -193,7 +194,7 @@ describe.each(Object.entries(links))("over %s", (_, link) => {
     for (const claim of [second, third]) claim.say(hello({ session, secret, credential: "ann", received: 1 }));
     await it.until(() => has(second, "welcome") && has(third, "welcome"));
     await answered(it, peer); // neither has spoken: nothing has changed
-    await answered(it, third);
+    await answered(it, third, { received: 2, from: 3 });
     const seen = [peer.frames.length, second.frames.length];
     await answered(it, third);
     expect([peer.frames.length, second.frames.length]).toEqual(seen);
@@ -204,9 +205,9 @@ describe.each(Object.entries(links))("over %s", (_, link) => {
     await using it = await scene(link());
     const { peer, welcome } = await owner(it);
     const { session, secret } = welcome;
-    peer.say({ kind: "ack", received: 1 });
+    peer.say(...acks(1));
     await answered(it, peer);
-    for (const received of [0, 3, 12_345, 2 ** 32, Number.MAX_SAFE_INTEGER])
+    for (const received of [3, 12_345, 2 ** 32, Number.MAX_SAFE_INTEGER])
       expect(await refused(it, hello({ session, secret, credential: "ann", received }))).toMatchObject({
         reason: "resume_impossible",
         code: Code.NotFound,
@@ -234,7 +235,7 @@ describe.each(Object.entries(links))("over %s", (_, link) => {
     again.say(hello({ session, secret, credential: "ann", received: 1 }));
     await it.until(() => has(again, "welcome"));
     expect(welcomeOf(again)).toMatchObject({ resumed: true, received: 2 + counted });
-    await answered(it, again);
+    await answered(it, again, { received: 1, from: 2 + counted });
   });
 
   it("a flood of resumes with wrong secrets: each is refused, and nothing is left of it", async () => {
@@ -320,7 +321,7 @@ it("a flood of sessions that are left at once: no more wait for a resume than is
 });
 
 function acks(...counts: number[]): Frame[] {
-  return counts.map((received) => ({ kind: "ack", received }));
+  return counts.map((received) => ({ kind: "ack", received, from: undefined }));
 }
 function credit(messages: number, bytes: number): Frame {
   return { kind: "credit", call: 1, messages, bytes };

@@ -280,7 +280,7 @@ export class Keeper implements SeatHost {
       candidate,
       hello: () => {
         // Whatever has come by now counts: a transport may take long to open.
-        said = { ...hello, received: fresh ? 0 : session.greeting(), attempt: ++this.#attempts };
+        said = { ...hello, received: fresh ? 0 : session.received, attempt: ++this.#attempts };
         return said;
       },
       text: options.frames === "json",
@@ -288,8 +288,6 @@ export class Keeper implements SeatHost {
       clock: this.#host.clock,
       signal,
       welcomed: (link, welcome) => !signal.aborted && this.#welcomed(seat, candidate, link, welcome, said!),
-    }).finally(() => {
-      if (said !== undefined && !fresh) session.greeted();
     });
   }
 
@@ -347,7 +345,7 @@ export class Keeper implements SeatHost {
       if (seat.session.current !== undefined) this.#judge();
       this.#seat = taken;
     }
-    session.attach(link, welcome.received, hello.received);
+    session.attach(link, welcome.received);
     session.watch(welcome.heartbeatMs, welcome.silenceMs);
     for (const each of old) session.release(each);
     if (taken === this.#seat) {

@@ -42,7 +42,7 @@ const write = (writer: FrameWriter, frame: Frame): void => {
     case "credit":
       return writer.credit(frame.call, frame.messages, frame.bytes);
     case "ack":
-      return writer.ack(frame.received);
+      return writer.ack(frame.received, frame.from);
     default:
       return writer.frame(frame);
   }

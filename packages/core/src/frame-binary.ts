@@ -98,14 +98,14 @@ function putField({ no, name, type }: Field, value: unknown, always: boolean): v
   } else if (type === "bytes") {
     if (always || (value as Uint8Array).length > 0) putBytes(no, value as Uint8Array, name === "payload");
   } else {
-    putNumber(no, Number(value), type === "uint64" ? Number.MAX_SAFE_INTEGER : 0xffff_ffff);
+    putNumber(no, Number(value), type === "uint64" ? Number.MAX_SAFE_INTEGER : 0xffff_ffff, always);
   }
 }
 
 /** Fractions and what does not fit come from applications, as delays that were computed: they become the nearest that the field can hold. */
-function putNumber(no: number, value: number, max = 0xffff_ffff): void {
+function putNumber(no: number, value: number, max = 0xffff_ffff, always = false): void {
   const number = Math.min(Math.max(Math.trunc(value) || 0, 0), max);
-  if (number === 0) return;
+  if (number === 0 && !always) return;
   putTag(no, 0);
   scratchEnd = writeVarint(scratch, scratchEnd, number);
 }
@@ -263,7 +263,8 @@ export class FrameWriter {
     this.#numbers(FRAME_NUMBER.credit, call, messages, bytes);
   }
 
-  ack(received: number): void {
+  ack(received: number, from?: number): void {
+    if (from !== undefined) return this.frame({ kind: "ack", received, from });
     this.#numbers(FRAME_NUMBER.ack, received, 0, 0);
   }
 

@@ -81,7 +81,7 @@ export const shapes: Readonly<Record<FrameKind, Shape>> = {
   ],
   cancel: [call],
   credit: [call, field(2, "messages", "uint32"), field(3, "bytes", "uint32")],
-  ack: [field(1, "received", "uint64")],
+  ack: [field(1, "received", "uint64"), field(2, "from", "uint64", "optional")],
   topic: [call, field(2, "handle", "uint32"), field(3, "position", position, "optional"), field(4, "state", "state")],
   publication: [field(1, "handle", "uint32"), field(2, "offset", "uint64"), field(3, "payload", "bytes")],
   ping: id,

@@ -167,7 +167,7 @@ describe("a batch in text", () => {
 
   it("takes numbers as strings, strings in any base64, empty lines, and no line break at the end", () => {
     expect(read('{"ack":{"received":7}}\n\n{"credit":{"call":"3","messages":1e2,"bytes":"2.0E1"}}')).toEqual([
-      { kind: "ack", received: 7 },
+      { kind: "ack", received: 7, from: undefined },
       { kind: "credit", call: 3, messages: 100, bytes: 20 },
     ]);
     expect(read('{"publication":{"payload":"_-8"}}')).toMatchObject([{ payload: new Uint8Array([255, 239]) }]);

@@ -308,13 +308,15 @@ class Reader implements Cursor {
 
   ack(): Frame {
     let received = 0;
+    let from: number | undefined;
     while (this.pos < this.end) {
-      const from = this.pos;
+      const at = this.pos;
       const tag = this.tag();
       if (tag === 8) received = this.varint();
-      else this.other(tag, shapes.ack, from);
+      else if (tag === 16) from = this.varint();
+      else this.other(tag, shapes.ack, at);
     }
-    return { kind: "ack", received };
+    return { kind: "ack", received, from };
   }
 
   publication(): Frame {

@@ -89,6 +89,8 @@ export interface CreditFrame {
 export interface AckFrame {
   readonly kind: "ack";
   readonly received: number;
+  /** The number of the counted frame that comes next on this link; undefined: the numbers go on. */
+  readonly from: number | undefined;
 }
 /** Values of `Topic.State`. Unspecified: a server went on over another link by itself, and says where it stands; a client says the same so. */
 export const TOPIC_STANDS = 0;

@@ -16,7 +16,7 @@ export class SessionLink implements LinkReceiver {
   /** Undefined once the link belongs to a session, or is over. */
   handshake: Handshake | undefined;
   session: Session | undefined;
-  /** Number of the next counted frame to come in on this link. */
+  /** Number of the next counted frame to come in on this link; negative as long as the other side has not said it. */
   next = 0;
   /** What `next` was at the beginning. */
   first = 0;

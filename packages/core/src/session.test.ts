@@ -108,16 +108,18 @@ function setup(side: "client" | "server", limits: LimitOptions = {}) {
       ended: (error) => void ended.push(error),
     },
   });
-  const attach = (peerReceived = 0, received = session.received): { link: FakeLink; end: SessionLink } => {
+  const attach = (peerReceived = 0): { link: FakeLink; end: SessionLink } => {
     const link = new FakeLink();
     const end = new SessionLink(link, { batch() {}, closed() {} }, false);
-    session.attach(end, peerReceived, received);
+    session.attach(end, peerReceived);
     return { link, end };
   };
   return { clock, session, attach, lost, ended, opened };
 }
 
 const frames = (...said: readonly Frame[]): Uint8Array => joinParts(said.map(encodeFrame));
+/** `from`: the number that comes next on a link. */
+const ack = (received: number, from?: number): Frame => ({ kind: "ack", received, from });
 const open = (call: number): Frame => ({
   kind: "open",
   call,
@@ -156,10 +158,10 @@ describe("Session", () => {
     clock.turn();
     expect(link.batches).toEqual([]);
     clock.pass(500);
-    expect(link.batches).toEqual([[{ kind: "ack", received: 1 }]]);
+    expect(link.batches).toEqual([[ack(1)]]);
     session.receive(end, frames(...Array.from({ length: 128 }, (_, at) => open(at + 2))));
     clock.turn();
-    expect(link.batches[1]).toEqual([{ kind: "ack", received: 129 }]);
+    expect(link.batches[1]).toEqual([ack(129)]);
   });
 
   it("resends from where the other side is, and drops what came already", () => {
@@ -167,8 +169,8 @@ describe("Session", () => {
     const first = attach();
     session.receive(first.end, frames(open(1), open(2)));
     first.end.closed(undefined);
-    const second = attach(0, 1); // the client heard of one only, so it sends the second again
-    session.receive(second.end, frames(open(2), open(3)));
+    const second = attach(0); // the client heard of one only, so it sends the second again
+    session.receive(second.end, frames(ack(0, 1), open(2), open(3)));
     clock.turn();
     expect(opened).toEqual(["/m", "/m", "/m"]);
     expect(session.received).toBe(3);
@@ -191,9 +193,9 @@ describe("Session", () => {
     const { clock, session, attach, opened } = setup("server");
     const old = attach();
     session.receive(old.end, frames(open(1)));
-    const fresh = attach(0, 1);
+    const fresh = attach(0);
     session.receive(old.end, frames(open(2)));
-    session.receive(fresh.end, frames(open(2), open(3)));
+    session.receive(fresh.end, frames(ack(0, 1), open(2), open(3)));
     session.ping(9);
     clock.turn();
     expect(opened).toHaveLength(3);
@@ -216,51 +218,69 @@ describe("Session", () => {
     expect(written).toBeLessThan(10);
     // The client has all but one, and says so with its Hello; then it chooses the new link.
     const fresh = attach(written - 1);
-    session.receive(fresh.end, frames({ kind: "ack", received: written - 1 }));
+    session.receive(fresh.end, frames(ack(written - 1)));
     session.flush();
     const got = fresh.link.batches.flat().flatMap((frame) => (frame.kind === "data" ? [frame.payload[0]] : []));
     expect(got).toEqual(Array.from({ length: next - written + 1 }, (_, at) => at + written - 1));
     expect(next).toBeGreaterThan(written);
   });
 
-  it("does not go on over a link that stood by until what it lacks was acknowledged over another: it would be silent for ever", () => {
+  it("goes on over a link that stood by from what was acknowledged over another meanwhile", () => {
     const { session, attach } = setup("server");
     const old = attach();
     session.receive(old.end, frames(open(1)));
     const call = [...session.calls][0]!;
     for (let at = 0; at < 3; at++) call.send(Uint8Array.of(at));
     session.flush();
-    const late = attach(1);
-    session.receive(old.end, frames({ kind: "ack", received: 3 }));
-    session.receive(late.end, frames(open(2)));
-    expect([late.link.closed, old.link.closed]).toEqual([true, false]);
-    late.end.closed(undefined);
+    const late = attach(1); // its Hello was said when one had come
+    session.receive(old.end, frames(ack(2)));
+    session.receive(late.end, frames(ack(3, 1), open(2)));
     call.send(Uint8Array.of(3));
     session.flush();
-    expect(old.link.kinds.flat().filter((kind) => kind === "data")).toHaveLength(4);
+    expect(late.link.batches.flat()).toEqual([
+      ack(1, 3),
+      { kind: "data", call: 1, payload: Uint8Array.of(3), header: undefined },
+    ]);
+    expect(session.received).toBe(2);
   });
 
-  it("acknowledges no more than a Hello under way has named, on a new link neither, and the rest after it", () => {
-    const { clock, session, attach } = setup("client");
-    const call = session.open(deaf, "/m", {});
+  it("a Hello that is under way holds up nothing: what comes meanwhile is acknowledged, and forgotten", () => {
+    const { session, attach } = setup("server", { windowBytes: 1_000_000 });
+    const old = attach();
+    session.receive(old.end, frames(open(1)));
+    const call = [...session.calls][0]!;
+    const late = attach(0); // swallowed on its way back: the client never speaks on it
+    for (let at = 0; at < 10; at++) {
+      call.send(new Uint8Array(10_000));
+      session.flush();
+      session.receive(old.end, frames(ack(at + 1)));
+    }
+    expect(session.replay.bytes).toBe(0);
+    expect(session.resumableFrom(0)).toBe(true); // whatever an old Hello says, the client has all ten
+    expect(late.link.batches).toEqual([]);
+  });
+
+  it("takes no frame on a link that joins in before it was said which one it is", () => {
+    const { session, attach } = setup("server");
     const first = attach();
-    session.flush();
-    const data = (at: number): Frame => ({
-      kind: "data",
-      call: call.id,
-      payload: Uint8Array.of(at),
-      header: undefined,
-    });
-    session.receive(first.end, frames(data(0)));
-    session.greeting(); // names 1
-    session.receive(first.end, frames(data(1), data(2)));
-    const second = attach(1, 1);
-    const acks = (): unknown[] =>
-      second.link.batches.flat().flatMap((frame) => (frame.kind === "ack" ? [frame.received] : []));
-    expect(acks()).toEqual([1]);
-    session.greeted();
-    clock.pass(600);
-    expect(acks()).toEqual([1, 3]);
+    session.receive(first.end, frames(open(1)));
+    const second = attach();
+    session.receive(second.end, frames(open(2)));
+    expect(second.link.kinds.at(-1)).toEqual(["goaway"]);
+    expect(second.link.closed).toBe(true);
+    expect(session.received).toBe(1);
+  });
+
+  it("takes no number that leaves frames out, or goes back", () => {
+    for (const wrong of [3, 0]) {
+      const { session, attach } = setup("server");
+      const { link, end } = attach();
+      session.receive(end, frames(open(1), open(2)));
+      session.receive(end, frames(ack(0, 2)));
+      expect(link.closed).toBe(false);
+      session.receive(end, frames(ack(0, wrong)));
+      expect(link.closed).toBe(true);
+    }
   });
 
   it("falls back to a link that is still open when the current one dies", () => {
@@ -273,55 +293,36 @@ describe("Session", () => {
     second.end.closed(undefined);
     expect(lost).toEqual([]);
     expect(first.link.kinds).toEqual([["ack", "open"]]);
+    expect(first.link.batches[0]![0]).toEqual(ack(0, 0));
     first.end.closed(undefined);
     expect(lost).toEqual([undefined]);
   });
 
-  it("closes a link it cannot fall back to, since what would follow on it is forgotten", () => {
+  it("says where it goes on when it falls back to a link on which not all was sent that the other side has", () => {
     const { clock, session, attach, lost } = setup("client");
     const first = attach();
     const second = attach();
     session.open(deaf, "/m", { payload: new Uint8Array(1) });
     clock.turn();
-    session.receive(second.end, frames({ kind: "ack", received: 1 }));
+    session.receive(second.end, frames(ack(1)));
     second.end.closed(undefined);
-    expect(first.link.closed).toBe(true);
-    expect(lost).toHaveLength(1);
+    session.open(deaf, "/m", { payload: new Uint8Array(1) });
+    clock.turn();
+    expect(first.link.batches.flat().map((frame) => (frame.kind === "ack" ? frame.from : frame.kind))).toEqual([1, "open"]);
+    expect(lost).toEqual([]);
   });
 
-  it("keeps what a slower Welcome may ask for, while another Hello is under way", () => {
+  it("takes a Welcome that says less than was acknowledged since, and goes on from there", () => {
     const { clock, session, attach } = setup("client");
     const { end } = attach();
     for (let at = 0; at < 3; at++) session.open(deaf, "/m", { payload: Uint8Array.of(at) });
     clock.turn();
-    session.greeting();
-    session.greeting();
     end.closed(undefined);
     attach(3); // the first is welcomed, by a server that has all three
-    session.greeted();
-    expect(session.resumableFrom(1)).toBe(true); // the second was welcomed before, and its Welcome took longer
-    session.greeted();
-    expect(session.resumableFrom(1)).toBe(false);
     expect(session.replay.bytes).toBe(0);
-  });
-
-  it("says the same in all Hellos that are under way, and acknowledges no more meanwhile", () => {
-    const { clock, session, attach } = setup("client");
-    const { end } = attach();
-    session.open(deaf, "/m", {});
-    clock.turn();
-    expect(session.greeting()).toBe(0);
-    session.receive(end, frames({ kind: "data", call: 1, payload: Uint8Array.of(1), header: undefined }));
-    expect(session.received).toBe(1);
-    expect(session.greeting()).toBe(0); // either may be taken, and the server forgets what the other says
-    const second = attach(1, 0);
-    clock.turn();
-    expect(second.link.batches.flat()).toContainEqual({ kind: "ack", received: 0 });
-    session.greeted();
-    session.greeted();
-    clock.pass(500);
-    expect(second.link.batches.flat()).toContainEqual({ kind: "ack", received: 1 });
-    expect(session.greeting()).toBe(1);
+    expect(session.resumableFrom(1)).toBe(true); // the second was welcomed before, and its Welcome took longer
+    const { link } = attach(1);
+    expect(link.batches).toEqual([[ack(0, 3)]]);
   });
 
   it("bears an acknowledgement that was overtaken over another link, and none that goes back on its own", () => {
@@ -329,11 +330,11 @@ describe("Session", () => {
     const first = attach();
     for (let at = 0; at < 3; at++) session.open(deaf, "/m", { payload: Uint8Array.of(at) });
     clock.turn();
-    session.receive(first.end, frames({ kind: "ack", received: 3 }));
+    session.receive(first.end, frames(ack(3)));
     const second = attach(1); // welcomed before the server had more
-    session.receive(second.end, frames({ kind: "ack", received: 2 }));
+    session.receive(second.end, frames(ack(2)));
     expect(second.end.over).toBe(false);
-    session.receive(second.end, frames({ kind: "ack", received: 1 }));
+    session.receive(second.end, frames(ack(1)));
     expect(second.link.closed).toBe(true);
     expect(second.link.kinds.at(-1)).toEqual(["goaway"]);
   });

@@ -2,9 +2,10 @@
 //
 // Sans I/O: methods in, port calls out; no promise, no timer of its own, no clock but the host's. Its 400 lines are one state machine, which reads
 // best in one piece. How it counts: each direction numbers its counted frames from 0, for the life of the session. A link knows the number that comes
-// next on it (`SessionLink.next`) and the number that goes next on it (`sent`), set at its handshake. Frames are taken from any open link: one below
+// next on it (`SessionLink.next`) and the number that goes next on it (`sent`). Whoever begins to send on a link, or goes on over an older one, says
+// the number first (`Ack.from`): what the other side has acknowledged by then, over whichever link. Frames are taken from any open link: one below
 // `received` came already over another and is dropped; one above cannot be. Frames are sent on the current link, from the replay buffer. So resume,
-// switch and fall back are one mechanism: another link becomes current, and sending goes on from where *that* link stands.
+// switch and fall back are one mechanism: another link becomes current, and says from where it goes on. No link waits for what another says.
 // It is long because numbering, acknowledgement, links and liveness change the same few counters.
 import { Code, ConnectError } from "@connectrpc/connect";
 import { readBatch } from "./batch.ts";
@@ -75,6 +76,9 @@ const CHECK_MS = 5_000;
 /** How long a link that was replaced may stay, so that what is on the way still arrives. */
 const OLD_LINK_MS = 5_000;
 
+/** `SessionLink.next` before the other side has said it. */
+const UNNUMBERED = -1e15;
+
 const placeholder: CallReceiver = { data() {}, end() {}, cancelled() {}, writable() {}, lost() {} };
 
 export class Session {
@@ -91,15 +95,7 @@ export class Session {
   maxMessageBytes: number;
   /** The payload codec is JSON: text batches show payloads as they are. */
   jsonPayload = false;
-  /**
-   * Client: Hellos under way. Each names how much was received when it was said, and the server will send from there on; so nothing above is
-   * acknowledged over another link meanwhile, or the server would forget what it still has to send, and could not take the link. Nor does this
-   * side forget what the server acknowledges meanwhile: the Welcome may be older. See `greeting` and `greeted`.
-   */
-  #hellos = 0;
-  /** What the Hellos under way say to have: all the same, whatever comes meanwhile. */
-  #helloReceived = 0;
-  /** The most that the other side has acknowledged. */
+  /** The most that the other side has acknowledged, over any link. */
   #peerAcked = 0;
   /** While there is no link: the next one may carry text only. */
   expectsText = false;
@@ -338,7 +334,7 @@ export class Session {
     const { replay } = this;
     const link = this.current;
     if (link === undefined || link.blocked || link.over || this.over !== undefined) return;
-    if (this.#hellos === 0 && (this.#unackedFrames >= ACK_FRAMES || this.#unackedBytes >= ACK_BYTES)) this.#ack();
+    if (this.#unackedFrames >= ACK_FRAMES || this.#unackedBytes >= ACK_BYTES) this.#ack();
 
     const groups = this.#groups;
     if (link.sent >= replay.end && this.#control.length === 0) {
@@ -420,25 +416,16 @@ export class Session {
     if (!link.link.send(link.text ? partsToJson(parts, this.jsonPayload) : parts)) link.blocked = true;
   }
 
-  #ack(): void {
+  #ack(from?: number): void {
     this.#ackTimer?.[Symbol.dispose]();
     this.#ackTimer = undefined;
-    let received = this.#received;
-    if (this.#hellos > 0) {
-      // No more than the Hellos named, nor less than that of this link: the rest later.
-      received = Math.max(this.#helloReceived, this.current?.first ?? 0);
-      this.#ackTimer = this.clock.after(ACK_DELAY_MS, this.#ackLate);
-    } else this.#unackedFrames = this.#unackedBytes = 0;
-    this.#control.push(encodeFrame({ kind: "ack", received }));
+    this.#unackedFrames = this.#unackedBytes = 0;
+    this.#control.push(encodeFrame({ kind: "ack", received: this.#received, from }));
   }
 
   readonly #ackLate = (): void => {
     this.#ackTimer = undefined;
     if (this.#unackedFrames === 0 || this.current === undefined) return;
-    if (this.#hellos > 0) {
-      this.#ackTimer = this.clock.after(ACK_DELAY_MS, this.#ackLate);
-      return;
-    }
     this.#ack();
     this.flush();
   };
@@ -448,24 +435,20 @@ export class Session {
   /** By a link: a batch came. */
   receive(link: SessionLink, bytes: Uint8Array): void {
     if (this.over !== undefined) return;
-    if (link.standby && link.sent < this.replay.kept) {
-      // What would have to follow on it was acknowledged over another meanwhile, and is forgotten: the client has to come by a new one.
-      this.release(link);
-    } else if (link.standby) {
+    if (link.fresh && this.side === "server") {
+      if (link.attempt > this.attempt) this.attempt = link.attempt;
+      this.#lookAhead(bytes);
+    }
+    link.fresh = false;
+    if (link.standby) {
       // The client speaks on it, so it has chosen it.
-      link.standby = false;
       const old = this.current;
-      this.#use(link, false);
+      if (!this.#use(link, false)) return this.release(link);
       if (old !== undefined) this.#retire(old);
     }
     const before = this.#received;
     let frames = 0;
     try {
-      if (link.fresh && this.side === "server") {
-        if (link.attempt > this.attempt) this.attempt = link.attempt;
-        this.#lookAhead(bytes);
-      }
-      link.fresh = false;
       readBatch(bytes, this.limits, (frame) => {
         frames++;
         if (this.over === undefined) this.#frame(link, frame);
@@ -489,11 +472,15 @@ export class Session {
     if (this.side === "server") this.#meter(link, frames);
   }
 
-  /** What a link says first repeats what the one before has lost: a call that was given up meanwhile is not begun at all. */
+  /**
+   * What a link says first repeats what the one before has lost: a call that was given up meanwhile is not begun at all. And it says what the client
+   * has: that need not be sent again.
+   */
   #lookAhead(bytes: Uint8Array): void {
     try {
       readBatch(bytes, this.limits, (frame) => {
         if (frame.kind === "cancel") (this.#givenUp ??= new Set()).add(frame.call);
+        else if (frame.kind === "ack" && frame.received <= this.#transmitted) this.#acked(frame.received);
       });
     } catch {
       // Whoever reads it in earnest says so.
@@ -503,7 +490,10 @@ export class Session {
   #frame(link: SessionLink, frame: Frame): void {
     if (isCounted(frame)) {
       const number = link.next++;
-      if (number < this.#received) return; // came already, over another link
+      if (number < this.#received) {
+        if (number < 0) throw fail("frame_unexpected", { frame: frame.kind, state: "before an Ack said its number" });
+        return; // came already, over another link
+      }
       this.#received++;
     }
     switch (frame.kind) {
@@ -557,8 +547,8 @@ export class Session {
         if (received < link.acked || received > this.replay.end)
           throw fail("count_invalid", { count: received, have: `${link.acked} acknowledged, ${this.replay.end} sent` });
         link.acked = received;
-        if (received <= this.#peerAcked) return; // known already, over another link that was faster
-        this.#peerAcked = received;
+        if (frame.from !== undefined) this.#numbered(link, frame.from);
+        this.#acked(received); // if not known already, over another link that was faster
         this.#forgetAcked();
         return;
       }
@@ -653,67 +643,72 @@ export class Session {
 
   // ---- links
 
-  /** Can the session go on with a peer that has so many of our frames? */
+  /**
+   * Can the session go on with a peer that has so many of our frames, or had when its handshake began? It may have acknowledged more since, over
+   * another link. Not if frames were given up that it lacks.
+   */
   resumableFrom(peerReceived: number): boolean {
-    return this.over === undefined && peerReceived >= this.replay.kept && peerReceived <= this.#transmitted;
+    return (
+      this.over === undefined &&
+      Math.max(peerReceived, this.#peerAcked) >= this.replay.kept &&
+      peerReceived <= this.#transmitted
+    );
   }
 
   /**
-   * A link has made its handshake: from now on it is sent on. `peerReceived` is what the other side said to have (`resumableFrom` it must hold),
-   * `received` what we said to have. On a server whose session has a link already, it stands by until the client speaks on it: whether the
-   * client got the Welcome, and takes this link or another, only the client knows.
+   * A link has made its handshake: from now on it is sent on. `peerReceived` is what the other side said to have (`resumableFrom` it must hold).
+   * On a server whose session has a link already, it stands by until the client speaks on it: whether the client got the Welcome, and takes this
+   * link or another, only the client knows.
    */
-  attach(link: SessionLink, peerReceived: number, received: number): void {
+  attach(link: SessionLink, peerReceived: number): void {
     link.session = this;
     link.handshake = undefined;
-    link.next = link.first = received;
-    link.sent = link.acked = peerReceived;
+    link.next = link.first = this.#received > 0 ? UNNUMBERED : 0;
+    link.acked = peerReceived;
     link.heardAt = link.spokeAt = this.clock.now();
     this.#links.push(link);
-    if (this.side === "server" && this.current !== undefined) {
-      // What its Hello says counts when the link is taken: one that was greeted before it may be taken first, and stands further back.
-      link.standby = true;
-      return;
-    }
-    if (peerReceived > this.#peerAcked) this.#peerAcked = peerReceived;
-    this.#use(link, false);
-    this.#forgetAcked(); // unless another Hello is under way, whose Welcome may say less: its link could not be taken
-  }
-
-  /**
-   * Client: a Hello is said. Returns how much it may say was received: no more than those say that are under way already, for the server forgets
-   * what one says, and any of them may be the one whose link is taken. Each wants one `greeted`, whatever becomes of it.
-   */
-  greeting(): number {
-    if (this.#hellos++ === 0) this.#helloReceived = this.#received;
-    return this.#helloReceived;
-  }
-  greeted(): void {
-    this.#hellos--;
+    this.#acked(peerReceived);
+    link.standby = this.side === "server" && this.current !== undefined;
+    if (!link.standby) this.#use(link, false);
     this.#forgetAcked();
   }
 
-  /** Forgets what the other side has. What was not sent on the current link stays even so, for a link's numbers leave nothing out. */
+  /** The other side says which number comes next on a link. */
+  #numbered(link: SessionLink, from: number): void {
+    if (from < link.next || from > this.#received)
+      throw fail("count_invalid", { count: from, have: `${Math.max(link.next, 0)} to ${this.#received} can follow` });
+    if (link.next === link.first) link.first = from;
+    link.next = from;
+  }
+
+  /** The other side has so much. */
+  #acked(received: number): void {
+    if (received > this.#peerAcked) this.#peerAcked = received;
+  }
+
+  /** Forgets what the other side has. What was not sent on the current link stays even so, for a link's numbers leave nothing out unless it is said. */
   #forgetAcked(): void {
-    if (this.#hellos > 0) return;
     const count = Math.min(this.#peerAcked, this.current?.sent ?? Infinity);
     if (count > this.replay.acked) this.replay.ack(count);
     this.#wake();
   }
 
-  /** `own`: by this side's decision, of which the other may not know. */
-  #use(link: SessionLink, own: boolean): void {
+  /** `own`: by this side's decision, of which the other may not know. False: what would have to follow on it was given up. */
+  #use(link: SessionLink, own: boolean): boolean {
+    if (link.sent < this.#peerAcked) link.sent = this.#peerAcked;
+    if (link.sent < this.replay.kept) return false;
     this.current = link;
     link.standby = false;
     link.heardAt = link.spokeAt = this.clock.now();
     // What was not counted belonged to the link before.
     this.#control = [];
     this.#groups = [];
-    // Said at once: it tells a server that its link was chosen, and a client what it need not send again.
-    if (this.#received > 0 || this.replay.end > 0 || this.#links.length > 1) this.#ack();
+    // Said at once: it tells a server that its link was chosen, and each side what it need not send again, and from where the other goes on.
+    if (this.#received > 0 || this.replay.end > 0 || this.#links.length > 1) this.#ack(link.sent);
     if (this.#subscriptions > 0) for (const call of [...this.#calls.values()]) call.receiver.relinked?.(own);
     this.flush();
     this.#wake();
+    return true;
   }
 
   /** Server: the client closes what it leaves. A link that is still there later belongs to somebody who does not know that he was replaced. */
@@ -765,12 +760,10 @@ export class Session {
     this.#groups.length = 0;
     if (this.over !== undefined) return;
     for (let last = this.#links.pop(); last !== undefined; last = this.#links.pop()) {
-      if (last.sent >= this.replay.kept) {
-        this.#links.push(last);
-        this.#use(last, true);
-        return;
-      }
-      this.release(last); // what would have to follow on it was acknowledged over another and is forgotten
+      this.#links.push(last);
+      if (this.#use(last, true)) return;
+      this.#links.pop();
+      this.release(last);
     }
     this.#ackTimer?.[Symbol.dispose]();
     this.#ackTimer = undefined;

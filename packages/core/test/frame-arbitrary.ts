@@ -93,7 +93,7 @@ export function frames(payload: fc.Arbitrary<Uint8Array> = bytes): {
     end: record({ kind: kind("end"), call: uint32, status, header, trailer: header, payload: maybe(payload) }),
     cancel: record({ kind: kind("cancel"), call: uint32 }),
     credit: record({ kind: kind("credit"), call: uint32, messages: uint32, bytes: uint32 }),
-    ack: record({ kind: kind("ack"), received: uint64 }),
+    ack: record({ kind: kind("ack"), received: uint64, from: maybe(uint64) }),
     topic: record({ kind: kind("topic"), call: uint32, handle: uint32, position, state: fc.nat(3) }),
     publication: record({ kind: kind("publication"), handle: uint32, offset: uint64, payload }),
     ping: record({ kind: kind("ping"), id: uint32 }),

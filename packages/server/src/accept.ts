@@ -160,11 +160,9 @@ class Accepting implements Handshake {
       // Late on its way, or said again by somebody who heard it: the client speaks on a newer link.
       if (hello.attempt > 0 && hello.attempt <= session.core.attempt) throw fail("session_taken");
       if (!session.core.resumableFrom(hello.received)) {
-        // Claims that cannot be are no reason to end the session of whoever owns it; a gap that is too old is, unless it lives on another link.
-        // Nor is a Hello that was late on its way: the client has acknowledged more since, so it is elsewhere by now.
+        // Claims that cannot be are no reason to end the session of whoever owns it; a gap that was given up is, unless it lives on another link.
         const { core } = session;
-        const { acked, kept } = core.replay;
-        if (core.over === undefined && core.current === undefined && hello.received < kept && hello.received >= acked)
+        if (core.over === undefined && core.current === undefined && hello.received <= core.transmitted)
           core.end(fail("resume_impossible"), false);
         throw fail("resume_impossible");
       }
@@ -206,7 +204,7 @@ class Accepting implements Handshake {
     send(link, welcome);
     link.attempt = hello.attempt;
     host.sessions.attached(session);
-    session.core.attach(link, hello.received, received);
+    session.core.attach(link, hello.received);
     session.core.watch(limits.heartbeatMs, silenceMs);
     if (!link.standby) return;
     const standing = session.core.links.filter((each) => each.standby);

@@ -76,16 +76,15 @@ export class Conversation implements AsyncDisposable {
   /** Opens a link and makes it the one that is sent on; a link that was there before goes on until it is released. Rejects when the link dies in its handshake. */
   async connect(): Promise<void> {
     const welcomed = Promise.withResolvers<void>();
-    const told = this.client.received;
     const clientOpened: LinkOpened = (link) => {
-      const mine = new SessionLink(link, this.#awaitWelcome(told, welcomed), this.#text);
+      const mine = new SessionLink(link, this.#awaitWelcome(welcomed), this.#text);
       this.#say(mine, {
         kind: "hello",
         version: 1,
         codecs: [],
         session: id,
         secret: nothing,
-        received: told,
+        received: this.client.received,
         credential: "",
         window: undefined,
         agent: "kit",
@@ -97,13 +96,8 @@ export class Conversation implements AsyncDisposable {
     const serverOpened: LinkOpened = (link) => new SessionLink(link, this.#awaitHello(), this.#text);
     welcomed.promise.catch(() => undefined); // if opening itself fails, that is what counts
     this.#welcoming = welcomed;
-    this.client.greeting();
-    try {
-      this.#connections.push(await this.#subject.connect(clientOpened, serverOpened));
-      await welcomed.promise;
-    } finally {
-      this.client.greeted();
-    }
+    this.#connections.push(await this.#subject.connect(clientOpened, serverOpened));
+    await welcomed.promise;
   }
 
   /** Waits for a condition that messages bring about. */
@@ -166,20 +160,20 @@ export class Conversation implements AsyncDisposable {
             return this.#fail(new RuleBroken(`the session cannot be resumed from frame ${frame.received}`));
           const { received } = this.server;
           this.#say(link, { ...emptyWelcome, session: id, received, resumed: true });
-          this.server.attach(link, frame.received, received);
+          this.server.attach(link, frame.received);
         });
       },
       closed() {},
     };
   }
 
-  #awaitWelcome(told: number, welcomed: PromiseWithResolvers<void>): Handshake {
+  #awaitWelcome(welcomed: PromiseWithResolvers<void>): Handshake {
     return {
       batch: (link, bytes) => {
         readBatch(bytes, this.limits, (frame) => {
           if (frame.kind !== "welcome")
             return this.#fail(new RuleBroken(`the first frame at the client was ${frame.kind}, not welcome`));
-          this.client.attach(link, frame.received, told);
+          this.client.attach(link, frame.received);
           welcomed.resolve();
         });
       },

@@ -295,7 +295,7 @@ function describeFrame(frame: Frame): string {
     case "credit":
       return `credit ${frame.call} +${frame.messages}`;
     case "ack":
-      return `ack ${frame.received}`;
+      return `ack ${frame.received}${frame.from === undefined ? "" : `, from ${frame.from}`}`;
     case "topic":
       return `topic ${frame.call} handle ${frame.handle} at ${frame.position?.offset ?? "-"}${frame.state === 2 ? " reset" : ""}`;
     case "publication":
