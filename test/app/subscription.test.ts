@@ -154,7 +154,10 @@ it("catches up when room comes in the very batch in which it found none", async 
   const publications = (): number => peer.frames.filter(({ kind }) => kind === "publication").length;
   expect(publications()).toBe(0);
   const start = { epoch: position.epoch, offset: 0 };
-  peer.say({ kind: "topic", call: 2, handle: 0, position: start, state: 0 }, { kind: "ack", received: 1, from: undefined });
+  peer.say(
+    { kind: "topic", call: 2, handle: 0, position: start, state: 0 },
+    { kind: "ack", received: 1, from: undefined },
+  );
   await it.clock.settle();
   expect(publications()).toBe(1);
 });

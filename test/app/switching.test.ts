@@ -123,6 +123,31 @@ it("by the race: the better transport is taken when it comes back", async () => 
   expect(its.app.sessions).toBe(1);
 });
 
+it("a link that is swallowed on its way holds up nothing, however fast the stream, either way", async () => {
+  const limits = { replayBytes: 16_384 }; // full long before the handshake gives up, after ten seconds
+  await using its = await setup({ server: { limits }, client: { limits } });
+  its.toSecond.mute = true;
+  const failure = its.connection.switchTo("second").catch((error: unknown) => String(error));
+  const last = 5_000;
+  let [down, up] = [0, 0];
+  const reading = (async () => {
+    for await (const { value } of its.client.count({ from: 1, to: last })) expect(value).toBe(++down);
+  })();
+  const writing = its.client
+    .sum(
+      (async function* () {
+        for (; up < last; up++) yield { value: 1 };
+      })(),
+    )
+    .then(({ count }) => expect(count).toBe(last));
+  for (let step = 0; step < 300 && (down < last || up < last); step++) await its.clock.advance(10);
+  expect([down, up]).toEqual([last, last]);
+  await Promise.all([reading, writing]);
+  await its.clock.advance(10_000);
+  expect(await failure).toContain("no Hello or Welcome");
+  expect(its.used).toEqual(["best"]);
+});
+
 it("by a policy of the application, which changes its mind", async () => {
   let metered = false;
   const asked: (string | undefined)[] = [];

@@ -308,7 +308,10 @@ describe("Session", () => {
     second.end.closed(undefined);
     session.open(deaf, "/m", { payload: new Uint8Array(1) });
     clock.turn();
-    expect(first.link.batches.flat().map((frame) => (frame.kind === "ack" ? frame.from : frame.kind))).toEqual([1, "open"]);
+    expect(first.link.batches.flat().map((frame) => (frame.kind === "ack" ? frame.from : frame.kind))).toEqual([
+      1,
+      "open",
+    ]);
     expect(lost).toEqual([]);
   });
 
