@@ -82,7 +82,8 @@ export const common = {
   // Handshake and session
   hello_timeout: {
     code: Code.DeadlineExceeded as Code,
-    message: (v: { ms: number }): string => `No Hello within ${v.ms} ms. The link is closed; send Hello first.`,
+    message: (v: { ms: number }): string =>
+      `No Hello, or no Welcome, within ${v.ms} ms. The link is closed; send Hello first.`,
   },
   version_unsupported: {
     code: Code.FailedPrecondition as Code,
