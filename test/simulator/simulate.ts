@@ -119,9 +119,8 @@ async function live(stage: Stage, options: Options): Promise<void> {
   if (!(await world.run(healedAt + PATIENCE_MS, rests))) throw hung(stage, clients);
   // A link that is dead without knowing keeps acknowledgements back until it is found out; a session whose client went without a goodbye that
   // arrived waits for him.
-  const { helloMs, heartbeatMs, silenceMs, resumeMs } = settings.limits.server;
   const quiet = (): boolean => rests() && auditor.acknowledged && server.sessions === clients.length;
-  await world.run(world.now + ((heartbeatMs + silenceMs) * 2 + helloMs + resumeMs) * 1.1 + 2 * REST_MS, quiet);
+  await world.run(world.now + PATIENCE_MS, quiet);
   auditor.rest();
   if (!done()) throw hung(stage, clients);
   if (server.sessions !== clients.length)
