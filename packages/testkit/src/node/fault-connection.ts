@@ -140,7 +140,9 @@ export class FaultConnection implements FaultedConnection {
 /** Ends a connection as a broken one ends. Unix domain sockets know no reset: there the other side sees an end that it did not expect. */
 export function reset(socket: Socket): void {
   if (socket.destroyed) return;
-  if (socket.remoteFamily === undefined && !socket.connecting) return void socket.destroy();
+  // While its end is on the way down to the kernel, a socket cannot be reset: libuv refuses, Node 24 forgets the handle, and the process never exits.
+  const ending = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
+  if (ending || (socket.remoteFamily === undefined && !socket.connecting)) return void socket.destroy();
   try {
     socket.resetAndDestroy();
   } catch {

@@ -1,4 +1,5 @@
 // The fault proxy, with plain sockets on both sides of it: each fault is what it says, and ends when it should.
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { expect, it } from "vitest";
@@ -275,4 +276,29 @@ it("says when so many bytes have passed", async () => {
   server.socket.write("5678");
   await passed;
   expect(it.proxy.connections[0]!.passed.down).toBe(8);
+});
+
+it("a process whose connections were cut while their end was on its way can exit", { timeout: 60_000 }, async () => {
+  const story = `
+    import { once } from "node:events";
+    import { connect, createServer } from "node:net";
+    import { faultProxy } from "@raceway/testkit/node";
+    const server = createServer({ allowHalfOpen: true }, (socket) => socket.on("error", () => {}).resume()).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const proxy = await faultProxy(server.address().port);
+    const client = connect({ port: proxy.address, host: "127.0.0.1", allowHalfOpen: true }).on("error", () => {});
+    client.write("x");
+    await proxy.passed(1);
+    proxy.halfClose("down");
+    proxy.cut();
+    await proxy[Symbol.asyncDispose]();
+    client.destroy();
+    server.close();`;
+  const node = spawn(process.execPath, ["-C", "@raceway/source", "--input-type=module", "-e", story], {
+    cwd: import.meta.dirname,
+    stdio: ["ignore", "ignore", "inherit"],
+    timeout: 30_000, // it would run for ever
+    killSignal: "SIGKILL",
+  });
+  expect(await once(node, "exit")).toEqual([0, null]);
 });
