@@ -106,6 +106,7 @@ it.each<[string, Frame]>([
       maxBatchBytes: 0,
       maxAgeMs: 0,
       node: "",
+      credentialMs: 0,
     },
   ],
   ["data for a call that was never opened", { kind: "data", call: 7, payload: none, header: undefined }],

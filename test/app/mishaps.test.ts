@@ -232,6 +232,7 @@ it("a reply that is no message ends that call, and the next is answered", async 
     maxBatchBytes: 1_000_000,
     maxAgeMs: 0,
     node: "",
+    credentialMs: 0,
   };
   // A server by hand, that answers the first call with rubbish, the second with none at all, and then as it should.
   const payloads = [Uint8Array.of(0x0a, 99), undefined, none];

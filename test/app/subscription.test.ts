@@ -53,6 +53,7 @@ const welcome: Frame = {
   maxBatchBytes: 1_000_000,
   maxAgeMs: 0,
   node: "",
+  credentialMs: 0,
 };
 const events = (from: number, to: number): Uint8Array[] =>
   Array.from({ length: to - from + 1 }, (_, at) =>

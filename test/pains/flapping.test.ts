@@ -260,6 +260,7 @@ describe("turbomcp PR 24: a server that accepts and closes", () => {
     maxBatchBytes: 1_000_000,
     maxAgeMs: 0,
     node: "",
+    credentialMs: 0,
   };
   const goaway = (status: WireStatus, retryAfterMs: number): Uint8Array =>
     encodeFrame({ kind: "goaway", status, retryAfterMs, endpoints: [], final: true });

@@ -15,6 +15,7 @@ import {
 } from "@raceway/core";
 import {
   type FlushQueue,
+  type AuthFrame,
   type GoawayFrame,
   type HelloFrame,
   Session,
@@ -66,6 +67,12 @@ const RTT_EVERY_MS = 15_000;
 const CHECK_MS = 3_000;
 /** How often a session that was left looks whether its calls are over. */
 const LEAVE_LOOK_MS = 100;
+/** A fresh credential is shown when a fifth of the life of the old one is left, but not more than so long before its end; in milliseconds. */
+const REFRESH_LEAD_MS = 60_000;
+/** Not more often than so, however short-lived credentials are; nor is a timer set for longer than Node can; after a failure again so much later. */
+const REFRESH_LEAST_MS = 1_000;
+const REFRESH_MOST_MS = 86_400_000;
+const REFRESH_AGAIN_MS = 5_000;
 
 /** A transport, started at its first use. */
 interface Way {
@@ -347,6 +354,9 @@ export class Keeper implements SeatHost {
     }
     session.attach(link, welcome.received);
     session.watch(welcome.heartbeatMs, welcome.silenceMs);
+    taken.refresh?.[Symbol.dispose]();
+    taken.refresh = undefined;
+    if (welcome.credentialMs > 0) this.#refreshBefore(taken, welcome.credentialMs);
     for (const each of old) session.release(each);
     if (taken === this.#seat) {
       this.#linkAttempt = hello.attempt;
@@ -611,11 +621,33 @@ export class Keeper implements SeatHost {
 
   // ---- what sessions tell
 
-  auth({ session }: Seat): void {
+  auth(seat: Seat, frame: AuthFrame): void {
+    if (frame.expiresMs === 0) this.#refresh(seat);
+    else this.#refreshBefore(seat, frame.expiresMs);
+  }
+
+  /** The credential ends so soon, in milliseconds: a fresh one is shown some time before. */
+  #refreshBefore(seat: Seat, expiresMs: number): void {
+    seat.refresh?.[Symbol.dispose]();
+    const waitMs = Math.max(expiresMs * 0.8, expiresMs - REFRESH_LEAD_MS);
+    seat.refresh = this.#host.clock.after(Math.min(Math.max(waitMs, REFRESH_LEAST_MS), REFRESH_MOST_MS), () => {
+      if (waitMs > REFRESH_MOST_MS) this.#refreshBefore(seat, expiresMs - REFRESH_MOST_MS);
+      else this.#refresh(seat);
+    });
+  }
+
+  #refresh(seat: Seat): void {
+    seat.refresh?.[Symbol.dispose]();
+    seat.refresh = undefined;
+    const { session } = seat;
+    if (session.over !== undefined || session.current === undefined) return; // the next Hello has a fresh one
     const introduction = { kind: "refresh" as const, credential: "", headers: new Headers() };
     this.#init.introduce(introduction).then(
       () => session.control({ kind: "auth", credential: introduction.credential, expiresMs: 0 }),
-      (error: unknown) => this.#host.log.warn("credential was not refreshed", { error: String(error) }),
+      (error: unknown) => {
+        this.#host.log.warn("credential was not refreshed", { error: String(error) });
+        seat.refresh ??= this.#host.clock.after(REFRESH_AGAIN_MS, () => this.#refresh(seat));
+      },
     );
   }
 
@@ -663,7 +695,8 @@ export class Keeper implements SeatHost {
 
   #sessionEnded(error: ConnectError): void {
     this.#stopTimers();
-    if (FINAL_CODES.has(error.code)) return this.#refused(error);
+    // Whoever slept through the end of his credential has a fresh one for the next session.
+    if (FINAL_CODES.has(error.code) && reasonOf(error) !== "credential_expired") return this.#refused(error);
     this.#judge();
     this.#replaceSession(fail("session_lost", { detail: error.rawMessage }));
     if (this.#closed === undefined && this.#racing === undefined) this.#retryLater("resuming", error);

@@ -1,11 +1,11 @@
 // One session of a connection with what the client knows of it: its name, its secret, and the server that has it.
 import type { ConnectError } from "@connectrpc/connect";
-import type { Endpoint } from "@raceway/core";
-import type { GoawayFrame, Session, SessionLink, SessionOwner } from "@raceway/core/internal";
+import type { Endpoint, Timer } from "@raceway/core";
+import type { AuthFrame, GoawayFrame, Session, SessionLink, SessionOwner } from "@raceway/core/internal";
 
 /** What a session tells, with the seat that it sits in. */
 export interface SeatHost {
-  auth(seat: Seat): void;
+  auth(seat: Seat, frame: AuthFrame): void;
   linkLost(seat: Seat, error: ConnectError | undefined): void;
   goaway(seat: Seat, link: SessionLink, frame: GoawayFrame): void;
   pong(id: number): void;
@@ -17,6 +17,8 @@ export class Seat implements SessionOwner {
   identity: { readonly session: Uint8Array; readonly secret: Uint8Array } | undefined;
   /** Where it lives; undefined until the first Welcome. */
   endpoint: Endpoint | undefined;
+  /** When a fresh credential is due. */
+  refresh: Timer | undefined;
   readonly #host: SeatHost;
 
   constructor(host: SeatHost) {
@@ -25,9 +27,11 @@ export class Seat implements SessionOwner {
 
   opened(): void {}
   waits(): void {}
-  ended(): void {}
-  auth(): void {
-    this.#host.auth(this);
+  ended(): void {
+    this.refresh?.[Symbol.dispose]();
+  }
+  auth(frame: AuthFrame): void {
+    this.#host.auth(this, frame);
   }
   linkLost(error: ConnectError | undefined): void {
     this.#host.linkLost(this, error);

@@ -1,6 +1,7 @@
 // Reasons that only servers give, and the whole catalogue. In Node all are loaded; a page's bundle has this part only if it has a server.
 import { Code } from "@connectrpc/connect";
 import { discoveryReasons } from "./errors-discovery.ts";
+import { middlewareReasons } from "./errors-middleware.ts";
 import { type Count, type Size, common, learn } from "./errors.ts";
 
 /** Reasons are permanent; a retired one stays, marked. */
@@ -142,10 +143,11 @@ export const serverReasons = {
 } as const;
 
 /** All reasons. */
-export const catalogue: typeof common & typeof serverReasons & typeof discoveryReasons = {
+export const catalogue: typeof common & typeof serverReasons & typeof discoveryReasons & typeof middlewareReasons = {
   ...common,
   ...serverReasons,
   ...discoveryReasons,
+  ...middlewareReasons,
 };
 
 learn(catalogue);

@@ -32,7 +32,9 @@ function room(bytes: number): void {
 
 function putTag(no: number, wire: number): void {
   room(12);
-  scratch[scratchEnd++] = (no << 3) | wire; // field numbers are below 16
+  const tag = (no << 3) | wire;
+  if (tag < 128) scratch[scratchEnd++] = tag;
+  else scratchEnd = writeVarint(scratch, scratchEnd, tag);
 }
 
 function putString(no: number, text: string): void {

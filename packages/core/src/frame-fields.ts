@@ -60,6 +60,7 @@ export const shapes: Readonly<Record<FrameKind, Shape>> = {
     field(13, "maxBatchBytes", "uint32"),
     field(14, "maxAgeMs", "uint32"),
     field(15, "node", "string"),
+    field(16, "credentialMs", "uint32"),
   ],
   open: [
     call,

@@ -49,6 +49,8 @@ export interface WelcomeFrame {
   readonly maxBatchBytes: number;
   readonly maxAgeMs: number;
   readonly node: string;
+  /** When the credential of the Hello ends, in milliseconds from the Welcome; 0: unknown, or never. */
+  readonly credentialMs: number;
 }
 export interface OpenFrame {
   readonly kind: "open";

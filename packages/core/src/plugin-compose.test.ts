@@ -8,11 +8,13 @@ import {
 } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { composeGates, composeInterceptors } from "./plugin-compose.ts";
-import type { ChannelInfo, Stations, TopicGate } from "./plugin.ts";
+import type { ChannelInfo, Stations, TopicGate, TopicPublication, TopicSubscription } from "./plugin.ts";
 
 const channel = (path: string): ChannelInfo => ({ path }) as ChannelInfo;
 const here = channel("/demo.v1.Demo/Here");
 const context: ContextValues = createContextValues();
+const asked = (address: string): TopicSubscription => ({ kind: "subscribe", address, request: {}, context });
+const said = (message: string): TopicPublication => ({ address: "x", key: {}, message, context: undefined });
 
 /** Tells the order in which interceptors see a call. */
 const noting =
@@ -82,35 +84,35 @@ describe("gates", () => {
       constructor(name: string) {
         this.name = name;
       }
-      subscribe(address: string): void {
+      subscribe({ address }: TopicSubscription): void {
         seen.push(`${this.name} ${address}`);
       }
     }
-    expect(gates(new Gate("a"), undefined, {}, new Gate("b"))?.subscribe?.("rooms/tea", context)).toBeUndefined(); // no promise where none is needed
+    expect(gates(new Gate("a"), undefined, {}, new Gate("b"))?.subscribe?.(asked("rooms/tea"))).toBeUndefined(); // no promise where none is needed
     expect(seen).toEqual(["a rooms/tea", "b rooms/tea"]);
   });
 
   it("wait for each other, and stop at the first that refuses", async () => {
     const seen: string[] = [];
     const slow = (name: string, refuse?: string): TopicGate => ({
-      publish: async (_, message) => {
+      publish: async ({ message }) => {
         await Promise.resolve();
         seen.push(`${name} ${String(message)}`);
         if (refuse) throw new Error(refuse);
       },
     });
     const fast: TopicGate = { publish: () => void seen.push("fast") };
-    await gates(fast, slow("a"), fast, slow("b"))?.publish?.("x", "hello");
+    await gates(fast, slow("a"), fast, slow("b"))?.publish?.(said("hello"));
     expect(seen).toEqual(["fast", "a hello", "fast", "b hello"]);
     seen.length = 0;
-    await expect(gates(slow("a", "no"), fast)?.publish?.("x", "hello")).rejects.toThrow("no");
+    await expect(gates(slow("a", "no"), fast)?.publish?.(said("hello"))).rejects.toThrow("no");
     expect(seen).toEqual(["a hello"]);
     const refusing: TopicGate = {
       subscribe: () => {
         throw new Error("no");
       },
     };
-    expect(() => gates(refusing, { subscribe: () => expect.unreachable() })?.subscribe?.("x", context)).toThrow("no");
+    expect(() => gates(refusing, { subscribe: () => expect.unreachable() })?.subscribe?.(asked("x"))).toThrow("no");
   });
 
   it("have only the faces that some plugin has", () => {

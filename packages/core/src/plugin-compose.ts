@@ -1,6 +1,6 @@
 // What plugins add to a channel, composed once: what is absent costs nothing.
-import type { ContextValues, Interceptor } from "@connectrpc/connect";
-import type { ChannelInfo, Stations, TopicGate } from "./plugin.ts";
+import type { Interceptor } from "@connectrpc/connect";
+import type { ChannelInfo, Stations, TopicGate, TopicPublication, TopicSubscription } from "./plugin.ts";
 
 /** The interceptors of a channel as one, the first plugin outermost; undefined if no plugin has one. */
 export function composeInterceptors(stations: readonly Stations[], channel: ChannelInfo): Interceptor | undefined {
@@ -14,10 +14,10 @@ export function composeInterceptors(stations: readonly Stations[], channel: Chan
 /** The gates of a topic as one, asked in order until one refuses; a face that no plugin has is absent, and so is a gate without faces. */
 export function composeGates(stations: readonly Stations[], channel: ChannelInfo): TopicGate | undefined {
   const gates = stations.map((station) => station.topic?.(channel)).filter((gate) => gate !== undefined);
-  const subscribe = inTurn<[string, ContextValues]>(
+  const subscribe = inTurn<[TopicSubscription]>(
     gates.flatMap((gate) => (gate.subscribe ? [gate.subscribe.bind(gate)] : [])),
   );
-  const publish = inTurn<[string, unknown]>(gates.flatMap((gate) => (gate.publish ? [gate.publish.bind(gate)] : [])));
+  const publish = inTurn<[TopicPublication]>(gates.flatMap((gate) => (gate.publish ? [gate.publish.bind(gate)] : [])));
   if (subscribe === undefined && publish === undefined) return undefined;
   return { ...(subscribe && { subscribe }), ...(publish && { publish }) };
 }

@@ -35,7 +35,7 @@ export interface Plugin extends Part {
 export interface Stations extends Partial<AsyncDisposable> {
   /** Client: what the next `Hello` carries, and each refresh. */
   introduce?(introduction: Introduction): void | Promise<void>;
-  /** Server: admits or throws. Every way in comes here: open, resume, switch, refresh, and each native request. */
+  /** Server: admits or throws. Every way in comes here: open, resume, switch, refresh, and each native request, so no check is passed by choosing another. */
   session?(opening: Opening): void | Promise<void>;
   /** Asked once per channel; undefined is "not on this one". */
   call?(channel: ChannelInfo): Interceptor | undefined;
@@ -51,27 +51,56 @@ export interface Introduction {
   readonly headers: Headers;
 }
 
+/** Somebody comes in, or shows a fresh credential. */
 export interface Opening {
   readonly kind: "open" | "resume" | "refresh" | "native";
   readonly peer: Peer;
   readonly transport: string;
-  /** What introduced the client: `Hello.credential`, or the `Authorization` header of a native request. */
+  /** What introduced the client: `Hello.credential`, or the `Authorization` header of a native request; undefined if there was none. */
   readonly credential: string | undefined;
+  /** Of the Hello, or of the native request. */
   readonly headers: Headers;
-  /** Lives as long as the session; calls inherit it. */
+  /**
+   * What is set here is what calls find in their context from now on, in place of what an earlier opening of the session set. Empty at first, even
+   * on resume and refresh: everything is found out anew. A principal other than the session's is refused.
+   */
   readonly context: ContextValues;
-  /** Aborted when the session is over. */
+  /** Aborted when the session is over; at a native door when the call is. */
   readonly ended: AbortSignal;
-  /** Ends the session, for example when the credential expires. */
+  /**
+   * The credential is good for so long, in milliseconds from now. Then the session (at a native door: the call) ends with `credential_expired`,
+   * unless it has shown a fresh one; clients are told, and do so before. Of several, the shortest counts.
+   */
+  expiresIn(ms: number): void;
+  /** Ends the session (at a native door: the call) now, whatever is under way, as when the credential was revoked. */
   end(error: ConnectError): void;
 }
 
 /** Gates of a topic; each throws to refuse. */
 export interface TopicGate {
-  /** Once per subscription, and again on each resume; never per delivery. `key` is the request's fields by name. */
-  subscribe?(address: string, context: ContextValues): void | Promise<void>;
-  /** Once per publication. `payload` is the message. */
-  publish?(address: string, message: unknown): void | Promise<void>;
+  /**
+   * Once per subscription, and again when who it is for may have changed: when its session comes over another link, and when it shows a fresh
+   * credential. Refused then, the subscription ends, and nothing else. Never asked per delivery.
+   */
+  subscribe?(asked: TopicSubscription): void | Promise<void>;
+  /** Once per publication, before it is appended. */
+  publish?(asked: TopicPublication): void | Promise<void>;
+}
+export interface TopicSubscription {
+  readonly kind: "subscribe" | "resume" | "refresh";
+  readonly address: string;
+  /** The message of the subscribe request. */
+  readonly request: unknown;
+  readonly context: ContextValues;
+}
+export interface TopicPublication {
+  readonly address: string;
+  /** The fields that name the topic. */
+  readonly key: Readonly<Record<string, unknown>>;
+  /** The event, or what it is to be made of. */
+  readonly message: unknown;
+  /** Of the call that publishes, if its handler gave it; undefined: the server itself. */
+  readonly context: ContextValues | undefined;
 }
 
 /** A list of plugins, in which falsy and nested entries are fine: presets are arrays. */

@@ -72,6 +72,7 @@ export function frames(payload: fc.Arbitrary<Uint8Array> = bytes): {
       maxBatchBytes: uint32,
       maxAgeMs: uint32,
       node: text,
+      credentialMs: uint32,
     }),
     open: record({
       kind: kind("open"),

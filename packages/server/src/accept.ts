@@ -1,10 +1,9 @@
 // The server's side of a handshake: from an opened link to a session, new or resumed, or to a clear refusal.
-import { type ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
+import { type ContextValues, createContextValues } from "@connectrpc/connect";
 import {
   type Codec,
   type Link,
   type LinkReceiver,
-  type Opening,
   type Clock,
   type Random,
   type Timer,
@@ -28,6 +27,7 @@ import {
   readBatch,
   statusOf,
 } from "@raceway/core/internal";
+import { type Admit, Entrance } from "./admission.ts";
 import { shownError } from "./serving.ts";
 import { ServerSession, type SessionHost, type Sessions } from "./sessions.ts";
 
@@ -44,7 +44,7 @@ export interface AcceptHost extends SessionHost {
   /** Undefined while new sessions are welcome. */
   readonly drain: { readonly endpoints: readonly string[] } | undefined;
   /** Runs the session stations of all plugins; undefined if there are none. */
-  readonly admit: ((opening: Opening) => void | Promise<void>) | undefined;
+  readonly admit: Admit | undefined;
 }
 
 const WIRE_VERSION = 1;
@@ -119,10 +119,9 @@ class Accepting implements Handshake {
       codec: preferred(hello.codecs, host.codecs),
       address: link.link.peer.address,
     });
-    const ended: { error?: ConnectError } = {};
+    const entrance = this.#entrance("open", link, hello, context, session);
     const welcome = (): void => {
       if (link.over) return;
-      if (ended.error !== undefined) throw ended.error;
       host.sessions.checkAddress(link.link.peer); // again: others may have come while this one was asked who he is
       session.principal = context.get(principal).id;
       host.sessions.checkPrincipal(session.principal);
@@ -135,10 +134,11 @@ class Accepting implements Handshake {
       });
       session.core.jsonPayload = session.codec === "json";
       if (hello.window !== undefined) session.core.peerWindow = hello.window;
+      session.admitted(context, entrance);
       host.sessions.add(session);
       this.#welcome(link, session, hello, false);
     };
-    const admitted = host.admit?.(opening("open", link, hello, context, session, ended));
+    const admitted = entrance && host.admit?.(entrance);
     if (isPromise(admitted)) return admitted.then(welcome);
     welcome();
     return undefined;
@@ -152,11 +152,10 @@ class Accepting implements Handshake {
     if (!equal(session.secret, hello.secret)) throw fail("resume_refused");
     session.checkResume(host.clock.now());
     const context = sessionContext(link, session.id);
-    const ended: { error?: ConnectError } = {};
+    const entrance = this.#entrance("resume", link, hello, context, session);
     const welcome = (): void => {
       if (link.over) return;
-      if (ended.error !== undefined) throw ended.error;
-      if (context.get(principal).id !== session.principal) throw fail("resume_refused");
+      if (!session.owns(context)) throw fail("resume_refused");
       // Late on its way, or said again by somebody who heard it: the client speaks on a newer link.
       if (hello.attempt > 0 && hello.attempt <= session.core.attempt) throw fail("session_taken");
       if (!session.core.resumableFrom(hello.received)) {
@@ -166,15 +165,27 @@ class Accepting implements Handshake {
           core.end(fail("resume_impossible"), false);
         throw fail("resume_impossible");
       }
-      for (const key of [principal, peerKey, transportName])
-        session.context.set(key as typeof principal, context.get(key as typeof principal));
+      session.admitted(context, entrance);
       session.resumed = true;
       this.#welcome(link, session, hello, true);
     };
-    const admitted = host.admit?.(opening("resume", link, hello, context, session, ended));
+    const admitted = entrance && host.admit?.(entrance);
     if (isPromise(admitted)) return admitted.then(welcome);
     welcome();
     return undefined;
+  }
+
+  #entrance(
+    kind: "open" | "resume",
+    link: SessionLink,
+    hello: HelloFrame,
+    context: ContextValues,
+    session: ServerSession,
+  ): Entrance | undefined {
+    if (this.#host.admit === undefined) return undefined;
+    const { peer, transport } = link.link;
+    const credential = hello.credential === "" ? undefined : hello.credential;
+    return new Entrance({ kind, peer, transport, credential, headers: headersOf(hello.header), context }, session);
   }
 
   #welcome(link: SessionLink, session: ServerSession, hello: HelloFrame, resumed: boolean): void {
@@ -200,6 +211,7 @@ class Accepting implements Handshake {
       maxBatchBytes: limits.batchBytes,
       maxAgeMs: host.maxLinkAgeMs,
       node: host.node,
+      credentialMs: session.credentialMs,
     };
     send(link, welcome);
     link.attempt = hello.attempt;
@@ -236,34 +248,9 @@ function send(link: SessionLink, frame: Parameters<typeof encodeFrame>[0]): void
   if (!link.link.send(link.text ? partsToJson(parts, false) : parts)) link.blocked = true;
 }
 
-function sessionContext(link: SessionLink, id: string): ContextValues {
+/** What is known of who comes before anybody was asked. */
+export function sessionContext(link: SessionLink, id: string): ContextValues {
   return createContextValues().set(peerKey, link.link.peer).set(sessionId, id).set(transportName, link.link.transport);
-}
-
-function opening(
-  kind: "open" | "resume",
-  link: SessionLink,
-  hello: HelloFrame,
-  context: ContextValues,
-  session: ServerSession,
-  ended: { error?: ConnectError } = {},
-): Opening {
-  return {
-    kind,
-    peer: link.link.peer,
-    transport: link.link.transport,
-    credential: hello.credential === "" ? undefined : hello.credential,
-    headers: headersOf(hello.header),
-    context,
-    get ended() {
-      return session.endedSignal;
-    },
-    // Before there is a session, the end is a refusal.
-    end: (error: ConnectError) => {
-      ended.error = error;
-      (session.core as Session | undefined)?.end(error, true);
-    },
-  };
 }
 
 /** The client's best codec that is known here. */

@@ -1,7 +1,7 @@
 // `raceway()`: a server made of services, transports, middleware and a backplane.
 // It is long because start and end of all parts are told in one place, in their order.
 import type { SecureServerOptions } from "node:http2";
-import type { ConnectRouter } from "@connectrpc/connect";
+import type { ConnectRouter, ContextValues } from "@connectrpc/connect";
 import {
   type Backplane,
   type Clock,
@@ -10,7 +10,6 @@ import {
   type LimitOptions,
   type Limits,
   type Logger,
-  type Opening,
   type Plugin,
   type PluginList,
   type Position,
@@ -28,6 +27,7 @@ import {
   systemRandom,
 } from "@raceway/core";
 import {
+  type AuthFrame,
   type Call,
   FlushQueue,
   type OpenFrame,
@@ -40,8 +40,9 @@ import {
   statusOf,
 } from "@raceway/core/internal";
 import { nodeClock } from "@raceway/core/node";
-import { type AcceptHost, accept } from "./accept.ts";
+import { type AcceptHost, accept, sessionContext } from "./accept.ts";
 import { compileAddress } from "./address.ts";
+import { type Admit, Entrance, composeAdmission } from "./admission.ts";
 import { type AnyHandler, Channel } from "./channel.ts";
 import { DOCUMENT_PATH, serveDocument } from "./document.ts";
 import { drained, goAway } from "./drain.ts";
@@ -52,7 +53,7 @@ import { memory } from "./memory.ts";
 import { type NativeHost, registerService } from "./native.ts";
 import { Once } from "./once.ts";
 import { Orphans } from "./orphans.ts";
-import { Serving } from "./serving.ts";
+import { Serving, shownError } from "./serving.ts";
 import { ServerSession, Sessions } from "./sessions.ts";
 import { Subscription, checkSubscriptions } from "./subscription.ts";
 import type { Topic } from "./topic.ts";
@@ -84,7 +85,8 @@ export interface RacewayOptions {
 
 /** Publishes to the topic that the key names. Resolves with the event's position once the backplane has it. */
 export interface TopicPublisher<K, M> {
-  publish(key: K, message: M): Promise<Position>;
+  /** `by`: the context of the handler that publishes, for plugins that ask who may; without, the server itself does. */
+  publish(key: K, message: M, by?: { readonly values: ContextValues }): Promise<Position>;
 }
 
 /** An address to listen on, or the default. */
@@ -165,7 +167,7 @@ class App implements Raceway {
   readonly queue: FlushQueue;
   readonly orphans: Orphans;
   readonly #sessions: Sessions;
-  #admit: ((opening: Opening) => void | Promise<void>) | undefined;
+  #admit: Admit | undefined;
 
   readonly #options: RacewayOptions;
   readonly #plugins: readonly Plugin[];
@@ -223,17 +225,23 @@ class App implements Raceway {
         handler,
         isTopic ? compileAddress(path, contract, this.limits) : undefined,
       );
-      if (isTopic) publishers[desc.localName] = { publish: (key, message) => this.#publish(channel, key, message) };
+      if (isTopic)
+        publishers[desc.localName] = { publish: (key, message, by) => this.#publish(channel, key, message, by) };
       made.push(channel);
     }
     for (const channel of made) this.#channels.set(channel.path, channel);
     return publishers as P;
   }
 
-  async #publish(channel: Channel, key: Record<string, unknown>, message: unknown): Promise<Position> {
+  async #publish(
+    channel: Channel,
+    key: Record<string, unknown>,
+    message: unknown,
+    by: { readonly values: ContextValues } | undefined,
+  ): Promise<Position> {
     const address = channel.addressOf!(key);
     const topics = this.#topics ?? (await this.#start()).topics;
-    if (channel.gate?.publish !== undefined) await channel.gate.publish(address, message);
+    if (channel.gate?.publish !== undefined) await channel.gate.publish({ address, key, message, context: by?.values });
     return topics.publish(channel, address, channel.coding(this.#proto).encode(message));
   }
 
@@ -400,6 +408,7 @@ class App implements Raceway {
     return {
       limits: this.limits,
       log: this.log,
+      clock: this.clock,
       admit: this.#admit,
       topicOf: (channel, request) => this.#topicOf(channel, request),
       decodeProto: (channel, payload) => this.#proto.of(channel.desc.output).decode(payload),
@@ -500,6 +509,7 @@ class App implements Raceway {
         host: session,
         json,
         gate: channel.gate,
+        request,
         released: release,
       });
       call.receiver = subscription;
@@ -519,35 +529,30 @@ class App implements Raceway {
     return { topic, release: () => topics.release(topic) };
   }
 
-  #refreshed(session: ServerSession, frame: { readonly credential: string }): void {
+  /** A fresh credential: all is asked anew. What is refused ends the session; a subscription that its owner may have no longer ends alone. */
+  async #refreshed(session: ServerSession, frame: AuthFrame): Promise<void> {
     const { core } = session;
-    const link = core.current?.link;
-    if (this.#admit === undefined || link === undefined) return;
-    const opening: Opening = {
-      kind: "refresh",
-      peer: link.peer,
-      transport: link.transport,
-      credential: frame.credential === "" ? undefined : frame.credential,
-      headers: new Headers(),
-      context: session.context,
-      get ended() {
-        return session.endedSignal;
-      },
-      end: (error) => core.end(error, true),
-    };
-    Promise.resolve()
-      .then(() => this.#admit?.(opening))
-      .catch((error: unknown) => core.end(error as never, true));
+    const link = core.current;
+    const admit = this.#admit;
+    if (admit === undefined || link === undefined) return;
+    const context = sessionContext(link, session.id);
+    const { peer, transport } = link.link;
+    const credential = frame.credential === "" ? undefined : frame.credential;
+    const entrance = new Entrance(
+      { kind: "refresh", peer, transport, credential, headers: new Headers(), context },
+      session,
+    );
+    try {
+      await admit(entrance);
+      if (core.over !== undefined) return;
+      if (!session.owns(context)) throw fail("principal_changed");
+      session.admitted(context, entrance);
+      session.tellExpiry();
+      for (const call of [...core.calls]) if (call.receiver instanceof Subscription) call.receiver.ask("refresh");
+    } catch (error) {
+      core.end(shownError(error, this.log, "refresh"), true);
+    }
   }
-}
-
-function composeAdmission(stations: readonly Stations[]): ((opening: Opening) => void | Promise<void>) | undefined {
-  const steps = stations.filter((each) => each.session !== undefined);
-  if (steps.length === 0) return undefined;
-  if (steps.length === 1) return (opening) => steps[0]!.session!(opening);
-  return async (opening) => {
-    for (const step of steps) await step.session!(opening);
-  };
 }
 
 /** A backplane starts before there is a store. */

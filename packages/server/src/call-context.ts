@@ -124,9 +124,10 @@ export class SessionCallContext implements CallContext {
   }
 }
 
-/** Of a call at a native door: Connect's own context, with `get`. */
-export function nativeContext(context: HandlerContext): CallContext {
-  return Object.assign(Object.create(context) as HandlerContext, {
-    get: <T>(key: ContextKey<T>): T => context.values.get(key),
-  });
+/** Of a call at a native door: Connect's own context, with `get`, and a signal that is aborted when its credential ends, too. */
+export function nativeContext(context: HandlerContext, signal: AbortSignal = context.signal): CallContext {
+  return Object.create(context, {
+    get: { value: <T>(key: ContextKey<T>): T => context.values.get(key) },
+    signal: { value: signal },
+  }) as CallContext;
 }

@@ -5,20 +5,23 @@ import {
   ConnectError,
   type ConnectRouter,
   type ConnectRouterOptions,
+  type ContextKey,
+  type ContextValues,
   type HandlerContext,
   type Interceptor,
   type ServiceImpl,
+  createContextKey,
 } from "@connectrpc/connect";
 import {
+  type Clock,
   type Limits,
   type Logger,
-  type Opening,
-  type Peer,
   type Position,
   fail,
   peer as peerKey,
   transportName,
 } from "@raceway/core";
+import { type Admit, Entrance, Expiry } from "./admission.ts";
 import { nativeContext } from "./call-context.ts";
 import type { Channel } from "./channel.ts";
 import { shownError } from "./serving.ts";
@@ -27,7 +30,8 @@ import type { Topic } from "./topic.ts";
 export interface NativeHost {
   readonly limits: Limits;
   readonly log: Logger;
-  readonly admit: ((opening: Opening) => void | Promise<void>) | undefined;
+  readonly clock: Clock;
+  readonly admit: Admit | undefined;
   topicOf(channel: Channel, request: unknown): { readonly topic: Topic; release(): void };
   decodeProto(channel: Channel, payload: Uint8Array): unknown;
 }
@@ -42,10 +46,20 @@ export function registerService(router: ConnectRouter, channels: readonly Channe
   const implementation: Record<string, unknown> = {};
   for (const channel of channels) implementation[channel.desc.localName] = implement(channel, host);
   const middleware: Interceptor = (next) => async (req) => {
-    if (host.admit !== undefined)
-      await admitNative(host.admit, req.header, req.contextValues.get(peerKey), req.contextValues, req.signal);
-    const channel = byMethod.get(req.method);
-    return channel?.interceptor === undefined ? next(req) : channel.interceptor(next)(req);
+    const { contextValues: context } = req;
+    context.set(transportName, "native");
+    const call = new NativeCall(req.signal, host.clock);
+    try {
+      if (host.admit !== undefined) await call.admit(host.admit, req.header, context);
+      context.set(endedKey, call.endedSignal);
+      const channel = byMethod.get(req.method);
+      const run = channel?.interceptor === undefined ? next : channel.interceptor(next);
+      const response = await call.unlessEnded(run(req));
+      return response.stream ? { ...response, message: call.read(response.message) } : (call.over(), response);
+    } catch (error) {
+      call.over();
+      throw shownError(error, host.log, channelPath(req.method));
+    }
   };
   const options: ConnectRouterOptions = {
     grpc: true,
@@ -59,27 +73,87 @@ export function registerService(router: ConnectRouter, channels: readonly Channe
   router.service(service, implementation as Partial<ServiceImpl<typeof service>>, options);
 }
 
-/** Every native request comes by here: a check cannot be passed by choosing another way in. */
-async function admitNative(
-  admit: (opening: Opening) => void | Promise<void>,
-  headers: Headers,
-  peer: Peer,
-  context: Opening["context"],
-  ended: AbortSignal,
-): Promise<void> {
-  context.set(transportName, "native");
-  let over: ConnectError | undefined;
-  await admit({
-    kind: "native",
-    peer,
-    transport: "native",
-    credential: headers.get("authorization") ?? undefined,
-    headers,
-    context,
-    ended,
-    end: (error) => void (over = error),
-  });
-  if (over !== undefined) throw over;
+/** Aborted when the call is over, or its credential is. */
+const endedKey: ContextKey<AbortSignal | undefined> = createContextKey<AbortSignal | undefined>(undefined, {
+  description: "end of a native call",
+});
+
+const channelPath = (method: DescMethod): string => `/${method.parent.typeName}/${method.name}`;
+
+/** One call at a native door: admitted like a session, and ended like one when its credential is. */
+class NativeCall {
+  readonly #end = new AbortController();
+  readonly #client: AbortSignal;
+  readonly #expiry: Expiry;
+  readonly #gone = (): void => this.#end.abort(this.#client.reason);
+
+  constructor(client: AbortSignal, clock: Clock) {
+    this.#client = client;
+    this.#expiry = new Expiry(clock, (error) => this.end(error));
+    client.addEventListener("abort", this.#gone, { once: true });
+    if (client.aborted) this.#gone();
+  }
+
+  get endedSignal(): AbortSignal {
+    return this.#end.signal;
+  }
+  end(error: ConnectError): void {
+    this.#end.abort(error);
+  }
+
+  /** Every native request comes by here: a check cannot be passed by choosing another way in. */
+  async admit(admit: Admit, headers: Headers, context: ContextValues): Promise<void> {
+    const entrance = new Entrance(
+      {
+        kind: "native",
+        peer: context.get(peerKey),
+        transport: "native",
+        credential: headers.get("authorization") ?? undefined,
+        headers,
+        context,
+      },
+      this,
+    );
+    await admit(entrance);
+    const expire = (): void => this.#expiry.set(entrance.expiresMs);
+    entrance.take(expire);
+    expire();
+  }
+
+  /** The answer, or the end if that comes first. */
+  unlessEnded<T>(answer: Promise<T>): Promise<T> {
+    const { signal } = this.#end;
+    return new Promise((resolve, reject) => {
+      const ended = (): void => reject(signal.reason as Error);
+      if (signal.aborted) ended();
+      signal.addEventListener("abort", ended);
+      answer.then(resolve, reject).finally(() => signal.removeEventListener("abort", ended));
+    });
+  }
+
+  async *read<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+    const iterator = messages[Symbol.asyncIterator]();
+    let done = false;
+    try {
+      for (;;) {
+        const next = await this.unlessEnded(iterator.next());
+        if (next.done === true) {
+          done = true;
+          return;
+        }
+        yield next.value;
+      }
+    } finally {
+      this.over();
+      if (!done) iterator.return?.().catch(() => {}); // its handler sees the signal, and may take its time
+    }
+  }
+
+  over(): void {
+    this.#expiry[Symbol.dispose]();
+    this.#client.removeEventListener("abort", this.#gone);
+    this.#end.abort(fail("call_cancelled"));
+  }
 }
 
 function implement(channel: Channel, host: NativeHost): unknown {
@@ -92,7 +166,7 @@ function implement(channel: Channel, host: NativeHost): unknown {
     case "client_streaming":
       return async (request: unknown, context: HandlerContext) => {
         try {
-          return (await handler(request, nativeContext(context))) ?? {};
+          return (await handler(request, nativeContext(context, context.values.get(endedKey)))) ?? {};
         } catch (error) {
           throw shownError(error, host.log, channel.path);
         }
@@ -100,7 +174,7 @@ function implement(channel: Channel, host: NativeHost): unknown {
     default:
       return async function* stream(request: unknown, context: HandlerContext) {
         try {
-          yield* handler(request, nativeContext(context)) as AsyncIterable<unknown>;
+          yield* handler(request, nativeContext(context, context.values.get(endedKey))) as AsyncIterable<unknown>;
         } catch (error) {
           throw shownError(error, host.log, channel.path);
         }
@@ -116,11 +190,11 @@ async function* readTopic(
   host: NativeHost,
 ): AsyncGenerator<unknown> {
   const { topic, release } = host.topicOf(channel, request);
-  const { signal } = context;
+  const signal = context.values.get(endedKey) ?? context.signal;
   const wake = (): void => topic.wake();
   signal.addEventListener("abort", wake);
   try {
-    await channel.gate?.subscribe?.(topic.address, context.values);
+    await channel.gate?.subscribe?.({ kind: "subscribe", address: topic.address, request, context: context.values });
     await topic.ready;
     let after = parseAfter(context.requestHeader.get(AFTER_HEADER)) ?? { epoch: topic.epoch, offset: topic.fanned };
     while (!signal.aborted) {

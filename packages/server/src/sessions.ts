@@ -1,6 +1,6 @@
 // The sessions of a node: admitted, found again by their secret, bounded in number and memory, forgotten in time.
 import type { ConnectError, ContextValues } from "@connectrpc/connect";
-import { type Limits, type Logger, type Peer, type Timer, fail } from "@raceway/core";
+import { type Limits, type Logger, type Peer, type Timer, fail, principal as principalKey } from "@raceway/core";
 import {
   type AuthFrame,
   type Call,
@@ -11,6 +11,7 @@ import {
   type SessionOwner,
   errorOf,
 } from "@raceway/core/internal";
+import { type Entrance, Expiry, SessionContext, expiryOnWire } from "./admission.ts";
 import type { Orphans } from "./orphans.ts";
 import type { ServingHost } from "./serving.ts";
 
@@ -20,7 +21,8 @@ export interface SessionHost {
   readonly limits: Limits;
   readonly log: Logger;
   opened(session: ServerSession, call: Call, frame: OpenFrame): void;
-  refreshed(session: ServerSession, frame: AuthFrame): void;
+  /** Never rejects. */
+  refreshed(session: ServerSession, frame: AuthFrame): Promise<void>;
 }
 
 /** So many seconds' worth of resumes may come at once: a race opens several links, and a bad network cuts some in a row. */
@@ -32,7 +34,8 @@ export class ServerSession implements SessionOwner, ServingHost {
   readonly id: string;
   readonly idBytes: Uint8Array;
   readonly secret: Uint8Array;
-  readonly context: ContextValues;
+  /** What the last opening found out. */
+  readonly context: SessionContext;
   readonly codec: string;
   readonly address: string;
   /** Who it belongs to; only the same may resume it. */
@@ -47,6 +50,11 @@ export class ServerSession implements SessionOwner, ServingHost {
   /** Replay bytes when it was detached. */
   detachedBytes = 0;
   #ended: AbortController | undefined;
+  /** Of the last opening. */
+  #entrance: Entrance | undefined;
+  #expiry: Expiry | undefined;
+  #refreshing = false;
+  #fresher: AuthFrame | undefined;
   readonly #host: SessionHost;
   readonly #registry: Sessions;
 
@@ -67,10 +75,40 @@ export class ServerSession implements SessionOwner, ServingHost {
     this.id = init.id;
     this.idBytes = init.idBytes;
     this.secret = init.secret;
-    this.context = init.context;
+    this.context = new SessionContext(init.context);
     this.codec = init.codec;
     this.address = init.address;
     this.#resumes = host.limits.resumesPerSecond * RESUME_BURST;
+  }
+
+  /** What an opening found out holds from now on. Throws if it was ended meanwhile, or is another principal's. */
+  admitted(context: ContextValues, entrance: Entrance | undefined): void {
+    entrance?.take(() => {
+      if (entrance !== this.#entrance) return;
+      this.#expire(entrance);
+      this.tellExpiry();
+    });
+    this.context.adopt(context);
+    this.#entrance = entrance;
+    this.#expire(entrance);
+  }
+  #expire(entrance: Entrance | undefined): void {
+    const ms = entrance?.expiresMs ?? Infinity;
+    if (ms === Infinity) this.#expiry?.[Symbol.dispose]();
+    else (this.#expiry ??= new Expiry(this.core.clock, (error) => this.core.end(error, true))).set(ms);
+  }
+  /** When the present credential ends, in milliseconds, as it was when it was shown; 0: not known, or never. */
+  get credentialMs(): number {
+    return expiryOnWire(this.#entrance?.expiresMs ?? Infinity);
+  }
+  /** So that the client shows a fresh credential in time. */
+  tellExpiry(): void {
+    const expiresMs = this.credentialMs;
+    if (expiresMs > 0) this.core.control({ kind: "auth", credential: "", expiresMs });
+  }
+  /** Whose the context is. */
+  owns(context: ContextValues): boolean {
+    return context.get(principalKey).id === this.principal;
   }
 
   /** Counts a resume. Throws `too_many_resumes`. */
@@ -97,7 +135,15 @@ export class ServerSession implements SessionOwner, ServingHost {
   }
   /** Aborted when the session is over. */
   get endedSignal(): AbortSignal {
-    return (this.#ended ??= new AbortController()).signal;
+    if (this.#ended === undefined) {
+      this.#ended = new AbortController();
+      if ((this.core as Session | undefined)?.over !== undefined) this.#ended.abort(this.core.over);
+    }
+    return this.#ended.signal;
+  }
+  /** By a plugin. */
+  end(error: ConnectError): void {
+    this.core.end(error, true);
   }
 
   opened(call: Call, frame: OpenFrame): void {
@@ -114,7 +160,17 @@ export class ServerSession implements SessionOwner, ServingHost {
     this.#registry.measure(this);
   }
   auth(frame: AuthFrame): void {
-    this.#host.refreshed(this, frame);
+    if (this.#refreshing) this.#fresher = frame; // one at a time, and of those that wait the last
+    else void this.#refresh(frame);
+  }
+  async #refresh(frame: AuthFrame): Promise<void> {
+    this.#refreshing = true;
+    for (let next: AuthFrame | undefined = frame; next !== undefined && this.core.over === undefined;) {
+      this.#fresher = undefined;
+      await this.#host.refreshed(this, next);
+      next = this.#fresher;
+    }
+    this.#refreshing = false;
   }
   goaway(_link: SessionLink, frame: GoawayFrame): void {
     if (frame.final) this.core.end(frame.status === undefined ? fail("call_cancelled") : errorOf(frame.status), false);
@@ -122,6 +178,7 @@ export class ServerSession implements SessionOwner, ServingHost {
   pong(): void {}
   ended(error: ConnectError): void {
     this.#registry.remove(this);
+    this.#expiry?.[Symbol.dispose]();
     this.#ended?.abort(error);
   }
 }

@@ -1,6 +1,6 @@
 // A session's subscription: a cursor in a topic's log. While it is caught up it gets the shared bytes; when its link is full it stays where it is.
 import type { ConnectError } from "@connectrpc/connect";
-import { type Position, type Stored, type TopicGate, fail } from "@raceway/core";
+import { type Position, type Stored, type TopicGate, type TopicSubscription, fail } from "@raceway/core";
 import {
   type Call,
   type CallReceiver,
@@ -24,7 +24,9 @@ export class Subscription implements CallReceiver, TopicReader {
   readonly #topic: Topic;
   readonly #host: ServingHost;
   readonly #released: (topic: Topic) => void;
-  readonly #admit: (() => Promise<void> | void) | undefined;
+  readonly #admit: ((kind: TopicSubscription["kind"]) => Promise<void> | void) | undefined;
+  /** Answers of the gate that are awaited before anything more is sent. */
+  #asking = 0;
   /** Where the subscription began: what a client that knows nothing yet goes back to. */
   #start: Position | undefined;
   #epoch = "";
@@ -42,6 +44,7 @@ export class Subscription implements CallReceiver, TopicReader {
     host: ServingHost;
     json: boolean;
     gate: TopicGate | undefined;
+    request: unknown;
     released: (topic: Topic) => void;
   }) {
     this.#call = init.call;
@@ -50,13 +53,17 @@ export class Subscription implements CallReceiver, TopicReader {
     this.json = init.json;
     this.#released = init.released;
     const subscribe = init.gate?.subscribe;
-    if (subscribe !== undefined) this.#admit = () => subscribe(init.topic.address, init.host.context);
+    if (subscribe === undefined) return;
+    const { address } = init.topic;
+    const { request } = init;
+    const { context } = init.host;
+    this.#admit = (kind) => subscribe({ kind, address, request, context });
   }
 
   /** Begins after `after`; undefined is "from now on", epoch "" is "from the oldest kept". */
   async begin(after: Position | undefined): Promise<void> {
     try {
-      await this.#admit?.();
+      await this.#admit?.("subscribe");
       await this.#topic.ready;
       if (this.#over) return;
       this.#topic.add(this);
@@ -126,7 +133,7 @@ export class Subscription implements CallReceiver, TopicReader {
   }
 
   #advance(): void {
-    if (this.#paused || this.live || this.#over) return;
+    if (this.#paused || this.#asking > 0 || this.live || this.#over) return;
     if (this.#reading) {
       this.#again = true; // room may have come between its last look and its end
       return;
@@ -147,7 +154,7 @@ export class Subscription implements CallReceiver, TopicReader {
   async #catchUp(): Promise<void> {
     const topic = this.#topic;
     let handed = 0;
-    while (!this.#over && !this.#paused && !this.live) {
+    while (!this.#over && !this.#paused && this.#asking === 0 && !this.live) {
       if (this.#epoch === topic.epoch && this.#cursor >= topic.fanned) {
         this.live = true;
         return;
@@ -207,11 +214,21 @@ export class Subscription implements CallReceiver, TopicReader {
     this.live = false;
     this.#paused = true;
     this.#turn++;
-    if (this.#admit !== undefined) {
-      Promise.resolve()
-        .then(this.#admit)
-        .catch((error: unknown) => this.#fail(error));
-    }
+    this.ask("resume");
+  }
+
+  /** Asks again whether this may be. Over another link nothing is sent before the answer; with a fresh credential what flows goes on until it is refused. */
+  ask(kind: "resume" | "refresh"): void {
+    if (this.#admit === undefined || this.#start === undefined) return;
+    if (kind === "resume") this.#asking++;
+    Promise.resolve(kind)
+      .then(this.#admit)
+      .then(() => {
+        if (kind === "refresh" || --this.#asking > 0) return;
+        if (this.#reading) this.#again = true;
+        else this.#advance();
+      })
+      .catch((error: unknown) => this.#fail(error));
   }
 
   writable(): void {

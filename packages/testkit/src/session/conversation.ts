@@ -197,4 +197,5 @@ const emptyWelcome = {
   maxBatchBytes: 0,
   maxAgeMs: 0,
   node: "",
+  credentialMs: 0,
 } as const;
