@@ -11,6 +11,7 @@ const siblings: Readonly<Record<string, readonly string[]>> = {
   testkit: ["core"],
   "transport-*": ["core"],
   "backplane-*": ["core"],
+  middleware: ["core"],
   generator: ["core"],
   cli: ["core", "generator", "client", "testkit", "transport-*"],
 };

@@ -1,6 +1,6 @@
 // Something that is asked for again and again, and whose last answer is good until there is a better one.
-import { type Host, type Timer, fail } from "@raceway/core";
-import { discoveryReasons, learn } from "@raceway/core/internal";
+import { type Host, type Timer, fail, learn } from "@raceway/core";
+import { discoveryReasons } from "@raceway/core/internal";
 
 // Said here, so that only pages with a discovery have it.
 learn(discoveryReasons);

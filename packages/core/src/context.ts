@@ -8,6 +8,8 @@ export interface Principal {
   readonly id: string;
   readonly scopes?: readonly string[];
   readonly roles?: readonly string[];
+  /** How it was found out: the name of the plugin. */
+  readonly method?: string;
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
@@ -20,3 +22,5 @@ export const peer: ContextKey<Peer> = createContextKey(nowhere, { description: "
 export const sessionId: ContextKey<string> = createContextKey("", { description: "session" });
 /** Name of the transport that carried the call's first frame. */
 export const transportName: ContextKey<string> = createContextKey("", { description: "transport" });
+/** Network address of the client, behind proxies that are trusted; "" if no plugin found out: then the peer's is all that is known. */
+export const clientAddress: ContextKey<string> = createContextKey("", { description: "client address" });

@@ -1,5 +1,6 @@
 // Reasons of the shipped middleware. Those that have none of it do not load them.
 import { Code } from "@connectrpc/connect";
+import type { Count } from "./errors.ts";
 
 /** Reasons are permanent; a retired one stays, marked. */
 export const middlewareReasons = {
@@ -24,5 +25,42 @@ export const middlewareReasons = {
   principal_changed: {
     code: Code.Unauthenticated as Code,
     message: (): string => "The fresh credential is another principal's. Open a new session for it.",
+  },
+  // May he?
+  permission_denied: {
+    code: Code.PermissionDenied as Code,
+    message: (v: { path: string; why: string }): string => `${v.path} is not for this principal: ${v.why}.`,
+  },
+  address_refused: {
+    code: Code.PermissionDenied as Code,
+    message: (v: { address: string }): string =>
+      `Clients from ${v.address} are not admitted here. Come from an allowed network, or change the lists of ip-filter.`,
+  },
+  // How much?
+  rate_limited: {
+    code: Code.ResourceExhausted as Code,
+    message: (v: { path: string; perSecond: number; scope: string; retryAfterMs?: number }): string =>
+      `${v.path} is used more than ${v.perSecond} times a second per ${v.scope}. Wait as long as the error says, or raise its rate limit.`,
+  },
+  channel_busy: {
+    code: Code.ResourceExhausted as Code,
+    message: (v: Count & { path: string; retryAfterMs?: number }): string =>
+      `${v.count} calls of ${v.path} run, the limit is ${v.limit}. Wait for some to end, or raise max_concurrent or the options of limits.`,
+  },
+  topic_crowded: {
+    code: Code.ResourceExhausted as Code,
+    message: (v: Count & { address: string; retryAfterMs?: number }): string =>
+      `Topic ${v.address} has ${v.count} subscribers, the limit is ${v.limit}. Wait for some to leave, or raise max_subscribers or the options of limits.`,
+  },
+  // Configuration
+  policy_unknown: {
+    code: Code.FailedPrecondition as Code,
+    message: (v: { path: string; policy: string }): string =>
+      `${v.path} asks for policy "${v.policy}", which nobody has given. Add it to the policies of rbac.`,
+  },
+  rule_unused: {
+    code: Code.InvalidArgument as Code,
+    message: (v: { plugin: string; rule: string }): string =>
+      `A rule of ${v.plugin} is for ${v.rule}, and no channel of that name is served. Write it as "package.Service/Method" or "package.Service/*".`,
   },
 } as const;

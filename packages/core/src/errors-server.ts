@@ -135,6 +135,11 @@ export const serverReasons = {
     message: (v: { service: string }): string =>
       `${v.service} cannot be served: the server has started. Call app.serve before listen, attach or fetch.`,
   },
+  policy_unenforced: {
+    code: Code.FailedPrecondition as Code,
+    message: (v: { path: string; policy: string; plugin: string }): string =>
+      `The schema's policy says ${v.policy} for ${v.path}, and no plugin enforces it. Add ${v.plugin} to use, or take the policy out of the schema.`,
+  },
   service_twice: {
     code: Code.InvalidArgument as Code,
     message: (v: { service: string }): string =>

@@ -15,9 +15,11 @@ export {
   type ValuesOf,
   errorInfo,
   fail,
+  learn,
   reasonOf,
   retryAfterMs,
 } from "./errors.ts";
+export { middlewareReasons } from "./errors-middleware.ts";
 export { catalogue } from "./errors-server.ts";
 export * from "./http-batches.ts";
 export * from "./http-links.ts";

@@ -13,7 +13,13 @@ import type { ChannelInfo, Stations, TopicGate, TopicPublication, TopicSubscript
 const channel = (path: string): ChannelInfo => ({ path }) as ChannelInfo;
 const here = channel("/demo.v1.Demo/Here");
 const context: ContextValues = createContextValues();
-const asked = (address: string): TopicSubscription => ({ kind: "subscribe", address, request: {}, context });
+const asked = (address: string): TopicSubscription => ({
+  kind: "subscribe",
+  address,
+  request: {},
+  context,
+  ended: new AbortController().signal,
+});
 const said = (message: string): TopicPublication => ({ address: "x", key: {}, message, context: undefined });
 
 /** Tells the order in which interceptors see a call. */

@@ -23,6 +23,8 @@ export interface Plugin extends Part {
   readonly provides?: readonly AnyKey[];
   /** Context keys that it reads; starting fails if no plugin provides one. */
   readonly requires?: readonly AnyKey[];
+  /** Parts of the schema's policy that it sees to. What a channel's policy says and no plugin enforces stops the start: a rule that nobody keeps is worse than none. */
+  readonly enforces?: readonly EnforcedPolicy[];
   /** Names of plugins to run before, if they are there; the last resort. */
   readonly before?: readonly string[];
   /** Names of plugins to run after, if they are there; the last resort. */
@@ -30,6 +32,9 @@ export interface Plugin extends Part {
   /** Once per host; all state lives in what it returns. */
   start(host: Host): Stations | Promise<Stations>;
 }
+
+/** What a policy may say that plugins keep. */
+export type EnforcedPolicy = "auth" | "rateLimits" | "maxSubscribers" | "maxConcurrent" | "audit";
 
 /** Where a plugin takes part. All optional; what is absent costs nothing. Disposed in reverse order of start. */
 export interface Stations extends Partial<AsyncDisposable> {
@@ -41,6 +46,8 @@ export interface Stations extends Partial<AsyncDisposable> {
   call?(channel: ChannelInfo): Interceptor | undefined;
   /** Asked once per topic channel; undefined is "not on this one". Server only. */
   topic?(channel: ChannelInfo): TopicGate | undefined;
+  /** Server: all channels were asked about. Throws to stop the start, as when a rule is for a channel that is not there. */
+  ready?(): void;
 }
 
 export interface Introduction {
@@ -92,6 +99,8 @@ export interface TopicSubscription {
   /** The message of the subscribe request. */
   readonly request: unknown;
   readonly context: ContextValues;
+  /** Aborted when the subscription is over, or was refused. */
+  readonly ended: AbortSignal;
 }
 export interface TopicPublication {
   readonly address: string;

@@ -6,6 +6,7 @@ import {
   type Backplane,
   type Clock,
   type Codec,
+  type EnforcedPolicy,
   type Host,
   type LimitOptions,
   type Limits,
@@ -21,6 +22,7 @@ import {
   type TransportRoutes,
   fail,
   jsonCodec,
+  learn,
   protoCodec,
   resolveLimits,
   silentLogger,
@@ -34,7 +36,6 @@ import {
   composeGates,
   composeInterceptors,
   decodeFast,
-  learn,
   orderPlugins,
   serverReasons,
   statusOf,
@@ -330,7 +331,9 @@ class App implements Raceway {
           channel.handler = once.wrap(channel);
         channel.interceptor = composeInterceptors(stations, channel);
         channel.gate = channel.contract.kind === "topic" ? composeGates(stations, channel) : undefined;
+        checkEnforced(channel, this.#plugins);
       }
+      for (const station of stations) station.ready?.();
       this.#admit = composeAdmission(stations);
       const topics = new Topics({
         log: backplane.log,
@@ -552,6 +555,26 @@ class App implements Raceway {
     } catch (error) {
       core.end(shownError(error, this.log, "refresh"), true);
     }
+  }
+}
+
+/** Which plugin of ours keeps what a policy may say. */
+const keepers: Readonly<Record<EnforcedPolicy, string>> = {
+  auth: "rbac() of @raceway/middleware/rbac",
+  rateLimits: "rateLimit() of @raceway/middleware/rate-limit",
+  maxSubscribers: "limits() of @raceway/middleware/limits",
+  maxConcurrent: "limits() of @raceway/middleware/limits",
+  audit: "a plugin that enforces audit",
+};
+
+/** Throws `policy_unenforced`. What is public needs nobody to see to it. */
+function checkEnforced({ path, policy = {} }: Channel, plugins: readonly Plugin[]): void {
+  for (const [name, plugin] of Object.entries(keepers) as [EnforcedPolicy, string][]) {
+    const said = policy[name];
+    if (said === undefined || (Array.isArray(said) && said.length === 0)) continue;
+    if (name === "auth" && "public" in policy.auth!) continue;
+    if (!plugins.some(({ enforces }) => enforces?.includes(name)))
+      throw fail("policy_unenforced", { path, policy: name, plugin });
   }
 }
 

@@ -194,7 +194,8 @@ async function* readTopic(
   const wake = (): void => topic.wake();
   signal.addEventListener("abort", wake);
   try {
-    await channel.gate?.subscribe?.({ kind: "subscribe", address: topic.address, request, context: context.values });
+    const { address } = topic;
+    await channel.gate?.subscribe?.({ kind: "subscribe", address, request, context: context.values, ended: signal });
     await topic.ready;
     let after = parseAfter(context.requestHeader.get(AFTER_HEADER)) ?? { epoch: topic.epoch, offset: topic.fanned };
     while (!signal.aborted) {

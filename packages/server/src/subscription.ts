@@ -37,6 +37,7 @@ export class Subscription implements CallReceiver, TopicReader {
   /** Counts changes of position: a read that began before is stale. */
   #turn = 0;
   #over = false;
+  #ended: AbortController | undefined;
 
   constructor(init: {
     call: Call;
@@ -57,7 +58,23 @@ export class Subscription implements CallReceiver, TopicReader {
     const { address } = init.topic;
     const { request } = init;
     const { context } = init.host;
-    this.#admit = (kind) => subscribe({ kind, address, request, context });
+    const own = this; // oxlint-disable-line typescript/no-this-alias -- the signal is made when a gate asks for it
+    this.#admit = (kind) =>
+      subscribe({
+        kind,
+        address,
+        request,
+        context,
+        get ended() {
+          return own.#endedSignal;
+        },
+      });
+  }
+
+  get #endedSignal(): AbortSignal {
+    this.#ended ??= new AbortController();
+    if (this.#over) this.#ended.abort();
+    return this.#ended.signal;
   }
 
   /** Begins after `after`; undefined is "from now on", epoch "" is "from the oldest kept". */
@@ -254,6 +271,7 @@ export class Subscription implements CallReceiver, TopicReader {
     if (this.#over) return;
     this.#over = true;
     this.live = false;
+    this.#ended?.abort();
     this.#topic.remove(this);
     this.#released(this.#topic);
   }
