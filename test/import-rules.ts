@@ -10,6 +10,7 @@ const siblings: Readonly<Record<string, readonly string[]>> = {
   server: ["core"],
   testkit: ["core"],
   "transport-*": ["core"],
+  "auth-*": ["core"],
   "backplane-*": ["core"],
   middleware: ["core"],
   generator: ["core"],
@@ -25,6 +26,7 @@ const browserEntries: Readonly<Record<string, readonly string[]>> = {
   client: [".", "./outbox", "./indexeddb"],
   testkit: [".", "./page"],
   "transport-*": ["./client"],
+  "auth-*": ["./client"],
 };
 const browserLibraries = new Set([
   "@bufbuild/protobuf",

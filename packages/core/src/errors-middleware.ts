@@ -22,6 +22,11 @@ export const middlewareReasons = {
     code: Code.Unauthenticated as Code,
     message: (): string => "The credential was revoked. Sign in again.",
   },
+  keys_unavailable: {
+    code: Code.Unavailable as Code,
+    message: (v: { detail: string }): string =>
+      `Whether the credential is valid cannot be found out now: its issuer failed (${v.detail}). Try again.`,
+  },
   principal_changed: {
     code: Code.Unauthenticated as Code,
     message: (): string => "The fresh credential is another principal's. Open a new session for it.",
@@ -57,6 +62,11 @@ export const middlewareReasons = {
     code: Code.FailedPrecondition as Code,
     message: (v: { path: string; policy: string }): string =>
       `${v.path} asks for policy "${v.policy}", which nobody has given. Add it to the policies of rbac.`,
+  },
+  app_not_started: {
+    code: Code.FailedPrecondition as Code,
+    message: (v: { what: string }): string =>
+      `${v.what} was called before its server started. Call it after listen, attach or the first fetch.`,
   },
   rule_unused: {
     code: Code.InvalidArgument as Code,

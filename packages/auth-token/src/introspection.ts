@@ -1,0 +1,141 @@
+// Opaque tokens: the issuer is asked what they are worth (RFC 7662), once for many, and again while they are in use.
+import { type Host, type Opening, type Timer, fail } from "@raceway/core";
+import type { JWTPayload } from "jose";
+import { optionError } from "./option-error.ts";
+
+export interface IntrospectionOptions {
+  /** The introspection endpoint. */
+  readonly url: string | URL;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** An answer is good for so long, in milliseconds; 0 to 3,600,000, default 30,000. So late is a token that was taken back still let in. */
+  readonly cacheMs?: number;
+  /** While a session is open, its token is asked about again after so long, in milliseconds, and the session ends if it is not active any more; 0 for never, default 60,000. */
+  readonly recheckMs?: number;
+  /** Name of this service that an `aud` in the answer has to contain. Default: not looked at. */
+  readonly audience?: string;
+}
+
+interface Known {
+  readonly until: number;
+  readonly answer: Promise<JWTPayload | undefined>;
+}
+
+type Resolved = IntrospectionOptions & { readonly cacheMs: number; readonly recheckMs: number };
+
+const TIMEOUT_MS = 5_000;
+/** What is not active is remembered, too, so that asking again and again costs nothing. */
+const REFUSED_MS = 5_000;
+const MAX_KNOWN = 10_000;
+/** Questions under way at a time. More is a flood of made-up tokens. */
+const MAX_ASKING = 64;
+
+export class Introspector {
+  readonly #options: Resolved;
+  readonly #host: Host;
+  readonly #known = new Map<string, Known>();
+  #asking = 0;
+
+  /** Checks the options at once; the rest when the server starts. */
+  static maker(given: IntrospectionOptions): (host: Host) => Introspector {
+    const { url, clientId, clientSecret, cacheMs = 30_000, recheckMs = 60_000 } = given;
+    if (!URL.canParse(String(url))) throw optionError("introspection.url", "", "a URL");
+    if (typeof clientId !== "string" || clientId === "") throw optionError("introspection.clientId", "", "a name");
+    if (typeof clientSecret !== "string") throw optionError("introspection.clientSecret", "", "a string");
+    if (!(cacheMs >= 0 && cacheMs <= 3_600_000))
+      throw optionError("introspection.cacheMs", cacheMs, "a number from 0 to 3600000 (ms)");
+    if (!(recheckMs >= 0)) throw optionError("introspection.recheckMs", recheckMs, "a number from 0 (ms)");
+    return (host) => new Introspector({ ...given, cacheMs, recheckMs }, host);
+  }
+
+  private constructor(options: Resolved, host: Host) {
+    this.#options = options;
+    this.#host = host;
+  }
+
+  /** What the token is worth. Throws `credential_invalid`, `credential_expired`, `keys_unavailable`. */
+  async ask(token: string): Promise<JWTPayload> {
+    const now = this.#host.clock.now();
+    let known = this.#known.get(token);
+    if (known === undefined || known.until <= now) {
+      this.#known.delete(token);
+      if (this.#asking >= MAX_ASKING)
+        throw fail("keys_unavailable", { detail: "too many tokens are being asked about" });
+      const answer = this.#ask(token);
+      known = { until: now + this.#options.cacheMs, answer };
+      this.#remember(token, known);
+      answer.then(
+        (claims) => {
+          const until = this.#host.clock.now() + (claims === undefined ? REFUSED_MS : this.#options.cacheMs);
+          if (this.#known.get(token)?.answer === answer) this.#known.set(token, { until, answer });
+        },
+        () => {
+          if (this.#known.get(token)?.answer === answer) this.#known.delete(token);
+        },
+      );
+    }
+    const claims = await known.answer;
+    if (claims === undefined) throw fail("credential_invalid", { detail: "its issuer says that it is not active" });
+    if (claims.exp !== undefined && claims.exp * 1_000 <= this.#host.clock.wallNow()) throw fail("credential_expired");
+    return claims;
+  }
+
+  /** Asks again while the opening lasts. An issuer that does not answer ends nothing. */
+  watch(token: string, opening: Opening): void {
+    const { recheckMs } = this.#options;
+    if (recheckMs === 0) return;
+    const { clock, log } = this.#host;
+    let timer: Timer | undefined;
+    const again = async (): Promise<void> => {
+      try {
+        this.#known.delete(token);
+        await this.ask(token);
+      } catch (error) {
+        if (opening.ended.aborted) return;
+        if ((error as { code?: unknown }).code === fail("credential_revoked").code)
+          return opening.end(fail("credential_revoked"));
+        log.warn("a token could not be asked about again", { error: String(error) });
+      }
+      if (!opening.ended.aborted) wait();
+    };
+    const wait = (): void => void (timer = clock.after(recheckMs, () => void again()));
+    wait();
+    opening.ended.addEventListener("abort", () => timer?.[Symbol.dispose](), { once: true });
+  }
+
+  #remember(token: string, known: Known): void {
+    this.#known.set(token, known);
+    if (this.#known.size > MAX_KNOWN) this.#known.delete(this.#known.keys().next().value!); // the oldest
+  }
+
+  async #ask(token: string): Promise<JWTPayload | undefined> {
+    const { url, clientId, clientSecret, audience } = this.#options;
+    this.#asking++;
+    try {
+      const response = await fetch(url, {
+        method: "POST",
+        redirect: "error",
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+        headers: {
+          accept: "application/json",
+          // RFC 6749 section 2.3.1: both are form-encoded before they are joined.
+          authorization: `Basic ${btoa(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`)}`,
+        },
+        body: new URLSearchParams({ token, token_type_hint: "access_token" }),
+      });
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      const claims = (await response.json()) as JWTPayload & { active?: unknown };
+      if (claims.active !== true) return undefined;
+      if (audience !== undefined && ![claims.aud].flat().includes(audience)) return undefined;
+      return claims;
+    } catch (error) {
+      const detail =
+        error instanceof Error && error.name === "TimeoutError"
+          ? "no answer in time"
+          : "it did not answer as it should";
+      throw fail("keys_unavailable", { detail });
+    } finally {
+      this.#asking--;
+    }
+  }
+}
