@@ -19,6 +19,12 @@ export const services = {
     debian: "chromium",
     neededFor: "tests in a browser page",
   },
+  redis: {
+    commands: ["redis-server"],
+    variable: "REDIS_SERVER",
+    debian: "redis-server",
+    neededFor: "tests of the Redis store",
+  },
 };
 
 /** @typedef {keyof typeof services} ServiceName */
