@@ -33,7 +33,7 @@ async function seen(
   const context = createContextValues();
   const peer: Peer = { address, secure: false, header: (name) => headers[name] };
   try {
-    await stations.session!({ kind: "open", peer, context } as Opening);
+    await stations.session!({ kind: "open", peer, context } as unknown as Opening);
     return context.get(clientAddress);
   } catch (error) {
     return reasonOf(error) ?? String(error);

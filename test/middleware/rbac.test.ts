@@ -7,6 +7,7 @@ import { raceway } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
 import { describe, expect, it } from "vitest";
 import { handlers } from "../app/lab.ts";
+import { hello, open, rawPeer, welcomeOf } from "../app/raw-peer.ts";
 import { labClient } from "../gen/lab/v1/lab.client.ts";
 import { labService } from "../gen/lab/v1/lab.server.ts";
 import { type LabClient, first, names, outcome, stage, wayNames } from "./stage.ts";
@@ -255,6 +256,57 @@ describe("rights that are lost in mid-session", () => {
     await clock.advance(100);
     await closing;
   });
+});
+
+it("whoever stole a resume secret is refused, and what its owner reads goes on, though the thief may not read it", async () => {
+  const clock = virtualClock();
+  const memory = memoryTransport();
+  await using app = raceway({ transports: [memory.server], clock, use: [names, rbac()] });
+  app.serve(
+    { ...labService, policy: { count: needs("feeds") } },
+    {
+      ...handlers([], clock),
+      async *count(_, { signal }) {
+        yield { value: 1 };
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      },
+    },
+  );
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  const owner = await rawPeer(memory, clock);
+  owner.say(hello({ credential: "ann feeds" }));
+  await clock.settle();
+  const { session, secret } = welcomeOf(owner);
+  owner.say(open(1, "/lab.v1.LabService/Count"));
+  await clock.settle();
+  const kinds = (): string[] => owner.frames.map(({ kind }) => kind);
+  expect(kinds()).toContain("data");
+  const thief = await rawPeer(memory, clock);
+  thief.say(hello({ session, secret, credential: "bob" }));
+  await clock.settle();
+  expect(thief.frames.map(({ kind }) => kind)).toEqual(["goaway"]);
+  await clock.advance(1_000);
+  expect(kinds()).not.toContain("end");
+  expect(app.sessions).toBe(1);
+  const closing = app.close(0);
+  await clock.advance(100);
+  await closing;
+});
+
+it("a topic that has a handler of its own is guarded as a call is", async () => {
+  await using it = await stage({
+    policy: { ticks: needs("chat") },
+    use: [names, rbac()],
+    handlers: {
+      async *ticks() {
+        yield { sequence: 7 };
+      },
+    } as never,
+  });
+  for (const way of ["websocket", "Connect door"] as const) {
+    expect(reasonOf(await outcome(first(it.client(way, "bob").ticks({ board: "x" }))))).toBe("permission_denied");
+    expect(await first(it.client(way, "ann chat").ticks({ board: "x" }))).toMatchObject({ sequence: 7 });
+  }
 });
 
 // oxlint-disable-next-line require-yield -- that is its point

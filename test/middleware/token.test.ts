@@ -8,6 +8,7 @@ import { connect } from "@raceway/client";
 import { memoryTransport, principal, reasonOf } from "@raceway/core";
 import { raceway } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
+import { websocket } from "@raceway/transport-websocket/client";
 import { type JWK, type JWTPayload, SignJWT, UnsecuredJWT, exportJWK, exportSPKI, generateKeyPair } from "jose";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { handlers } from "../app/lab.ts";
@@ -56,6 +57,8 @@ const options = (more: Partial<TokenOptions> = {}): TokenOptions => ({
 async function issuer(): Promise<{
   readonly url: string;
   readonly asked: string[];
+  /** That introspection was asked about. */
+  readonly tokens: string[];
   keys: JWK[];
   active: Record<string, JWTPayload>;
   fails: boolean;
@@ -64,6 +67,7 @@ async function issuer(): Promise<{
   const it = {
     url: "",
     asked: [] as string[],
+    tokens: [] as string[],
     keys: [] as JWK[],
     active: {} as Record<string, JWTPayload>,
     fails: false,
@@ -73,6 +77,7 @@ async function issuer(): Promise<{
     let body = "";
     for await (const chunk of request) body += String(chunk);
     const asked = new URLSearchParams(body).get("token") ?? "";
+    if (asked !== "") it.tokens.push(asked);
     const answers: Record<string, () => unknown> = {
       "/.well-known/openid-configuration": () => ({ issuer: it.url, jwks_uri: `${it.url}/jwks` }),
       "/jwks": () => ({ keys: it.keys }),
@@ -298,10 +303,34 @@ describe("opaque tokens", () => {
     expect(who.asked).toHaveLength(2);
   });
 
+  it("that were replaced by a fresh one may end, and the session goes on", async () => {
+    await using who = await issuer();
+    who.active["old"] = { sub: "ann", exp: now() + 2 };
+    who.active["new"] = { sub: "ann" };
+    await using it = await stage({
+      use: [token({ clockToleranceMs: 0, ...introspection(who.url, { recheckMs: 100, cacheMs: 50 }) })],
+    });
+    let shown = "old";
+    await using connection = connect(it.url, { transports: [websocket()], use: [bearer(() => shown)] });
+    const client = labClient(connection);
+    await client.peek({});
+    shown = "new";
+    const asked = (name: string): number => who.tokens.filter((each) => each === name).length;
+    await expect.poll(() => asked("new"), { timeout: 5_000 }).toBeGreaterThan(1); // shown when a fifth of the old one's time is left
+    delete who.active["old"];
+    const old = asked("old");
+    const before = asked("new");
+    await expect.poll(() => asked("new"), { timeout: 5_000 }).toBeGreaterThan(before + 4);
+    expect(asked("old")).toBe(old);
+    await client.peek({});
+    expect(it.app.sessions).toBe(1);
+    expect(connection.state.current.reason).toBeUndefined();
+  });
+
   it("that are taken back end their sessions; an issuer that fails ends none", async () => {
     await using who = await issuer();
     who.active["opaque"] = { sub: "ann" };
-    await using it = await stage({ use: [token(introspection(who.url, { recheckMs: 100 }))] });
+    await using it = await stage({ use: [token(introspection(who.url, { recheckMs: 100, cacheMs: 50 }))] });
     const reading = outcome(first(it.client("websocket", "opaque").ticks({ board: "x" })));
     await expect.poll(() => who.asked.length).toBeGreaterThan(1);
     who.fails = true;

@@ -1,4 +1,5 @@
 // Opaque tokens: the issuer is asked what they are worth (RFC 7662), once for many, and again while they are in use.
+import { Code, ConnectError } from "@connectrpc/connect";
 import { type Host, type Opening, type Timer, fail } from "@raceway/core";
 import type { JWTPayload } from "jose";
 import { optionError } from "./option-error.ts";
@@ -80,20 +81,19 @@ export class Introspector {
     return claims;
   }
 
-  /** Asks again while the opening lasts. An issuer that does not answer ends nothing. */
+  /** Asks again until another token is shown. An issuer that does not answer ends nothing. */
   watch(token: string, opening: Opening): void {
     const { recheckMs } = this.#options;
     if (recheckMs === 0) return;
     const { clock, log } = this.#host;
     let timer: Timer | undefined;
     const again = async (): Promise<void> => {
+      if (!opening.current) return;
       try {
-        this.#known.delete(token);
         await this.ask(token);
       } catch (error) {
-        if (opening.ended.aborted) return;
-        if ((error as { code?: unknown }).code === fail("credential_revoked").code)
-          return opening.end(fail("credential_revoked"));
+        if (opening.ended.aborted || !opening.current) return;
+        if (ConnectError.from(error).code === Code.Unauthenticated) return opening.end(fail("credential_revoked"));
         log.warn("a token could not be asked about again", { error: String(error) });
       }
       if (!opening.ended.aborted) wait();

@@ -260,6 +260,7 @@ class RacewayConnection implements Connection, OperationHost {
           desc: method,
           contract: contractOf(method),
           policy: undefined,
+          gated: false,
         }) ?? null;
       this.#chains.set(method, chain);
     }

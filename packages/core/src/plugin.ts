@@ -16,6 +16,8 @@ export interface ChannelInfo {
   readonly contract: ChannelContract;
   /** Undefined on a client: policy never ships. */
   readonly policy: ChannelPolicy | undefined;
+  /** Server: a topic without a handler of its own. Its subscriptions are asked about at the `topic` gate; what guards calls leaves them alone. */
+  readonly gated: boolean;
 }
 
 export interface Plugin extends Part {
@@ -74,6 +76,8 @@ export interface Opening {
   readonly context: ContextValues;
   /** Aborted when the session is over; at a native door when the call is. */
   readonly ended: AbortSignal;
+  /** It was admitted, and no later one took its place: what is found out about its credential still matters. */
+  readonly current: boolean;
   /**
    * The credential is good for so long, in milliseconds from now. Then the session (at a native door: the call) ends with `credential_expired`,
    * unless it has shown a fresh one; clients are told, and do so before. Of several, the shortest counts.

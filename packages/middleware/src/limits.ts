@@ -33,7 +33,7 @@ export function limits(given: OptionsOf<typeof limitsOptions> = {}): Plugin {
     enforces: ["maxConcurrent", "maxSubscribers"],
     start: () => ({
       call(channel) {
-        if (channel.contract.kind === "topic") return undefined;
+        if (channel.gated) return undefined;
         const most = channel.policy?.maxConcurrent ?? (options.concurrent || Infinity);
         const each = options.concurrentPerPrincipal || Infinity;
         if (most === Infinity && each === Infinity) return undefined;

@@ -47,7 +47,7 @@ export function rateLimit(given: OptionsOf<typeof rateLimitOptions> = {}): Plugi
     after: ["ip-filter"],
     start: ({ store }) => ({
       call(channel) {
-        if (channel.contract.kind === "topic") return undefined; // its gate counts
+        if (channel.gated) return undefined; // its gate counts
         const buckets = bucketsOf(channel, options);
         if (buckets.length === 0) return undefined;
         return (next) =>

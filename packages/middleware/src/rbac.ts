@@ -73,6 +73,8 @@ export function rbac(options: RbacOptions = {}): Plugin {
           if (opening.kind === "open" || opening.kind === "native") return;
           const { context } = opening;
           for (const each of running.get(context.get(sessionId)) ?? []) {
+            // Somebody else's word says nothing about this one's rights; he will be refused.
+            if (each.asked.principal.id !== context.get(principal).id) continue;
             try {
               await each.decision({ ...each.asked, principal: context.get(principal), context });
             } catch (error) {
@@ -81,7 +83,7 @@ export function rbac(options: RbacOptions = {}): Plugin {
           }
         },
         call(channel): Interceptor | undefined {
-          if (channel.contract.kind === "topic") return undefined; // its gate is asked
+          if (channel.gated) return undefined; // its gate is asked
           const decision = decide(channel);
           return decision && callGuard(channel, decision, running);
         },

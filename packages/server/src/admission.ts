@@ -45,6 +45,7 @@ export class Entrance implements Opening {
   readonly #into: Admitted;
   #error: ConnectError | undefined;
   #taken = false;
+  #current = false;
   /** In milliseconds from the moment it was said; Infinity: for ever. */
   #expiresMs = Infinity;
   #expiryChanged: (() => void) | undefined;
@@ -61,6 +62,13 @@ export class Entrance implements Opening {
 
   get ended(): AbortSignal {
     return this.#into.endedSignal;
+  }
+  get current(): boolean {
+    return this.#current;
+  }
+  /** A later opening took its place. */
+  replaced(): void {
+    this.#current = false;
   }
   get expiresMs(): number {
     return this.#expiresMs;
@@ -79,7 +87,7 @@ export class Entrance implements Opening {
   /** It was admitted. Throws if its end came first. `expiryChanged`: a plugin said, later on, that the credential ends sooner. */
   take(expiryChanged: () => void): void {
     if (this.#error !== undefined) throw this.#error;
-    this.#taken = true;
+    this.#taken = this.#current = true;
     this.#expiryChanged = expiryChanged;
   }
 }

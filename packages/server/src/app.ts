@@ -486,8 +486,7 @@ class App implements Raceway {
     if (channel === undefined)
       return call.finish(statusOf(fail("channel_unknown", { path: frame.method.slice(0, 200) })));
     const { core } = session;
-    if (channel.contract.kind === "topic" && channel.handler === undefined)
-      return this.#subscribe(session, call, channel, frame);
+    if (channel.gated) return this.#subscribe(session, call, channel, frame);
     if (core.callsInFlight > this.limits.calls) {
       return call.finish(
         statusOf(

@@ -44,6 +44,9 @@ export class Channel implements ChannelInfo {
     this.addressOf = addressOf;
   }
 
+  get gated(): boolean {
+    return this.contract.kind === "topic" && this.handler === undefined;
+  }
   get service(): DescMethod["parent"] {
     return this.desc.parent;
   }

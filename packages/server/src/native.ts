@@ -48,12 +48,13 @@ export function registerService(router: ConnectRouter, channels: readonly Channe
   const middleware: Interceptor = (next) => async (req) => {
     const { contextValues: context } = req;
     context.set(transportName, "native");
+    const channel = byMethod.get(req.method);
+    const run = channel?.interceptor === undefined ? next : channel.interceptor(next);
+    if (host.admit === undefined) return run(req);
     const call = new NativeCall(req.signal, host.clock);
     try {
-      if (host.admit !== undefined) await call.admit(host.admit, req.header, context);
+      await call.admit(host.admit, req.header, context);
       context.set(endedKey, call.endedSignal);
-      const channel = byMethod.get(req.method);
-      const run = channel?.interceptor === undefined ? next : channel.interceptor(next);
       const response = await call.unlessEnded(run(req));
       return response.stream ? { ...response, message: call.read(response.message) } : (call.over(), response);
     } catch (error) {
@@ -157,7 +158,7 @@ class NativeCall {
 }
 
 function implement(channel: Channel, host: NativeHost): unknown {
-  if (channel.contract.kind === "topic" && channel.handler === undefined) {
+  if (channel.gated) {
     return (request: unknown, context: HandlerContext) => readTopic(channel, request, context, host);
   }
   const handler = channel.handler as (request: unknown, context: HandlerContext) => unknown;

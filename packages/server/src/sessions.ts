@@ -89,6 +89,7 @@ export class ServerSession implements SessionOwner, ServingHost {
       this.tellExpiry();
     });
     this.context.adopt(context);
+    this.#entrance?.replaced();
     this.#entrance = entrance;
     this.#expire(entrance);
   }
