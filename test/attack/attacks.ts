@@ -1,0 +1,210 @@
+// What an attacker would try against a server with the shipped middleware: each is tried for real, over links and at doors, and tells what it got.
+import { token } from "@raceway/auth-token/server";
+import { connect } from "@raceway/client";
+import { memoryTransport, reasonOf } from "@raceway/core";
+import { ipFilter } from "@raceway/middleware/ip-filter";
+import { rateLimit } from "@raceway/middleware/rate-limit";
+import { rbac } from "@raceway/middleware/rbac";
+import { raceway } from "@raceway/server";
+import { virtualClock } from "@raceway/testkit";
+import { type JWK, type JWTPayload, SignJWT, UnsecuredJWT, exportJWK, exportSPKI, generateKeyPair } from "jose";
+import { handlers } from "../app/lab.ts";
+import { hello, open, rawPeer, welcomeOf } from "../app/raw-peer.ts";
+import { labClient } from "../gen/lab/v1/lab.client.ts";
+import { labService } from "../gen/lab/v1/lab.server.ts";
+import { issuer } from "../middleware/issuer.ts";
+import { type WayName, names, outcome, stage, wayNames } from "../middleware/stage.ts";
+
+export interface Attack {
+  readonly name: string;
+  /** Tells what the attacker got. Throws if he got what he wanted. */
+  run(): Promise<string>;
+}
+
+class Succeeded extends Error {}
+function holds(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new Succeeded(what);
+}
+
+/** A key pair of the issuer, with its public half as a JWK. */
+async function newKey(kid: string, algorithm: string) {
+  const pair = await generateKeyPair(algorithm, { extractable: true });
+  const jwk: JWK = { ...(await exportJWK(pair.publicKey)), kid, alg: algorithm, use: "sig" };
+  return { ...pair, jwk };
+}
+type Key = Awaited<ReturnType<typeof newKey>>;
+
+const now = (): number => Math.floor(Date.now() / 1_000);
+const claims = (more: JWTPayload = {}): JWTPayload => ({
+  iss: "issuer",
+  aud: "lab",
+  sub: "root",
+  exp: now() + 600,
+  ...more,
+});
+const signed = (key: Key, more?: JWTPayload): Promise<string> =>
+  new SignJWT(claims(more)).setProtectedHeader({ alg: key.jwk.alg!, kid: key.jwk.kid! }).sign(key.privateKey);
+
+/** Shows a token by every way; all have to refuse it for the same reason, and no handler may have run. */
+function shown(name: string, reason: string, make: (key: Key) => Promise<string>): Attack {
+  return {
+    name,
+    async run() {
+      const key = await newKey("rsa", "RS256");
+      await using it = await stage({
+        use: [token({ issuer: "issuer", audience: "lab", keys: { keys: [key.jwk] } }), rbac()],
+      });
+      const credential = await make(key);
+      for (const way of wayNames) {
+        const got = reasonOf(await outcome(it.client(way, credential).peek({ text: name })));
+        holds(got === reason, `by ${way}: ${got ?? "an answer"} in place of ${reason}`);
+      }
+      holds(it.calls.length === 0, `handlers ran: ${it.calls.join(", ")}`);
+      return `${reason} by ${wayNames.length} ways in`;
+    },
+  };
+}
+
+export const attacks: readonly Attack[] = [
+  shown("algorithm confusion: the public key as a shared secret", "credential_invalid", async (key) =>
+    new SignJWT(claims())
+      .setProtectedHeader({ alg: "HS256", kid: "rsa" })
+      .sign(new TextEncoder().encode(await exportSPKI(key.publicKey))),
+  ),
+  shown("algorithm none", "credential_invalid", () => Promise.resolve(new UnsecuredJWT(claims()).encode())),
+  shown("an expired token", "credential_expired", (key) => signed(key, { exp: now() - 60 })),
+  shown("a token for another service", "credential_invalid", (key) => signed(key, { aud: "shop" })),
+  shown("a token of another issuer", "credential_invalid", (key) => signed(key, { iss: "evil" })),
+  shown("a key of one's own under the issuer's key id", "credential_invalid", async () =>
+    signed(await newKey("rsa", "RS256")),
+  ),
+  {
+    name: "key rotation in mid-session: a token of a key that the issuer took back",
+    async run() {
+      await using who = await issuer();
+      const [old, next] = [await newKey("old", "ES256"), await newKey("new", "ES256")];
+      who.keys = [old.jwk];
+      await using it = await stage({ use: [token({ issuer: "issuer", audience: "lab", jwksUri: `${who.url}/jwks` })] });
+      const live = it.client("websocket", await signed(old));
+      holds((await outcome(live.peek({}))) === "ok", "the honest client was refused");
+      who.keys = [next.jwk];
+      const realNow = Date.now;
+      Date.now = () => realNow() + 700_000; // the keys are asked for anew after ten minutes
+      try {
+        const fresh = await signed(next);
+        holds((await outcome(it.client("poll", fresh).peek({}))) === "ok", "a token of the new key was refused");
+        const got = reasonOf(await outcome(it.client("poll", await signed(old)).peek({})));
+        holds(got === "credential_invalid", `${got ?? "an answer"} for a key that was taken back`);
+      } finally {
+        Date.now = realNow;
+      }
+      return "credential_invalid; tokens of the new key are taken, the session that was open goes on";
+    },
+  },
+  {
+    name: "a stolen resume secret, under another principal and under none",
+    async run() {
+      const clock = virtualClock();
+      const memory = memoryTransport();
+      await using app = raceway({ transports: [memory.server], clock, use: [names, rbac()] });
+      app.serve(labService, handlers([], clock));
+      await app.listen({ port: 0, host: "127.0.0.1" });
+      const owner = await rawPeer(memory, clock);
+      owner.say(hello({ credential: "ann" }));
+      await clock.settle();
+      const { session, secret } = welcomeOf(owner);
+      owner.say(open(1, "/lab.v1.LabService/Chat", { end: false, payload: undefined }));
+      for (const credential of ["bob", ""]) {
+        const thief = await rawPeer(memory, clock);
+        thief.say(hello({ session, secret, credential }));
+        await clock.settle();
+        const kinds = thief.frames.map(({ kind }) => kind).join(", ");
+        holds(kinds === "goaway" && thief.closed, `the thief got ${kinds}`);
+      }
+      owner.say({ kind: "data", call: 1, payload: Uint8Array.of(0x0a, 1, 0x61), header: undefined });
+      await clock.settle();
+      holds(owner.frames.at(-1)?.kind === "data", "the owner's session was touched");
+      const closing = app.close(0);
+      await clock.advance(100);
+      await closing;
+      return "resume_refused; the owner's session is untouched";
+    },
+  },
+  {
+    name: "a forged X-Forwarded-For, to come from an allowed network",
+    async run() {
+      const ways = wayNames.filter((way) => way !== "memory");
+      await using it = await stage({ use: [names, ipFilter({ allow: ["198.51.100.0/24"] })] });
+      const headers = { "x-forwarded-for": "198.51.100.7", forwarded: "for=198.51.100.7", "x-real-ip": "198.51.100.7" };
+      for (const way of ways) {
+        const got = reasonOf(await outcome(it.client(way, "ann", headers).peek({})));
+        holds(got === "address_refused", `by ${way}: ${got ?? "an answer"}`);
+      }
+      return `address_refused by ${ways.length} ways in`;
+    },
+  },
+  {
+    name: "a forged X-Forwarded-For behind a trusted proxy, to have a rate of one's own each time",
+    async run() {
+      const use = [
+        ipFilter({ trustedProxies: ["127.0.0.1"] }),
+        rateLimit({ perSecond: 0.001, burst: 3, scope: "address" }),
+      ];
+      await using it = await stage({ use });
+      const got: string[] = [];
+      for (let at = 0; at < 6; at++) {
+        const headers = { "x-forwarded-for": `10.9.8.${at}, 203.0.113.5` };
+        const answer = await outcome(it.client("Connect door", "", headers).peek({}));
+        got.push(reasonOf(answer) ?? String(answer));
+      }
+      holds(got.join() === "ok,ok,ok,rate_limited,rate_limited,rate_limited", `it got ${got.join(", ")}`);
+      return "rate_limited after 3 of 6";
+    },
+  },
+  {
+    name: "a rate limit dodged by switching transports, sessions and doors",
+    async run() {
+      await using it = await stage({ use: [names, rateLimit({ perSecond: 0.001, burst: 3 })] });
+      let passed = 0;
+      for (const way of [...wayNames, ...wayNames] as readonly WayName[])
+        if ((await outcome(it.client(way, "ann").peek({}))) === "ok") passed++;
+      holds(passed === 3, `${passed} calls of ${wayNames.length * 2} got through where 3 may`);
+      return `rate_limited after 3 of ${wayNames.length * 2}`;
+    },
+  },
+  {
+    name: "a resume, again and again, to have a rate counted anew",
+    async run() {
+      const clock = virtualClock();
+      const memory = memoryTransport();
+      await using app = raceway({
+        transports: [memory.server],
+        clock,
+        use: [names, rateLimit({ perSecond: 0.001, burst: 3 })],
+      });
+      app.serve(labService, handlers([], clock));
+      await app.listen({ port: 0, host: "127.0.0.1" });
+      const shows = {
+        name: "shows",
+        contract: 1 as const,
+        start: () => ({ introduce: (i: { credential: string }) => void (i.credential = "ann") }),
+      };
+      await using connection = connect("http://lab", { transports: [memory.client], clock, probeMs: 0, use: [shows] });
+      const client = labClient(connection);
+      let passed = 0;
+      for (let at = 0; at < 8; at++) {
+        const answer = outcome(client.peek({}));
+        await clock.advance(5_000); // the session comes back
+        if ((await answer) === "ok") passed++;
+        memory.cut();
+      }
+      await clock.advance(5_000);
+      holds(app.sessions === 1, `${app.sessions} sessions in place of one that was resumed`);
+      const closing = app.close(0);
+      await clock.advance(100);
+      await closing;
+      holds(passed === 3, `${passed} calls of 8 got through where 3 may`);
+      return "rate_limited after 3 of 8";
+    },
+  },
+];
