@@ -1,5 +1,6 @@
 // How much of a channel is used at one time: calls that run, streams that are read, subscribers of one topic; and that all of it is given back.
-import { reasonOf, retryAfterMs } from "@raceway/core";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { definePlugin, reasonOf, retryAfterMs } from "@raceway/core";
 import { limits } from "@raceway/middleware/limits";
 import { describe, expect, it } from "vitest";
 import { first, names, outcome, stage, wayNames } from "./stage.ts";
@@ -72,6 +73,38 @@ describe.each(wayNames)("by %s", (way) => {
     await expect.poll(() => read("x")).toBe("ok");
   });
 });
+
+it.each(["websocket", "Connect door"] as const)(
+  "what is cancelled before it begins holds no place, by %s",
+  async (way) => {
+    const held: (() => void)[] = [];
+    let holds = true;
+    const slow = definePlugin({
+      name: "slow",
+      before: ["limits"],
+      start: () => ({
+        call: () => (next) => async (request) => {
+          if (holds) await new Promise<void>((resolve) => held.push(resolve));
+          return next(request);
+        },
+      }),
+    });
+    await using it = await stage({ policy: { echo: { maxConcurrent: 1 } }, use: [names, slow, limits()] });
+    const client = it.client(way, "ann");
+    for (let times = 1; times <= 3; times++) {
+      const abort = new AbortController();
+      const call = outcome(client.echo({ text: "cancelled" }, { signal: abort.signal }));
+      await expect.poll(() => held.length).toBe(times);
+      abort.abort();
+      expect(ConnectError.from(await call).code).toBe(Code.Canceled);
+    }
+    holds = false;
+    await client.peek({}); // by now the server has heard of it
+    for (const go of held) go();
+    await expect.poll(() => outcome(client.echo({ text: "next" }))).toBe("ok");
+    expect(await outcome(client.echo({ text: "again" }))).toBe("ok");
+  },
+);
 
 it("a principal has no more than his share of a channel", async () => {
   const running: (() => void)[] = [];

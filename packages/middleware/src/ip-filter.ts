@@ -56,8 +56,10 @@ function addressBehind(peer: Peer, trusted: BlockList, header: "x-forwarded-for"
 
 /** The `for` parts of a Forwarded header, RFC 7239 section 4, in order; "" for an element without. */
 function forwardedFor(value: string): string[] {
-  return splitOutsideQuotes(value, ",").map((element) => {
-    for (const pair of splitOutsideQuotes(element, ";")) {
+  // A quote that a client left open would swallow what the proxy wrote behind it: then quotes hold nothing together.
+  const elements = splitOutsideQuotes(value, ",") ?? value.split(",");
+  return elements.map((element) => {
+    for (const pair of splitOutsideQuotes(element, ";") ?? element.split(";")) {
       const match = /^\s*for\s*=\s*("(?:[^"\\]|\\.)*"|[^\s]*)\s*$/i.exec(pair);
       if (match !== null) return match[1]!.replace(/^"|"$/g, "").replace(/\\(.)/g, "$1");
     }
@@ -65,7 +67,8 @@ function forwardedFor(value: string): string[] {
   });
 }
 
-function splitOutsideQuotes(text: string, separator: string): string[] {
+/** Undefined: a quote is not closed. */
+function splitOutsideQuotes(text: string, separator: string): string[] | undefined {
   const parts: string[] = [];
   let from = 0;
   let quoted = false;
@@ -79,7 +82,7 @@ function splitOutsideQuotes(text: string, separator: string): string[] {
     }
   }
   parts.push(text.slice(from));
-  return parts;
+  return quoted ? undefined : parts;
 }
 
 /** "1.2.3.4:80", "[2001:db8::1]:80" and "[2001:db8::1]" without what is not the address. */

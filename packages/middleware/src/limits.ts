@@ -41,6 +41,7 @@ export function limits(given: OptionsOf<typeof limitsOptions> = {}): Plugin {
         const byPrincipal = new Map<string, number>();
         return (next) =>
           async function limits(request) {
+            if (request.signal.aborted) throw fail("call_cancelled"); // it would never be told again that it is over
             const { id } = request.contextValues.get(principal);
             const own = id === "" ? 0 : (byPrincipal.get(id) ?? 0);
             if (count >= most || own >= each)
@@ -82,7 +83,7 @@ export function limits(given: OptionsOf<typeof limitsOptions> = {}): Plugin {
         const byAddress = new Map<string, number>();
         return {
           subscribe({ kind, address, ended }) {
-            if (kind !== "subscribe") return;
+            if (kind !== "subscribe" || ended.aborted) return;
             const count = byAddress.get(address) ?? 0;
             if (count >= most) throw fail("topic_crowded", { address, count, limit: most, retryAfterMs: RETRY_MS });
             byAddress.set(address, count + 1);
