@@ -59,6 +59,7 @@ import { ServerSession, Sessions } from "./sessions.ts";
 import { Subscription, checkSubscriptions } from "./subscription.ts";
 import type { Topic } from "./topic.ts";
 import { Topics } from "./topics.ts";
+import { Turns } from "./turns.ts";
 
 export interface RacewayOptions {
   /** What clients may connect by, best first. */
@@ -175,6 +176,8 @@ class App implements Raceway {
   readonly #proto: Codec;
   readonly #json: Codec;
   readonly #channels = new Map<string, Channel>();
+  /** Publications that gates think about, by address. */
+  readonly #turns = new Turns();
   readonly #drain = new AbortController();
   /** Undefined while new sessions are welcome. */
   #elsewhere: { readonly endpoints: readonly string[] } | undefined;
@@ -242,7 +245,10 @@ class App implements Raceway {
   ): Promise<Position> {
     const address = channel.addressOf!(key);
     const topics = this.#topics ?? (await this.#start()).topics;
-    if (channel.gate?.publish !== undefined) await channel.gate.publish({ address, key, message, context: by?.values });
+    if (channel.gate?.publish !== undefined) {
+      const turn = this.#turns.take(address, channel.gate.publish({ address, key, message, context: by?.values }));
+      if (turn !== undefined) await turn;
+    }
     return topics.publish(channel, address, channel.coding(this.#proto).encode(message));
   }
 
