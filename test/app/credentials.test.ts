@@ -236,6 +236,25 @@ describe("a topic's gate", () => {
     expect(door.gate.filter((line) => line.startsWith("refresh"))).toHaveLength(2);
   });
 
+  it("is asked again if a fresh credential came before its first answer", async () => {
+    const door = doorman({
+      one: { id: "ann", scopes: ["secrets"], expiresMs: 10_000 },
+      two: { id: "ann", scopes: [] },
+    });
+    await using it = await guarded(door, showing("one", "two"));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    door.hold = promise;
+    const secret = reading(it.client.ticks({ board: "secret" }));
+    await it.clock.advance(9_000);
+    expect(door.asked).toEqual(["open one", "refresh two"]);
+    resolve();
+    await it.clock.settle();
+    await it.topics.ticks.publish({ board: "secret" }, { sequence: 1 });
+    await it.clock.settle();
+    expect(secret.got).toEqual([]);
+    expect(ConnectError.from(secret.ended).code).toBe(Code.PermissionDenied);
+  });
+
   it("is asked again when the session comes over another link, and nothing is sent before its answer", async () => {
     const door = doorman({ one: { id: "ann", scopes: ["secrets"] }, two: { id: "ann" } });
     await using it = await guarded(door, showing("one", "two"));

@@ -137,7 +137,8 @@ export const attacks: readonly Attack[] = [
       await using it = await stage({ use: [names, ipFilter({ allow: ["198.51.100.0/24"] })] });
       const headers = { "x-forwarded-for": "198.51.100.7", forwarded: "for=198.51.100.7", "x-real-ip": "198.51.100.7" };
       for (const way of ways) {
-        const got = reasonOf(await outcome(it.client(way, "ann", headers).peek({})));
+        const { client } = await it.behind(way, "ann", headers);
+        const got = reasonOf(await outcome(client.peek({})));
         holds(got === "address_refused", `by ${way}: ${got ?? "an answer"}`);
       }
       return `address_refused by ${ways.length} ways in`;

@@ -80,6 +80,14 @@ describe("the address behind proxies", () => {
     ["for=unknown", "10.0.0.1"],
     ["for=_hidden", "10.0.0.1"],
     ["by=10.0.0.1", "10.0.0.1"],
+    // A client's own word, that the proxy has added the true address to: whatever it leaves open hides nothing.
+    ['for="1.1.1.1, for=198.51.100.1', "198.51.100.1"],
+    ['for=", for="198.51.100.1:80"', "198.51.100.1"],
+    ['for="\\, for=198.51.100.1;proto="https"', "198.51.100.1"],
+    ['for=", for=198.51.100.1, for="[fd00::7]:80";by=10.0.0.1', "198.51.100.1"],
+    ['for=198.51.100.1;host="a,for=1.1.1.1"', "198.51.100.1"],
+    ['for=", for=198.51.100.1;host="a,for=1.1.1.1"', "198.51.100.1"],
+    ['for=198.51.100.1;host="a\\",for=1.1.1.1"', "198.51.100.1"],
   ])("Forwarded: %s", async (header, client) => {
     expect(
       await seen({ ...proxies, header: "forwarded" }, "10.0.0.1", { forwarded: header, "x-forwarded-for": "6.6.6.6" }),
@@ -97,6 +105,23 @@ describe("the address behind proxies", () => {
         expect(await seen(proxies, "203.0.113.9", { "x-forwarded-for": header })).toBe("203.0.113.9");
       }),
       { numRuns: 200 },
+    );
+  });
+
+  it("nor does a Forwarded header that a client began, and proxies went on with", async () => {
+    const noise = fc.string({ unit: fc.constantFrom('"', "\\", ",", ";", "=", " ", "for", "1.1.1.1"), maxLength: 20 });
+    const honest = fc.oneof(
+      fc.ipV4().map((ip) => [`for=${ip}`, ip]),
+      fc.ipV4().map((ip) => [`by="[fd00::1]";for="${ip}:80";proto=https`, ip]),
+    );
+    const passed = fc.constantFrom("", ", for=10.2.3.4", ', for="[fd00::7]:80";host="a\\",b"');
+    await fc.assert(
+      fc.asyncProperty(noise, honest, passed, async (before, [element, ip], after) => {
+        fc.pre(!ip!.startsWith("10."));
+        const forwarded = `${before}, ${element}${after}`;
+        expect(await seen({ ...proxies, header: "forwarded" }, "10.0.0.1", { forwarded })).toBe(ip);
+      }),
+      { numRuns: 500 },
     );
   });
 });
@@ -133,11 +158,24 @@ describe.each(wayNames.filter((way) => way !== "memory"))("by %s", (way) => {
   it("whoever is on the list is refused before any handler, and a forged header helps nobody", async () => {
     await using it = await stage({ use: [names, ipFilter({ deny: ["127.0.0.0/8"] })] });
     for (const headers of [{}, { "x-forwarded-for": "198.51.100.1" }]) {
-      const answer = await outcome(it.client(way, "ann", headers).peek({ text: "x" }));
+      const { client } = await it.behind(way, "ann", headers);
+      const answer = await outcome(client.peek({ text: "x" }));
       expect(reasonOf(answer)).toBe("address_refused");
       expect(ConnectError.from(answer).rawMessage).toContain("127.0.0.1");
     }
     expect(it.calls).toEqual([]);
+  });
+
+  it("a proxy that is trusted is believed: the same header keeps out whom it names, and lets others in", async () => {
+    await using it = await stage({
+      use: [names, ipFilter({ trustedProxies: ["127.0.0.1"], deny: ["198.51.100.0/24"] })],
+    });
+    const from = async (address: string): Promise<unknown> => {
+      const { client } = await it.behind(way, "ann", { "x-forwarded-for": address });
+      return outcome(client.peek({ text: "x" }));
+    };
+    expect(reasonOf(await from("198.51.100.1"))).toBe("address_refused");
+    expect(await from("203.0.113.1")).toBe("ok");
   });
 });
 
@@ -154,4 +192,20 @@ it("rates are counted by the address behind the proxy, and not by what a client 
     await from("198.51.100.2"),
   ];
   expect(answers.map((answer) => reasonOf(answer) ?? answer)).toEqual(["ok", "ok", "rate_limited", "ok"]);
+});
+
+it("sessions are counted by the address behind the proxy", async () => {
+  await using it = await stage({
+    use: [names, ipFilter({ trustedProxies: ["127.0.0.1"] })],
+    limits: { sessionsPerAddress: 1 },
+  });
+  const from = async (address: string): Promise<unknown> => {
+    const { client } = await it.behind("websocket", "ann", { "x-forwarded-for": address });
+    return outcome(client.peek({ text: "x" }, { timeoutMs: 1_000 }));
+  };
+  expect(await from("198.51.100.1")).toBe("ok");
+  expect(await from("198.51.100.2")).toBe("ok");
+  expect(it.app.sessions).toBe(2);
+  expect(await from("198.51.100.2")).not.toBe("ok"); // it waits for room, as whoever is told to come again does
+  expect(it.app.sessions).toBe(2);
 });

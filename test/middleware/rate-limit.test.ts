@@ -2,6 +2,7 @@
 import { sqliteStore } from "@raceway/backplane-sqlite";
 import { connect } from "@raceway/client";
 import { type ChannelPolicy, memoryTransport, reasonOf, retryAfterMs } from "@raceway/core";
+import { ipFilter } from "@raceway/middleware/ip-filter";
 import { rateLimit } from "@raceway/middleware/rate-limit";
 import { memory as memoryBackplane, raceway } from "@raceway/server";
 import { type VirtualClock, virtualClock } from "@raceway/testkit";
@@ -176,4 +177,28 @@ describe("no way around", () => {
       await rm(folder, { recursive: true });
     }
   });
+});
+
+it("whoever has a network of IPv6 to himself has one rate in it, and no more for each of its addresses", async () => {
+  await using it = await stage({
+    use: [rateLimit({ perSecond: 0.001, burst: 2, scope: "address" }), ipFilter({ trustedProxies: ["127.0.0.1"] })],
+  });
+  const from = async (address: string): Promise<unknown> => {
+    const { client } = await it.behind("Connect door", "", { "x-forwarded-for": address });
+    const answer = await outcome(client.peek({}));
+    return reasonOf(answer) ?? answer;
+  };
+  expect([await from("2001:db8:0:7::1"), await from("2001:db8::7:1:2:3:4")]).toEqual(["ok", "ok"]);
+  expect(await from("2001:0DB8:0000:0007:ffff::9")).toBe("rate_limited");
+  expect([await from("2001:db8:0:8::1"), await from("::1"), await from("::ffff:198.51.100.1")]).toEqual([
+    "ok",
+    "ok",
+    "ok",
+  ]);
+  // IPv4 is counted by each address, however it is written.
+  expect([await from("::ffff:c633:6401"), await from("198.51.100.1"), await from("198.51.100.2")]).toEqual([
+    "ok",
+    "rate_limited",
+    "ok",
+  ]);
 });

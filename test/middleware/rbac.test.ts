@@ -258,6 +258,44 @@ describe("rights that are lost in mid-session", () => {
   });
 });
 
+it("a stream that was decided about while a fresh credential came brings nothing that it may not", async () => {
+  const clock = virtualClock();
+  const memory = memoryTransport();
+  let scopes = ["feeds"];
+  const who = definePlugin({
+    name: "who",
+    provides: [principal],
+    start: () => ({
+      session(opening) {
+        opening.context.set(principal, { id: "ann", scopes });
+        opening.expiresIn(10_000);
+      },
+    }),
+  });
+  const { promise: thought, resolve } = Promise.withResolvers<void>();
+  const slow: RbacOptions["rules"] = {
+    "lab.v1.LabService/Count": async ({ principal: { scopes: had } }) => {
+      const may = had?.includes("feeds") === true;
+      await thought;
+      return may;
+    },
+  };
+  await using app = raceway({ transports: [memory.server], clock, use: [who, rbac({ rules: slow })] });
+  app.serve(labService, handlers([], clock));
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  await using connection = connect("http://lab", { transports: [memory.client], clock, probeMs: 0 });
+  const reading = outcome(first(labClient(connection).count({ from: 1, to: 2 })));
+  await clock.settle();
+  scopes = [];
+  await clock.advance(9_000);
+  resolve();
+  await clock.settle();
+  expect(reasonOf(await reading)).toBe("permission_denied");
+  const closing = app.close(0);
+  await clock.advance(100);
+  await closing;
+});
+
 it("whoever stole a resume secret is refused, and what its owner reads goes on, though the thief may not read it", async () => {
   const clock = virtualClock();
   const memory = memoryTransport();

@@ -26,6 +26,7 @@ import { websocket } from "@raceway/transport-websocket/server";
 import { handlers } from "../app/lab.ts";
 import { type LabHandlers, type LabPublishers, labService } from "../gen/lab/v1/lab.server.ts";
 import { LabService } from "../gen/lab/v1/lab_pb.ts";
+import { type Front, front } from "./front.ts";
 
 export type LabClient = Client<typeof LabService>;
 
@@ -59,14 +60,21 @@ export const names: Plugin = definePlugin({
   }),
 });
 
+export interface Behind {
+  readonly client: LabClient;
+  readonly cut: () => void;
+}
+
 export interface Stage extends AsyncDisposable {
   readonly app: Raceway;
   readonly url: string;
   readonly topics: LabPublishers;
   /** What handlers were asked. */
   readonly calls: string[];
-  /** A client with a credential, by a way; the headers go with the request that opens its link, or with each request at a door. */
+  /** A client with a credential, by a way; at a door headers go with each request. */
   client(way: WayName, credential?: string, headers?: Readonly<Record<string, string>>): LabClient;
+  /** A client behind a proxy that writes these headers into every request, and can cut what goes through it. Not for memory. */
+  behind(way: WayName, credential: string, headers?: Readonly<Record<string, string>>): Promise<Behind>;
 }
 
 export async function stage(options: {
@@ -90,6 +98,7 @@ export async function stage(options: {
     { ...handlers(calls, nodeClock()), ...options.handlers },
   );
   const { url } = await app.listen({ port: 0, host: "127.0.0.1" });
+  const fronts: Front[] = [];
   const closers: (() => Promise<void>)[] = [];
   const links = { memory: () => memory.client, websocket: websocketLink, sse: sseLink, poll: pollLink, grpc: grpcLink };
   const doors = {
@@ -97,20 +106,25 @@ export async function stage(options: {
     "gRPC-web door": createGrpcWebTransport,
     "Connect door": createConnectTransport,
   };
-  const transportOf = (way: WayName, credential: string, headers: Readonly<Record<string, string>>): Transport => {
+  const transportOf = (
+    way: WayName,
+    credential: string,
+    headers: Readonly<Record<string, string>>,
+    baseUrl = url,
+  ): Transport => {
     if (way in doors) {
       const headed: Interceptor = (next) => (request) => {
         if (credential !== "") request.header.set("authorization", `Bearer ${credential}`);
         for (const [name, value] of Object.entries(headers)) request.header.set(name, value);
         return next(request);
       };
-      return doors[way as keyof typeof doors]({ baseUrl: url, httpVersion: "2", interceptors: [headed] } as never);
+      return doors[way as keyof typeof doors]({ baseUrl, httpVersion: "2", interceptors: [headed] } as never);
     }
     const shows = definePlugin({
       name: "shows",
       start: () => ({ introduce: (introduction) => void (introduction.credential = credential) }),
     });
-    const connection = connect(url, { transports: [links[way as keyof typeof links]()], use: [shows], probeMs: 0 });
+    const connection = connect(baseUrl, { transports: [links[way as keyof typeof links]()], use: [shows], probeMs: 0 });
     closers.push(() => connection.close());
     return connection;
   };
@@ -120,8 +134,14 @@ export async function stage(options: {
     topics,
     calls,
     client: (way, credential = "", headers = {}) => createClient(LabService, transportOf(way, credential, headers)),
+    async behind(way, credential, headers = {}) {
+      const proxy: Front = await front(url, way === "grpc" || way.includes("door") ? 2 : 1, headers);
+      fronts.push(proxy);
+      return { client: createClient(LabService, transportOf(way, credential, {}, proxy.url)), cut: proxy.cut };
+    },
     async [Symbol.asyncDispose]() {
       for (const close of closers) await close();
+      for (const proxy of fronts) await proxy[Symbol.asyncDispose]();
       await app.close(0);
     },
   };

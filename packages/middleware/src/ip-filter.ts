@@ -56,10 +56,8 @@ function addressBehind(peer: Peer, trusted: BlockList, header: "x-forwarded-for"
 
 /** The `for` parts of a Forwarded header, RFC 7239 section 4, in order; "" for an element without. */
 function forwardedFor(value: string): string[] {
-  // A quote that a client left open would swallow what the proxy wrote behind it: then quotes hold nothing together.
-  const elements = splitOutsideQuotes(value, ",") ?? value.split(",");
-  return elements.map((element) => {
-    for (const pair of splitOutsideQuotes(element, ";") ?? element.split(";")) {
+  return splitOutsideQuotes(value, ",").map((element) => {
+    for (const pair of splitOutsideQuotes(element, ";")) {
       const match = /^\s*for\s*=\s*("(?:[^"\\]|\\.)*"|[^\s]*)\s*$/i.exec(pair);
       if (match !== null) return match[1]!.replace(/^"|"$/g, "").replace(/\\(.)/g, "$1");
     }
@@ -67,22 +65,27 @@ function forwardedFor(value: string): string[] {
   });
 }
 
-/** Undefined: a quote is not closed. */
-function splitOutsideQuotes(text: string, separator: string): string[] | undefined {
+/** Read from its end, which the nearest proxy wrote: a quote that a client left open swallows nothing of what stands after it. */
+function splitOutsideQuotes(text: string, separator: string): string[] {
   const parts: string[] = [];
-  let from = 0;
+  let to = text.length;
   let quoted = false;
-  for (let at = 0; at < text.length; at++) {
+  for (let at = to - 1; at >= 0; at--) {
     const letter = text[at]!;
-    if (quoted && letter === "\\") at++;
-    else if (letter === '"') quoted = !quoted;
+    if (letter === '"') quoted = quoted ? isEscaped(text, at) : true;
     else if (letter === separator && !quoted) {
-      parts.push(text.slice(from, at));
-      from = at + 1;
+      parts.push(text.slice(at + 1, to));
+      to = at;
     }
   }
-  parts.push(text.slice(from));
-  return quoted ? undefined : parts;
+  parts.push(text.slice(0, to));
+  return parts.toReversed();
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let from = at;
+  while (text[from - 1] === "\\") from--;
+  return (at - from) % 2 === 1;
 }
 
 /** "1.2.3.4:80", "[2001:db8::1]:80" and "[2001:db8::1]" without what is not the address. */
@@ -96,6 +99,11 @@ function withoutPort(hop: string): string {
 function plain(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
   if (mapped !== null) return mapped[1]!;
+  const inHex = /^::ffff:([\da-f]{1,4}):([\da-f]{1,4})$/i.exec(address);
+  if (inHex !== null) {
+    const [high, low] = [Number.parseInt(inHex[1]!, 16), Number.parseInt(inHex[2]!, 16)];
+    return [high >> 8, high & 255, low >> 8, low & 255].join(".");
+  }
   return address.toLowerCase().replace(/%.*$/, "");
 }
 

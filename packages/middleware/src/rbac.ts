@@ -76,7 +76,9 @@ export function rbac(options: RbacOptions = {}): Plugin {
             // Somebody else's word says nothing about this one's rights; he will be refused.
             if (each.asked.principal.id !== context.get(principal).id) continue;
             try {
-              await each.decision({ ...each.asked, principal: context.get(principal), context });
+              const who = context.get(principal);
+              await each.decision({ ...each.asked, principal: who, context });
+              each.granted = who;
             } catch (error) {
               each.end(ConnectError.from(error));
             }
@@ -116,6 +118,8 @@ type Decision = (asked: Asked) => void | Promise<void>;
 interface Running {
   readonly decision: Decision;
   readonly asked: Asked;
+  /** For whom it was decided last. */
+  granted: Principal;
   end(error: ConnectError): void;
 }
 
@@ -198,7 +202,10 @@ function callGuard(channel: ChannelInfo, decision: Decision, running: Map<string
       const response = await next(through);
       const session = context.get(sessionId);
       if (session === "" || !response.stream) return response;
-      return { ...response, message: guarded(response, session, { decision, asked }, running) } as StreamResponse;
+      return {
+        ...response,
+        message: guarded(response, session, { decision, asked, granted: asked.principal }, running),
+      } as StreamResponse;
     };
 }
 
@@ -221,6 +228,12 @@ async function* guarded(
       const next = await Promise.race([iterator.next(), end.promise]);
       over = next.done === true;
       if (over) return;
+      // A fresh credential came while its beginning was decided, and found it not among those that run.
+      const who = what.asked.context.get(principal);
+      if (who !== own.granted) {
+        await what.decision({ ...what.asked, principal: who });
+        own.granted = who;
+      }
       yield next.value;
     }
   } finally {

@@ -7,6 +7,7 @@ import {
   type Clock,
   type Random,
   type Timer,
+  clientAddress,
   fail,
   peer as peerKey,
   principal,
@@ -107,7 +108,7 @@ class Accepting implements Handshake {
     if (host.drain !== undefined) throw fail("draining", { retryAfterMs: DRAIN_RETRY_MS });
     const codec = host.codecs.find(({ name }) => hello.codecs.includes(name));
     if (codec === undefined) throw fail("codec_unsupported", { codecs: hello.codecs.join(", ").slice(0, 100) });
-    host.sessions.checkAddress(link.link.peer);
+    host.sessions.checkAddress(link.link.peer.address);
     const idBytes = host.random.bytes(16);
     const id = hex(idBytes);
     const context = sessionContext(link, id);
@@ -122,7 +123,8 @@ class Accepting implements Handshake {
     const entrance = this.#entrance("open", link, hello, context, session);
     const welcome = (): void => {
       if (link.over) return;
-      host.sessions.checkAddress(link.link.peer); // again: others may have come while this one was asked who he is
+      session.address = context.get(clientAddress) || session.address;
+      host.sessions.checkAddress(session.address); // again: others may have come while this one was asked who he is
       session.principal = context.get(principal).id;
       host.sessions.checkPrincipal(session.principal);
       session.core = new Session({

@@ -1,6 +1,6 @@
 // The sessions of a node: admitted, found again by their secret, bounded in number and memory, forgotten in time.
 import type { ConnectError, ContextValues } from "@connectrpc/connect";
-import { type Limits, type Logger, type Peer, type Timer, fail, principal as principalKey } from "@raceway/core";
+import { type Limits, type Logger, type Timer, fail, principal as principalKey } from "@raceway/core";
 import {
   type AuthFrame,
   type Call,
@@ -37,7 +37,8 @@ export class ServerSession implements SessionOwner, ServingHost {
   /** What the last opening found out. */
   readonly context: SessionContext;
   readonly codec: string;
-  readonly address: string;
+  /** From where it was opened: behind proxies that are trusted, if a plugin found out. */
+  address: string;
   /** Who it belongs to; only the same may resume it. */
   principal = "";
   core!: Session;
@@ -211,8 +212,8 @@ export class Sessions {
   }
 
   /** Throws `too_many_sessions`. */
-  checkAddress(peer: Peer): void {
-    const count = this.#perAddress.get(peer.address) ?? 0;
+  checkAddress(address: string): void {
+    const count = this.#perAddress.get(address) ?? 0;
     if (count >= this.#limits.sessionsPerAddress)
       throw fail("too_many_sessions", { count, limit: this.#limits.sessionsPerAddress, retryAfterMs: 1_000 });
   }

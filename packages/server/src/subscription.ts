@@ -34,6 +34,8 @@ export class Subscription implements CallReceiver, TopicReader {
   /** Waits for the client's word on what it has. */
   #paused = false;
   #reading = false;
+  /** There was reason to ask the gate again while its first answer was awaited. */
+  #askAgain = false;
   /** Counts changes of position: a read that began before is stale. */
   #turn = 0;
   #over = false;
@@ -82,6 +84,10 @@ export class Subscription implements CallReceiver, TopicReader {
     try {
       await this.#admit?.("subscribe");
       await this.#topic.ready;
+      while (this.#askAgain && !this.#over) {
+        this.#askAgain = false;
+        await this.#admit?.("refresh");
+      }
       if (this.#over) return;
       this.#topic.add(this);
       if (after === undefined) this.#place({ epoch: this.#topic.epoch, offset: this.#topic.fanned }, TOPIC_LIVE);
@@ -219,7 +225,10 @@ export class Subscription implements CallReceiver, TopicReader {
 
   /** Another link: what was on the way may be lost, so wait for the client's word. Whoever comes back is asked again whether he may. */
   relinked(own: boolean): void {
-    if (this.#start === undefined) return; // `begin` is still at work, and will place itself on this link
+    if (this.#start === undefined) {
+      this.#askAgain ||= !own;
+      return; // `begin` is still at work, and will place itself on this link
+    }
     if (own) {
       // The client may not know: tell it where this side stands, and it asks if it lacks something. That is no beginning: a client that has heard of
       // none yet asks for it.
@@ -236,7 +245,11 @@ export class Subscription implements CallReceiver, TopicReader {
 
   /** Asks again whether this may be. Over another link nothing is sent before the answer; with a fresh credential what flows goes on until it is refused. */
   ask(kind: "resume" | "refresh"): void {
-    if (this.#admit === undefined || this.#start === undefined) return;
+    if (this.#admit === undefined) return;
+    if (this.#start === undefined) {
+      this.#askAgain = true;
+      return;
+    }
     if (kind === "resume") this.#asking++;
     Promise.resolve(kind)
       .then(this.#admit)
