@@ -214,6 +214,7 @@ test("the executable: help is quick, since it loads no command's code", () => {
 
     Commands:
       raceway generate [inputs..]  Writes typed handlers and clients for channel schemas
+      raceway inspect <module>     Prints which plugins take part in each channel, and why
       raceway plugin               Tools for authors of plugins
 
     Options:

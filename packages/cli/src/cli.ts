@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import yargs from "yargs";
 import { generateCommand } from "./commands/generate.ts";
+import { inspectCommand } from "./commands/inspect.ts";
 import { pluginCommand } from "./commands/plugin.ts";
 import { type CommandContext, Exit, UsageError } from "./context.ts";
 
@@ -13,6 +14,7 @@ export async function runCli(args: readonly string[], context: CommandContext): 
     .scriptName("raceway")
     .usage("$0 <command>")
     .command(generateCommand(context, (result) => (code = result)))
+    .command(inspectCommand(context, (result) => (code = result)))
     .command(pluginCommand(context, (result) => (code = result)))
     .demandCommand(1, "Name a command.")
     .strict()

@@ -34,7 +34,15 @@ import {
   systemClock,
   systemRandom,
 } from "@raceway/core";
-import { FlushQueue, type Session, composeInterceptors, headerFields, orderPlugins } from "@raceway/core/internal";
+import {
+  FlushQueue,
+  type Session,
+  type StartedPlugins,
+  composeInterceptors,
+  headerFields,
+  orderPlugins,
+  startPlugins,
+} from "@raceway/core/internal";
 import type { BackoffOptions } from "./backoff.ts";
 import { contractOf } from "./contracts.ts";
 import type { EndpointSource } from "./endpoints.ts";
@@ -105,7 +113,7 @@ class RacewayConnection implements Connection, OperationHost {
   readonly #random: Random;
   readonly #codec: Codec;
   readonly #draining = new AbortController();
-  readonly #plugins: Promise<readonly Stations[]> | undefined;
+  readonly #plugins: Promise<StartedPlugins> | undefined;
   #stations: readonly Stations[] | undefined;
   readonly #chains = new Map<DescMethod, Interceptor | null>();
 
@@ -127,11 +135,11 @@ class RacewayConnection implements Connection, OperationHost {
       draining: this.#draining.signal,
     };
     const plugins = orderPlugins(options.use ?? []);
-    this.#plugins = plugins.length === 0 ? undefined : Promise.all(plugins.map(async (plugin) => plugin.start(host)));
+    this.#plugins = plugins.length === 0 ? undefined : startPlugins(plugins, host);
     if (this.#plugins === undefined) this.#stations = [];
     else
       this.#plugins
-        .then((stations) => (this.#stations = stations))
+        .then(({ stations }) => (this.#stations = stations))
         .catch((error: unknown) => this.#keeper.broke(ConnectError.from(error, Code.FailedPrecondition)));
     this.#keeper = new Keeper({
       to,
@@ -141,7 +149,7 @@ class RacewayConnection implements Connection, OperationHost {
       queue: new FlushQueue(this.clock, failed),
       codec: this.#codec,
       introduce: async (introduction) => {
-        for (const station of (await this.#plugins) ?? []) await station.introduce?.(introduction);
+        for (const station of (await this.#plugins)?.stations ?? []) await station.introduce?.(introduction);
       },
       opened: () => this.outbox.schedule(),
       refused: (error) => this.outbox.fail(error),
@@ -304,7 +312,9 @@ class RacewayConnection implements Connection, OperationHost {
     this.#draining.abort(error);
     const kept = this.outbox.close(error);
     this.#keeper.close(error);
-    for (const station of (this.#stations ?? []).toReversed()) await station[Symbol.asyncDispose]?.();
+    // Those that are still starting are ended when they have, and those whose start failed have been ended.
+    const ended = this.#plugins?.then((plugins) => plugins[Symbol.asyncDispose]()).catch(() => {});
+    if (this.#stations !== undefined) await ended;
     await kept;
   }
   [Symbol.asyncDispose](): Promise<void> {

@@ -30,5 +30,13 @@ export * from "./memory-transport.ts";
 export * from "./options.ts";
 export * from "./part.ts";
 export * from "./plugin.ts";
+export {
+  type ChannelInspection,
+  type ChannelStation,
+  type Inspection,
+  type PlacedPlugin,
+  explainOrder,
+  inspectPlugins,
+} from "./plugin-inspect.ts";
 export * from "./random.ts";
 export * from "./transport.ts";

@@ -52,6 +52,7 @@ function flatten(list: PluginList): Plugin[] {
   return plugins;
 }
 
-function nameOf(key: AnyKey): string {
+/** For people. */
+export function nameOf(key: AnyKey): string {
   return key.id.description ?? "a key without description";
 }

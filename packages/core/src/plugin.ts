@@ -31,8 +31,23 @@ export interface Plugin extends Part {
   readonly before?: readonly string[];
   /** Names of plugins to run after, if they are there; the last resort. */
   readonly after?: readonly string[];
+  /**
+   * Can this channel be served with this plugin? Asked once per channel when a server starts, before any plugin does, and by `raceway inspect`.
+   * Pure: it looks at the channel, and answers at once.
+   */
+  check?(channel: ChannelInfo): readonly PluginFinding[];
   /** Once per host; all state lives in what it returns. */
   start(host: Host): Stations | Promise<Stations>;
+}
+
+/** What a plugin has to say about a channel. */
+export interface PluginFinding {
+  /** An error stops the start with `plugin_unfit`, a warning is told to the log. */
+  readonly severity: "error" | "warning";
+  /** What is wrong, without plugin, channel and full stop: both are named beside it. */
+  readonly message: string;
+  /** What to do about it: a sentence. */
+  readonly mend: string;
 }
 
 /** What a policy may say that plugins keep. */

@@ -6,8 +6,8 @@ import {
   type Backplane,
   type Clock,
   type Codec,
-  type EnforcedPolicy,
   type Host,
+  type Inspection,
   type LimitOptions,
   type Limits,
   type Logger,
@@ -18,9 +18,9 @@ import {
   type ServerTransport,
   type ServiceDefinition,
   type StartedBackplane,
-  type Stations,
   type TransportRoutes,
   fail,
+  inspectPlugins,
   jsonCodec,
   learn,
   protoCodec,
@@ -37,19 +37,23 @@ import {
   composeInterceptors,
   decodeFast,
   orderPlugins,
+  type StartedPlugins,
   serverReasons,
+  startPlugins,
   statusOf,
 } from "@raceway/core/internal";
 import { nodeClock } from "@raceway/core/node";
 import { type AcceptHost, accept, sessionContext } from "./accept.ts";
 import { compileAddress } from "./address.ts";
 import { type Admit, Entrance, composeAdmission } from "./admission.ts";
+import { checkChannels, unenforced } from "./channel-checks.ts";
 import { type AnyHandler, Channel } from "./channel.ts";
 import { DOCUMENT_PATH, serveDocument } from "./document.ts";
 import { drained, goAway } from "./drain.ts";
 import { serveHealth } from "./health.ts";
 import { fetchHandler } from "./http-fetch.ts";
 import { type HttpHandler, type Mount, httpRouter } from "./http-router.ts";
+import { MemoryStore } from "./memory-store.ts";
 import { memory } from "./memory.ts";
 import { type NativeHost, registerService } from "./native.ts";
 import { Once } from "./once.ts";
@@ -117,6 +121,8 @@ export interface Raceway extends AsyncDisposable {
   attach(server: object): Promise<Disposable>;
   /** Answers one web-standard request: everything but WebSocket. */
   fetch(request: Request): Promise<Response>;
+  /** What the plugins of `use` make of each channel, and why, with all that would stop the start. They are started on a host of their own for it, and ended. */
+  inspect(): Promise<Inspection>;
   /** How many sessions there are, with or without a link. */
   readonly sessions: number;
   /**
@@ -157,7 +163,7 @@ interface Started {
   readonly backplane: StartedBackplane;
   readonly once: Once;
   readonly topics: Topics;
-  readonly stations: readonly Stations[];
+  readonly plugins: StartedPlugins;
   readonly routes: readonly TransportRoutes[];
 }
 
@@ -286,6 +292,16 @@ class App implements Raceway {
     return fetchHandler(handler, { clock: this.clock, limits: this.limits })(request);
   }
 
+  async inspect(): Promise<Inspection> {
+    const channels = [...this.#channels.values()];
+    using store = new MemoryStore(this.clock, this.limits.storeBytes);
+    const { clock, random, log } = this;
+    const host: Host = { side: "server", clock, random, log, store, draining: this.#drain.signal };
+    const inspection = await inspectPlugins(this.#options.use ?? [], channels, host);
+    const rules = channels.flatMap((channel) => unenforced(channel, this.#plugins).map(({ message }) => message));
+    return { ...inspection, problems: [...inspection.problems, ...rules] };
+  }
+
   get #path(): string {
     return this.#options.path ?? "/raceway";
   }
@@ -301,6 +317,7 @@ class App implements Raceway {
   async #run(): Promise<Started> {
     const undo: (() => Promise<void>)[] = [];
     try {
+      checkChannels(this.#channels.values(), this.#plugins, this.log);
       const base = {
         side: "server" as const,
         clock: this.clock,
@@ -314,12 +331,9 @@ class App implements Raceway {
       });
       undo.push(async () => backplane[Symbol.asyncDispose]());
       const host: Host = { ...base, store: backplane.store };
-      const stations: Stations[] = [];
-      for (const plugin of this.#plugins) {
-        const started = await plugin.start(host);
-        stations.push(started);
-        undo.push(async () => started[Symbol.asyncDispose]?.());
-      }
+      const plugins = await startPlugins(this.#plugins, host);
+      undo.push(() => plugins[Symbol.asyncDispose]());
+      const { stations } = plugins;
       const traits = this.#options.backplane?.traits;
       const once = new Once({
         store: backplane.store,
@@ -337,7 +351,6 @@ class App implements Raceway {
           channel.handler = once.wrap(channel);
         channel.interceptor = composeInterceptors(stations, channel);
         channel.gate = channel.contract.kind === "topic" ? composeGates(stations, channel) : undefined;
-        checkEnforced(channel, this.#plugins);
       }
       for (const station of stations) station.ready?.();
       this.#admit = composeAdmission(stations);
@@ -381,7 +394,7 @@ class App implements Raceway {
         },
         failed: (error) => this.log.error("request failed", { error: String(error) }),
       });
-      return { handler, backplane, once, topics, stations, routes };
+      return { handler, backplane, once, topics, plugins, routes };
     } catch (error) {
       for (const each of undo.toReversed()) await each().catch(() => {});
       throw error;
@@ -472,7 +485,7 @@ class App implements Raceway {
     for (const each of this.#closers) await each();
     for (const each of started.routes.toReversed()) await each[Symbol.asyncDispose]?.();
     started.topics[Symbol.dispose]();
-    for (const each of started.stations.toReversed()) await each[Symbol.asyncDispose]?.();
+    await started.plugins[Symbol.asyncDispose]();
     this.orphans[Symbol.dispose]();
     await started.once[Symbol.asyncDispose]();
     await started.backplane[Symbol.asyncDispose]();
@@ -560,26 +573,6 @@ class App implements Raceway {
     } catch (error) {
       core.end(shownError(error, this.log, "refresh"), true);
     }
-  }
-}
-
-/** Which plugin of ours keeps what a policy may say. */
-const keepers: Readonly<Record<EnforcedPolicy, string>> = {
-  auth: "rbac() of @raceway/middleware/rbac",
-  rateLimits: "rateLimit() of @raceway/middleware/rate-limit",
-  maxSubscribers: "limits() of @raceway/middleware/limits",
-  maxConcurrent: "limits() of @raceway/middleware/limits",
-  audit: "a plugin that enforces audit",
-};
-
-/** Throws `policy_unenforced`. What is public needs nobody to see to it. */
-function checkEnforced({ path, policy = {} }: Channel, plugins: readonly Plugin[]): void {
-  for (const [name, plugin] of Object.entries(keepers) as [EnforcedPolicy, string][]) {
-    const said = policy[name];
-    if (said === undefined || (Array.isArray(said) && said.length === 0)) continue;
-    if (name === "auth" && "public" in policy.auth!) continue;
-    if (!plugins.some(({ enforces }) => enforces?.includes(name)))
-      throw fail("policy_unenforced", { path, policy: name, plugin });
   }
 }
 

@@ -1,10 +1,7 @@
 // `raceway plugin test`: what it does.
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
-import { join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import { type LinkSubject, formatsOf, linkCases, runCases } from "@raceway/testkit";
 import { type CommandContext, Exit, UsageError } from "../context.ts";
+import { moduleUrl } from "../module-url.ts";
 import type { PluginTestArguments } from "./plugin.ts";
 
 export async function runPluginTest(args: PluginTestArguments, context: CommandContext): Promise<number> {
@@ -34,7 +31,9 @@ export async function runPluginTest(args: PluginTestArguments, context: CommandC
 }
 
 async function subjectOf(args: PluginTestArguments, { cwd }: CommandContext): Promise<LinkSubject> {
-  const loaded = (await import(urlOf(args.module, cwd))) as Readonly<Record<string, unknown>>;
+  const loaded = (await import(moduleUrl(args.module, cwd, "Build the plugin, or correct the path."))) as Readonly<
+    Record<string, unknown>
+  >;
   const exported = loaded[args.export];
   const subject: unknown = typeof exported === "function" ? await (exported as () => unknown)() : exported;
   if (isSubject(subject)) return subject;
@@ -42,19 +41,6 @@ async function subjectOf(args: PluginTestArguments, { cwd }: CommandContext): Pr
   throw new UsageError(
     `${args.module} exports no LinkSubject as ${args.export}; it exports ${have}. The README of @raceway/testkit says what that is; --export names another.`,
   );
-}
-
-/** A path, or else a package as the plugin's own folder sees it. */
-function urlOf(module: string, cwd: string): string {
-  const path = resolve(cwd, module);
-  if (existsSync(path)) return pathToFileURL(path).href;
-  try {
-    return pathToFileURL(createRequire(join(cwd, "package.json")).resolve(module)).href;
-  } catch (error) {
-    throw new UsageError(`There is no file or package ${module}. Build the plugin, or correct the path.`, {
-      cause: error,
-    });
-  }
 }
 
 function isSubject(value: unknown): value is LinkSubject {

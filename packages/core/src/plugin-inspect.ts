@@ -1,0 +1,132 @@
+// What a list of plugins comes to, and why: the order, and for each channel who takes part where. For people; nothing here runs while calls do.
+import type { ChannelKind } from "./channel.ts";
+import type { Host } from "./part.ts";
+import { nameOf, orderPlugins } from "./plugin-order.ts";
+import { startPlugins } from "./plugin-start.ts";
+import type { AnyKey, ChannelInfo, Plugin, PluginFinding, PluginList } from "./plugin.ts";
+
+/** A plugin at its place in the order. */
+export interface PlacedPlugin {
+  readonly plugin: Plugin;
+  /** Why here: sentences without a full stop. "As listed" if nothing else was said. */
+  readonly why: readonly string[];
+}
+
+/** What plugins make of one channel. */
+export interface ChannelInspection {
+  readonly path: string;
+  readonly kind: ChannelKind;
+  /** Stations that somebody takes part in, with the names of plugins, the first outermost. */
+  readonly stations: Readonly<Partial<Record<ChannelStation, readonly string[]>>>;
+  /** Plugins that have such a station, and were asked, and are not on this channel. */
+  readonly absent: readonly { readonly plugin: string; readonly station: "call" | "topic" }[];
+  readonly findings: readonly (PluginFinding & { readonly plugin: string })[];
+}
+export type ChannelStation = "call" | "subscribe" | "publish";
+
+/** What a list of plugins comes to on one side. */
+export interface Inspection {
+  readonly side: Host["side"];
+  readonly order: readonly { readonly plugin: string; readonly why: readonly string[] }[];
+  /** Names of plugins that introduce a client (on a client), or admit sessions and native requests (on a server), in order. */
+  readonly introduce: readonly string[];
+  readonly session: readonly string[];
+  readonly channels: readonly ChannelInspection[];
+  /** What would stop the start, of all channels together. */
+  readonly problems: readonly string[];
+}
+
+/** {@link orderPlugins}, with reasons. Throws what it throws. */
+export function explainOrder(list: PluginList): readonly PlacedPlugin[] {
+  const ordered = orderPlugins(list);
+  const listed = (list as readonly unknown[]).flat(Infinity).filter(Boolean) as Plugin[];
+  return ordered.map((plugin, at) => {
+    const why = ordered.flatMap((other) => (other === plugin ? [] : behind(plugin, other)));
+    // Who stands before somebody that was listed earlier was called for by whom it has to precede.
+    const movedUp = ordered.slice(at + 1).some((other) => listed.indexOf(other) < listed.indexOf(plugin));
+    if (movedUp) for (const other of ordered) if (other !== plugin) why.push(...ahead(plugin, other));
+    return { plugin, why: why.length > 0 ? why : ["as listed"] };
+  });
+}
+
+function behind(plugin: Plugin, other: Plugin): string[] {
+  return [
+    ...shared(other.provides, plugin.requires).map((key) => `after ${other.name}, which provides "${key}"`),
+    ...(plugin.after?.includes(other.name) ? [`after ${other.name}, as it asks itself`] : []),
+    ...(other.before?.includes(plugin.name) ? [`after ${other.name}, which asks to run before it`] : []),
+  ];
+}
+
+function ahead(plugin: Plugin, other: Plugin): string[] {
+  return [
+    ...shared(plugin.provides, other.requires).map((key) => `before ${other.name}, which requires "${key}"`),
+    ...(plugin.before?.includes(other.name) ? [`before ${other.name}, as it asks itself`] : []),
+    ...(other.after?.includes(plugin.name) ? [`before ${other.name}, which asks to run after it`] : []),
+  ];
+}
+
+function shared(provides: readonly AnyKey[] = [], requires: readonly AnyKey[] = []): string[] {
+  return requires.filter((key) => provides.includes(key)).map(nameOf);
+}
+
+/** All that plugins say about a channel, without starting them. */
+export function checkChannel(plugins: readonly Plugin[], channel: ChannelInfo): ChannelInspection["findings"] {
+  return plugins.flatMap((plugin) =>
+    (plugin.check?.(channel) ?? []).map((finding) => ({ plugin: plugin.name, ...finding })),
+  );
+}
+
+/** Starts the plugins on a host of their own, asks them about each channel as a host does, and ends them. Rejects with what their start fails with. */
+export async function inspectPlugins(
+  list: PluginList,
+  channels: readonly ChannelInfo[],
+  host: Host,
+): Promise<Inspection> {
+  const placed = explainOrder(list);
+  const plugins = placed.map(({ plugin }) => plugin);
+  await using started = await startPlugins(plugins, host);
+  const entries = started.stations.map((stations, at) => ({ name: plugins[at]!.name, stations }));
+  const named = (has: (entry: (typeof entries)[number]) => boolean): string[] =>
+    entries.filter(has).map(({ name }) => name);
+  const inspected = channels.map((channel): ChannelInspection => {
+    const stations: Partial<Record<ChannelStation, string[]>> = {};
+    const absent: { plugin: string; station: "call" | "topic" }[] = [];
+    const join = (station: ChannelStation, name: string): void => void (stations[station] ??= []).push(name);
+    for (const { name, stations: own } of entries) {
+      if (own.call !== undefined) {
+        if (own.call(channel) === undefined) absent.push({ plugin: name, station: "call" });
+        else join("call", name);
+      }
+      if (own.topic === undefined || host.side === "client" || channel.contract.kind !== "topic") continue;
+      const gate = own.topic(channel);
+      if (gate?.subscribe === undefined && gate?.publish === undefined) absent.push({ plugin: name, station: "topic" });
+      if (gate?.subscribe !== undefined) join("subscribe", name);
+      if (gate?.publish !== undefined) join("publish", name);
+    }
+    return {
+      path: channel.path,
+      kind: channel.contract.kind,
+      stations,
+      absent,
+      findings: checkChannel(plugins, channel),
+    };
+  });
+  const problems: string[] = [];
+  if (host.side === "server") {
+    for (const { name, stations } of entries) {
+      try {
+        stations.ready?.();
+      } catch (error) {
+        problems.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  }
+  return {
+    side: host.side,
+    order: placed.map(({ plugin, why }) => ({ plugin: plugin.name, why })),
+    introduce: host.side === "client" ? named(({ stations }) => stations.introduce !== undefined) : [],
+    session: host.side === "server" ? named(({ stations }) => stations.session !== undefined) : [],
+    channels: inspected,
+    problems,
+  };
+}
