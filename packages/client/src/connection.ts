@@ -151,6 +151,7 @@ class RacewayConnection implements Connection, OperationHost {
       introduce: async (introduction) => {
         for (const station of (await this.#plugins)?.stations ?? []) await station.introduce?.(introduction);
       },
+      coding: () => this.#stations?.flatMap(({ batch }) => batch ?? []) ?? [],
       opened: () => this.outbox.schedule(),
       refused: (error) => this.outbox.fail(error),
       failed,

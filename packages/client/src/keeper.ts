@@ -4,6 +4,7 @@
 // It is long because its states share every field: cut apart, each half would need the other's.
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
+  type BatchStation,
   type Endpoint,
   type Host,
   type Introduction,
@@ -44,6 +45,8 @@ export interface KeeperInit {
   readonly codec: { readonly name: string; readonly binary: boolean };
   /** Has the plugins say who we are; rejects if one cannot. */
   introduce(introduction: Introduction): Promise<void>;
+  /** The batch stations of the plugins, once they have introduced us. */
+  coding(): readonly BatchStation[];
   /** A session has a link. */
   opened(): void;
   /** The server does not want us. */
@@ -285,10 +288,10 @@ export class Keeper implements SeatHost {
     let said: HelloFrame | undefined;
     return shakeHands({
       candidate,
-      hello: () => {
+      hello: (text) => {
         // Whatever has come by now counts: a transport may take long to open.
         said = { ...hello, received: fresh ? 0 : session.received, attempt: ++this.#attempts };
-        return said;
+        return text ? { ...said, coders: undefined } : said;
       },
       text: options.frames === "json",
       limits,
@@ -319,6 +322,7 @@ export class Keeper implements SeatHost {
       agent: "raceway-ts",
       header: headerFields(introduction.headers),
       attempt: 0,
+      coders: this.#init.coding().flatMap(({ wireNames }) => wireNames),
     };
   }
 
@@ -347,6 +351,7 @@ export class Keeper implements SeatHost {
       taken.session.maxMessageBytes = Math.min(this.#init.limits.messageBytesOut, welcome.maxMessageBytes);
     }
     const { session } = taken;
+    if (welcome.coders !== undefined) this.#code(link, welcome.coders);
     const old = [...session.links];
     if (seat === this.#seat) {
       if (seat.session.current !== undefined) this.#judge();
@@ -367,6 +372,14 @@ export class Keeper implements SeatHost {
       else seat.session.end(fail("session_lost", { detail: "its server is down" }), false); // each operation opens itself again where that is safe
     }
     return true;
+  }
+
+  /** From here on batches are coded as the Welcome says. */
+  #code(link: SessionLink, coders: readonly string[]): void {
+    const stations = this.#init.coding();
+    if (stations.length === 0 || link.text)
+      throw fail("frame_unexpected", { frame: "welcome", state: "with a coder that was not offered" });
+    link.coding = stations[0]!.code(link, stations, coders, this.#init.limits, "client");
   }
 
   #opened({ name, endpoint }: Candidate, welcome: WelcomeFrame): void {

@@ -1,6 +1,6 @@
 // Reasons of the shipped middleware. Those that have none of it do not load them.
 import { Code } from "@connectrpc/connect";
-import type { Count } from "./errors.ts";
+import type { Count, Size } from "./errors.ts";
 
 /** Reasons are permanent; a retired one stays, marked. */
 export const middlewareReasons = {
@@ -56,6 +56,12 @@ export const middlewareReasons = {
     code: Code.ResourceExhausted as Code,
     message: (v: Count & { address: string; retryAfterMs?: number }): string =>
       `Topic ${v.address} has ${v.count} subscribers, the limit is ${v.limit}. Wait for some to leave, or raise max_subscribers or the options of limits.`,
+  },
+  // What a peer sent
+  batch_expands: {
+    code: Code.ResourceExhausted as Code,
+    message: (v: Size): string =>
+      `Coded bytes (${v.bytes}) become more than ${v.limit}. The link is closed; a coded part may become a hundred times as large, a batch limits.decodedBytes.`,
   },
   // Configuration
   policy_unknown: {

@@ -43,6 +43,7 @@ export const shapes: Readonly<Record<FrameKind, Shape>> = {
     field(8, "agent", "string"),
     field(9, "header", header, "list"),
     field(10, "attempt", "uint32"),
+    field(11, "coders", "string", "some"),
   ],
   welcome: [
     field(1, "version", "uint32"),
@@ -61,6 +62,7 @@ export const shapes: Readonly<Record<FrameKind, Shape>> = {
     field(14, "maxAgeMs", "uint32"),
     field(15, "node", "string"),
     field(16, "credentialMs", "uint32"),
+    field(17, "coders", "string", "some"),
   ],
   open: [
     call,
@@ -93,6 +95,12 @@ export const shapes: Readonly<Record<FrameKind, Shape>> = {
     field(2, "retryAfterMs", "uint32"),
     field(3, "endpoints", "string", "list"),
     field(4, "final", "bool"),
+  ],
+  coded: [
+    field(1, "coder", "uint32"),
+    field(2, "dictionary", "uint32"),
+    field(3, "data", "bytes"),
+    field(4, "defines", "uint32"),
   ],
 };
 

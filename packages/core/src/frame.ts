@@ -31,6 +31,8 @@ export interface HelloFrame {
   readonly agent: string;
   readonly header: readonly HeaderField[];
   readonly attempt: number;
+  /** Coders of batches that the client has, best first. */
+  readonly coders?: readonly string[] | undefined;
 }
 export interface WelcomeFrame {
   readonly kind: "welcome";
@@ -51,6 +53,8 @@ export interface WelcomeFrame {
   readonly node: string;
   /** When the credential of the Hello ends, in milliseconds from the Welcome; 0: unknown, or never. */
   readonly credentialMs: number;
+  /** Those of this link, in the order in which a sender applies them. */
+  readonly coders?: readonly string[] | undefined;
 }
 export interface OpenFrame {
   readonly kind: "open";
@@ -131,6 +135,15 @@ export interface GoawayFrame {
   readonly endpoints: readonly string[];
   readonly final: boolean;
 }
+/** A batch within the batch, or a dictionary. Sessions never see one: link-coding.ts puts in its place what it holds. */
+export interface CodedFrame {
+  readonly kind: "coded";
+  /** Index into `WelcomeFrame.coders`. */
+  readonly coder: number;
+  readonly dictionary: number;
+  readonly data: Uint8Array;
+  readonly defines: number;
+}
 
 export type CountedFrame = OpenFrame | DataFrame | EndFrame | CancelFrame | CreditFrame;
 export type Frame =
@@ -143,7 +156,8 @@ export type Frame =
   | PingFrame
   | PongFrame
   | AuthFrame
-  | GoawayFrame;
+  | GoawayFrame
+  | CodedFrame;
 export type FrameKind = Frame["kind"];
 
 /** Numbers of the `Frame.kind` oneof; 3 to 7 are the counted ones. */
@@ -162,6 +176,7 @@ export const FRAME_NUMBER: Readonly<Record<FrameKind, number>> = {
   pong: 12,
   auth: 13,
   goaway: 14,
+  coded: 15,
 };
 
 /** Is it delivered exactly once, in order, whatever happens to links? */

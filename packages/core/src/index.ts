@@ -1,5 +1,14 @@
 // Public names of @raceway/core: what authors of plugins and generated code may use.
 export * from "./backplane.ts";
+export {
+  type BatchCoder,
+  type BatchStation,
+  type CodedGroup,
+  type SharedCoder,
+  type SharedDictionary,
+  type SharedGroup,
+  batchStation,
+} from "./batch-station.ts";
 export * from "./channel.ts";
 export * from "./clock.ts";
 export * from "./clock-system.ts";

@@ -14,6 +14,7 @@ export { decodeFast } from "./proto-decoder.ts";
 export * from "./timer-wheel.ts";
 export { readVarint, varintSize, writeVarint } from "./varint.ts";
 export * from "./calls.ts";
+export { type LinkCoding, chooseCoders, codedFrame, dictionaryFrame } from "./link-coding.ts";
 export * from "./flush-queue.ts";
 export * from "./message-queue.ts";
 export * from "./replay-buffer.ts";

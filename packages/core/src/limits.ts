@@ -8,6 +8,8 @@ export const limitTable = {
   messageBytesOut: { kind: "number", default: 4_194_304, min: 0, max: 268_435_456, unit: "bytes" },
   /** Largest batch taken on the wire: room for one message of 1 MiB and its framing; senders cut before. */
   batchBytes: { kind: "number", default: 1_114_112, min: 1_024, max: 268_435_456, unit: "bytes" },
+  /** What the coded parts of one batch may become in all; a part at most a hundred times what it was. */
+  decodedBytes: { kind: "number", default: 16_777_216, min: 1_024, max: 268_435_456, unit: "bytes" },
   /** Headers of one call, keys and values. */
   headerBytes: { kind: "number", default: 16_384, min: 0, max: 1_048_576, unit: "bytes" },
   /** Headers of one call. */

@@ -1,6 +1,7 @@
 // The middleware plugin: its stations, and what it gets to see.
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { ConnectError, ContextKey, ContextValues, Interceptor } from "@connectrpc/connect";
+import type { BatchStation } from "./batch-station.ts";
 import type { ChannelContract, ChannelPolicy } from "./channel.ts";
 import type { Peer } from "./link.ts";
 import { CONTRACT, type Host, type Part } from "./part.ts";
@@ -63,6 +64,8 @@ export interface Stations extends Partial<AsyncDisposable> {
   call?(channel: ChannelInfo): Interceptor | undefined;
   /** Asked once per topic channel; undefined is "not on this one". Server only. */
   topic?(channel: ChannelInfo): TopicGate | undefined;
+  /** The bytes of batches, both ways, on links whose both ends have it. Made by `batchStation`. */
+  readonly batch?: BatchStation;
   /** Server: all channels were asked about. Throws to stop the start, as when a rule is for a channel that is not there. */
   ready?(): void;
 }

@@ -1,6 +1,7 @@
 // One link of a session: from its opening through the handshake to its end, and how far each side is on it.
 import type { ConnectError } from "@connectrpc/connect";
 import type { Link, LinkReceiver } from "./link.ts";
+import type { LinkCoding } from "./link-coding.ts";
 import type { Session } from "./session.ts";
 
 /** Who deals with a link until it belongs to a session. */
@@ -16,6 +17,8 @@ export class SessionLink implements LinkReceiver {
   /** Undefined once the link belongs to a session, or is over. */
   handshake: Handshake | undefined;
   session: Session | undefined;
+  /** Undefined where nothing is coded. */
+  coding: LinkCoding | undefined;
   /** Number of the next counted frame to come in on this link; negative as long as the other side has not said it. */
   next = 0;
   /** What `next` was at the beginning. */
@@ -51,17 +54,36 @@ export class SessionLink implements LinkReceiver {
   batch(bytes: Uint8Array): void {
     if (this.over) return; // given up for dead, and alive after all: what it brings comes over another link
     this.lively = this.answered = true;
-    if (this.session !== undefined) this.session.receive(this, bytes);
+    if (this.coding !== undefined) this.coding.receive(bytes);
+    else if (this.session !== undefined) this.session.receive(this, bytes);
     else this.handshake?.batch(this, bytes);
+  }
+  /** By its coding: a batch, decoded. */
+  take(bytes: Uint8Array): void {
+    if (!this.over) this.session?.receive(this, bytes);
+  }
+  /** By its coding: the other side broke the rules. */
+  refuse(cause: unknown): void {
+    if (!this.over) this.session?.refuse(this, cause);
+  }
+  /** In good order, behind all that was sent. */
+  close(): void {
+    if (this.coding !== undefined) this.coding.close();
+    else this.link.close();
   }
   heard(): void {
     this.lively = this.answered = true;
   }
   drain(): void {
+    if (this.coding?.drained() === false) return;
     this.blocked = false;
     this.session?.drained(this);
   }
   closed(error: ConnectError | undefined): void {
+    if (this.coding?.defers(() => this.end(error)) !== true) this.end(error);
+  }
+  /** It is over, whatever is still to be dealt with. */
+  end(error: ConnectError | undefined): void {
     if (this.over) return;
     this.over = true;
     const { session, handshake } = this;

@@ -8,6 +8,7 @@
 // switch and fall back are one mechanism: another link becomes current, and says from where it goes on. No link waits for what another says.
 // It is long because numbering, acknowledgement, links and liveness change the same few counters.
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { SharedGroup } from "./batch-station.ts";
 import { readBatch } from "./batch.ts";
 import { Call, type CallReceiver } from "./calls.ts";
 import type { Clock, Timer } from "./clock.ts";
@@ -129,8 +130,8 @@ export class Session {
   #transmitted = 0;
   /** Uncounted frames to go out with the next flush. */
   #control: Uint8Array[] = [];
-  /** Groups of publications to go out with the next flush; each array is shared by all subscribers. */
-  #groups: (readonly Uint8Array[])[] = [];
+  /** Groups of publications to go out with the next flush; each is shared by all subscribers. */
+  #groups: SharedGroup[] = [];
   #queuedTurn = false;
   #queuedLoop = false;
   #tokens: number;
@@ -312,10 +313,10 @@ export class Session {
   }
 
   /**
-   * Server: sends a group of publications at the end of the loop turn. The array is shared: one group alone leaves as it is.
+   * Server: sends a group of publications at the end of the loop turn. Its parts are shared: one group alone leaves as it is.
    * False: the link is full or away, nothing was taken; the subscriber stays where it is until `CallReceiver.writable`.
    */
-  publish(group: readonly Uint8Array[]): boolean {
+  publish(group: SharedGroup): boolean {
     const link = this.current;
     if (link === undefined || link.blocked || this.over !== undefined) return false;
     this.#groups.push(group);
@@ -343,19 +344,21 @@ export class Session {
         // The fan-out's usual case: the same array goes to every subscriber.
         const group = groups[0]!;
         groups.length = 0;
-        this.#write(link, group);
+        this.#write(link, this.#partsOf(link, group), 0);
         return;
       }
     }
     let parts: Uint8Array[] = this.#control;
     let bytes = 0;
+    let own = Infinity;
     this.#control = [];
     const most = this.#mostOf(link) / (link.text ? TEXT_GROWTH : 1);
     const add = (more: readonly Uint8Array[], size: number): boolean => {
       if (bytes > 0 && bytes + size > most) {
-        this.#write(link, parts);
+        this.#write(link, parts, own);
         parts = [];
         bytes = 0;
+        own = Math.min(own, 0);
         if (link.blocked || link.over) return false;
       }
       bytes += size;
@@ -371,13 +374,15 @@ export class Session {
       if (link.sent > this.#transmitted) this.#transmitted = link.sent;
     }
     // Groups were promised to their subscribers, so they go even on a link that is just now full.
+    if (groups.length > 0) own = parts.length;
     for (const group of groups) {
+      const shared = this.#partsOf(link, group);
       let size = 0;
-      for (const part of group) size += part.length;
-      if (!add(group, size)) for (const part of group) parts.push(part);
+      for (const part of shared) size += part.length;
+      if (!add(shared, size)) for (const part of shared) parts.push(part);
     }
     groups.length = 0;
-    if (parts.length > 0) this.#write(link, parts);
+    if (parts.length > 0) this.#write(link, parts, own);
     // Last: it wakes calls, which may write so much that the next flush is due at once, and that must not overtake this one.
     if (this.#peerAcked > replay.acked) this.#forgetAcked();
   }
@@ -411,9 +416,18 @@ export class Session {
     return Math.min(link.link.traits.maxBatchBytes, this.limits.batchBytes);
   }
 
-  #write(link: SessionLink, parts: readonly Uint8Array[]): void {
+  #partsOf(link: SessionLink, group: SharedGroup): readonly Uint8Array[] {
+    return link.coding === undefined ? group.parts : link.coding.group(group, this.#mostOf(link));
+  }
+
+  /** The first `own` parts are for this link alone, the others belong to groups. */
+  #write(link: SessionLink, parts: readonly Uint8Array[], own: number): void {
     link.spoke = true;
-    if (!link.link.send(link.text ? partsToJson(parts, this.jsonPayload) : parts)) link.blocked = true;
+    const room =
+      link.coding === undefined
+        ? link.link.send(link.text ? partsToJson(parts, this.jsonPayload) : parts)
+        : link.coding.send(parts, own);
+    if (!room) link.blocked = true;
   }
 
   #ack(from?: number): void {
@@ -567,6 +581,8 @@ export class Session {
       case "hello":
       case "welcome":
         throw fail("frame_unexpected", { frame: frame.kind, state: "after the handshake" });
+      case "coded":
+        throw fail("frame_unexpected", { frame: "coded", state: "without a coder that was agreed on" });
     }
   }
 
@@ -726,9 +742,15 @@ export class Session {
     if (link.over) return;
     if (goaway !== undefined) {
       const bytes = [encodeFrame(goaway)];
-      link.link.send(link.text ? partsToJson(bytes, false) : bytes);
+      if (link.coding !== undefined) link.coding.send(bytes, 1);
+      else link.link.send(link.text ? partsToJson(bytes, false) : bytes);
     }
-    link.link.close();
+    link.close();
+  }
+
+  /** By a link: what came over it cannot be. */
+  refuse(link: SessionLink, cause: unknown): void {
+    this.#linkFailed(link, cause);
   }
 
   get links(): readonly SessionLink[] {
@@ -774,7 +796,7 @@ export class Session {
   #linkFailed(link: SessionLink, cause: unknown): void {
     const error = ConnectError.from(cause, Code.Internal);
     this.release(link, { kind: "goaway", status: statusOf(error), retryAfterMs: 0, endpoints: [], final: false });
-    link.closed(error);
+    link.end(error);
   }
 
   // ---- liveness

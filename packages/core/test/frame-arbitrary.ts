@@ -36,6 +36,7 @@ const status = maybe(
 );
 const kind = <K extends FrameKind>(name: K): fc.Arbitrary<K> => fc.constant(name);
 const strings = fc.array(text, { maxLength: 4 });
+const some = strings.map((list) => (list.length === 0 ? undefined : list));
 
 /** Every kind of frame; `payload` makes the payloads. */
 export function frames(payload: fc.Arbitrary<Uint8Array> = bytes): {
@@ -54,6 +55,7 @@ export function frames(payload: fc.Arbitrary<Uint8Array> = bytes): {
       agent: text,
       header,
       attempt: uint32,
+      coders: some,
     }),
     welcome: record({
       kind: kind("welcome"),
@@ -73,6 +75,7 @@ export function frames(payload: fc.Arbitrary<Uint8Array> = bytes): {
       maxAgeMs: uint32,
       node: text,
       credentialMs: uint32,
+      coders: some,
     }),
     open: record({
       kind: kind("open"),
@@ -101,6 +104,7 @@ export function frames(payload: fc.Arbitrary<Uint8Array> = bytes): {
     pong: record({ kind: kind("pong"), id: uint32 }),
     auth: record({ kind: kind("auth"), credential: text, expiresMs: uint32 }),
     goaway: record({ kind: kind("goaway"), status, retryAfterMs: uint32, endpoints: strings, final: fc.boolean() }),
+    coded: record({ kind: kind("coded"), coder: uint32, dictionary: uint32, data: bytes, defines: uint32 }),
   };
 }
 

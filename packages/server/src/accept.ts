@@ -1,6 +1,7 @@
 // The server's side of a handshake: from an opened link to a session, new or resumed, or to a clear refusal.
 import { type ContextValues, createContextValues } from "@connectrpc/connect";
 import {
+  type BatchStation,
   type Codec,
   type Link,
   type LinkReceiver,
@@ -22,6 +23,7 @@ import {
   Session,
   SessionLink,
   type WelcomeFrame,
+  chooseCoders,
   encodeFrame,
   headersOf,
   partsToJson,
@@ -46,6 +48,8 @@ export interface AcceptHost extends SessionHost {
   readonly drain: { readonly endpoints: readonly string[] } | undefined;
   /** Runs the session stations of all plugins; undefined if there are none. */
   readonly admit: Admit | undefined;
+  /** The batch stations of all plugins, in order. */
+  readonly coding: readonly BatchStation[];
 }
 
 const WIRE_VERSION = 1;
@@ -196,6 +200,10 @@ class Accepting implements Handshake {
     this.#timer?.[Symbol.dispose]();
     const received = session.core.received;
     const silenceMs = limits.heartbeatMs + limits.silenceMs;
+    const coders =
+      hello.coders === undefined || link.text || host.coding.length === 0
+        ? undefined
+        : chooseCoders(host.coding, hello.coders);
     const welcome: WelcomeFrame = {
       kind: "welcome",
       version: WIRE_VERSION,
@@ -214,8 +222,11 @@ class Accepting implements Handshake {
       maxAgeMs: host.maxLinkAgeMs,
       node: host.node,
       credentialMs: session.credentialMs,
+      coders,
     };
     send(link, welcome);
+    if (coders !== undefined && coders.length > 0)
+      link.coding = host.coding[0]!.code(link, host.coding, coders, limits, "server");
     link.attempt = hello.attempt;
     host.sessions.attached(session);
     session.core.attach(link, hello.received);

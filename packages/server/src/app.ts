@@ -4,6 +4,7 @@ import type { SecureServerOptions } from "node:http2";
 import type { ConnectRouter, ContextValues } from "@connectrpc/connect";
 import {
   type Backplane,
+  type BatchStation,
   type Clock,
   type Codec,
   type Host,
@@ -354,8 +355,10 @@ class App implements Raceway {
       }
       for (const station of stations) station.ready?.();
       this.#admit = composeAdmission(stations);
+      const coding = stations.flatMap(({ batch }) => batch ?? []);
       const topics = new Topics({
         log: backplane.log,
+        coding: coding[0]?.share === undefined ? undefined : coding[0],
         queue: this.queue,
         limits: this.limits,
         after: (ms, run) => this.clock.after(ms, run),
@@ -363,7 +366,7 @@ class App implements Raceway {
       this.#topics = topics;
       undo.push(() => Promise.resolve(topics[Symbol.dispose]()));
 
-      const acceptHost = this.#acceptHost();
+      const acceptHost = this.#acceptHost(coding);
       const mounts: Mount[] = [];
       const routes: TransportRoutes[] = [];
       for (const transport of this.#options.transports) {
@@ -402,7 +405,7 @@ class App implements Raceway {
   }
 
   /** The app as the handshake sees it. */
-  #acceptHost(): AcceptHost {
+  #acceptHost(coding: readonly BatchStation[]): AcceptHost {
     const elsewhere = (): AcceptHost["drain"] => this.#elsewhere;
     return {
       limits: this.limits,
@@ -420,6 +423,7 @@ class App implements Raceway {
         return elsewhere();
       },
       admit: this.#admit,
+      coding,
       opened: (session, call, frame) => this.#opened(session, call, frame),
       refreshed: (session, frame) => this.#refreshed(session, frame),
     };

@@ -1,6 +1,6 @@
 // A session's subscription: a cursor in a topic's log. While it is caught up it gets the shared bytes; when its link is full it stays where it is.
 import type { ConnectError } from "@connectrpc/connect";
-import { type Position, type Stored, type TopicGate, type TopicSubscription, fail } from "@raceway/core";
+import { type Position, type SharedGroup, type Stored, type TopicGate, type TopicSubscription, fail } from "@raceway/core";
 import {
   type Call,
   type CallReceiver,
@@ -116,8 +116,8 @@ export class Subscription implements CallReceiver, TopicReader {
 
   // ---- the fan-out
 
-  deliver(group: readonly Uint8Array[], last: number): void {
-    if (group[0]!.length > this.#call.session.groupBytes) {
+  deliver(group: SharedGroup, last: number): void {
+    if (group.parts[0]!.length > this.#call.session.groupBytes) {
       // Too much for this link in one piece: it is read from the log, in pieces that fit. Not at once, for the fan-out is under way.
       this.live = false;
       void Promise.resolve().then(() => this.#advance());
@@ -137,8 +137,8 @@ export class Subscription implements CallReceiver, TopicReader {
   }
 
   /** False: an event is too large for the link; the subscription ends, not the link again and again. */
-  #fits(group: readonly Uint8Array[]): boolean {
-    const bytes = group[0]!.length;
+  #fits(group: SharedGroup): boolean {
+    const bytes = group.parts[0]!.length;
     if (this.#call.session.carries(bytes)) return true;
     this.broken(fail("message_too_large", { bytes, limit: this.#host.limits.batchBytes }));
     return false;
@@ -199,11 +199,11 @@ export class Subscription implements CallReceiver, TopicReader {
         return;
       }
       const count = fitting(page.entries, this.#call.session.groupBytes);
-      const group = [topic.encode(page.entries, 0, count, this.json)];
+      const group = topic.group(page.entries, 0, count, this.json);
       if (!this.#fits(group)) return;
       if (!this.#call.session.publish(group)) return this.#await();
       this.#cursor = page.entries[count - 1]!.offset;
-      handed += group[0]!.length;
+      handed += group.parts[0]!.length;
       if (handed < this.#host.limits.writeBuffer) continue;
       // What was handed over is written at the end of the loop turn, and only then is it known whether the link wants more.
       handed = 0;

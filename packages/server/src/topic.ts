@@ -1,15 +1,16 @@
 // One topic address on this node: follows its log, and hands every subscriber the same bytes, once per turn.
-import type { FollowSink, Log, Page, Stored } from "@raceway/core";
+import type { FollowSink, Log, Page, SharedGroup, Stored } from "@raceway/core";
 import { type FlushQueue, type Flushable, encodePublication } from "@raceway/core/internal";
 import type { Channel } from "./channel.ts";
+import type { TopicCoders, TopicCoding } from "./topic-coding.ts";
 
 /** A subscriber, as the fan-out sees it. */
 export interface TopicReader {
   /** Has everything up to `Topic.fanned`, and gets what comes. */
   readonly live: boolean;
   readonly json: boolean;
-  /** A group of publications up to `last`, the same array for all. Takes it, or stops being live. */
-  deliver(group: readonly Uint8Array[], last: number): void;
+  /** A group of publications up to `last`, the same for all. Takes it, or stops being live. */
+  deliver(group: SharedGroup, last: number): void;
   /** What was published cannot be told to it; the subscription ends. Called within the fan-out, so nothing is removed at once. */
   broken(error: unknown): void;
   /** The log moved otherwise (a new epoch, or it lost sight): read on from your own position. */
@@ -36,6 +37,9 @@ export class Topic implements Flushable, FollowSink, Disposable {
   readonly #log: Log;
   readonly #queue: FlushQueue;
   readonly #toJson: JsonPayload;
+  readonly #coders: TopicCoders | undefined;
+  /** Of this epoch, by kind of payload. */
+  #coding: { proto?: TopicCoding; json?: TopicCoding } = {};
   readonly #following: Disposable;
   /** The start: the log's head was looked up. */
   readonly ready: Promise<void>;
@@ -52,6 +56,7 @@ export class Topic implements Flushable, FollowSink, Disposable {
     log: Log;
     queue: FlushQueue;
     toJson: JsonPayload;
+    coders: TopicCoders | undefined;
   }) {
     this.address = init.address;
     this.channel = init.channel;
@@ -59,6 +64,7 @@ export class Topic implements Flushable, FollowSink, Disposable {
     this.#log = init.log;
     this.#queue = init.queue;
     this.#toJson = init.toJson;
+    this.#coders = init.coders;
     this.#following = init.log.follow(init.address, this);
     this.ready = this.#start();
     this.ready.catch(() => {}); // each subscriber awaits it and deals with it
@@ -108,6 +114,7 @@ export class Topic implements Flushable, FollowSink, Disposable {
       this.#pending = [];
       this.epoch = page.epoch;
       this.fanned = page.head;
+      this.#coding = {};
       this.lost();
       return;
     }
@@ -149,8 +156,8 @@ export class Topic implements Flushable, FollowSink, Disposable {
     const readers = this.#readers;
     const count = readers.length;
     if (count === 0) return;
-    let proto: readonly Uint8Array[] | undefined;
-    let json: readonly Uint8Array[] | undefined;
+    let proto: SharedGroup | undefined;
+    let json: SharedGroup | undefined;
     // Nobody is always first: where the round begins moves on.
     const start = this.#rotation++ % count;
     for (let step = 0; step < count; step++) {
@@ -158,18 +165,27 @@ export class Topic implements Flushable, FollowSink, Disposable {
       if (!reader.live) continue;
       if (reader.json) {
         try {
-          json ??= [this.encode(entries, from, to, true)];
+          json ??= this.group(entries, from, to, true);
         } catch (error) {
           reader.broken(error); // valid in protobuf, and not in JSON
           continue;
         }
         reader.deliver(json, last);
-      } else reader.deliver((proto ??= [this.encode(entries, from, to, false)]), last);
+      } else reader.deliver((proto ??= this.group(entries, from, to, false)), last);
     }
+    if (proto !== undefined) this.#coding.proto?.said(proto);
+    if (json !== undefined) this.#coding.json?.said(json);
   }
 
-  /** Frames entries as publications, in one piece. */
-  encode(entries: readonly Stored[], from: number, to: number, json: boolean): Uint8Array {
+  /** Entries framed as publications. */
+  group(entries: readonly Stored[], from: number, to: number, json: boolean): SharedGroup {
+    const plain = this.#encode(entries, from, to, json);
+    if (this.#coders === undefined) return { parts: [plain] };
+    return (this.#coding[json ? "json" : "proto"] ??= this.#coders.topic()).group(plain);
+  }
+
+  /** In one piece. */
+  #encode(entries: readonly Stored[], from: number, to: number, json: boolean): Uint8Array {
     const frames: Uint8Array[] = [];
     let bytes = 0;
     for (let at = from; at < to; at++) {

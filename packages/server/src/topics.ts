@@ -1,7 +1,8 @@
 // The topics of a node: which are alive, and the way of a publication into the log.
-import { type ChannelContract, type Limits, type Log, type Position, type Retention, fail } from "@raceway/core";
+import { type BatchStation, type ChannelContract, type Limits, type Log, type Position, type Retention, fail } from "@raceway/core";
 import { FlushQueue, type Flushable } from "@raceway/core/internal";
 import type { Channel } from "./channel.ts";
+import { TopicCoders } from "./topic-coding.ts";
 import { type JsonPayload, Topic } from "./topic.ts";
 
 interface Publishing {
@@ -48,6 +49,7 @@ export class Topics implements Disposable {
   readonly log: Log;
   readonly #queue: FlushQueue;
   readonly #limits: Limits;
+  readonly #coders: TopicCoders | undefined;
   readonly #after: (ms: number, run: () => void) => Disposable;
   readonly #topics = new Map<string, Topic>();
   readonly #users = new Map<Topic, number>();
@@ -58,9 +60,12 @@ export class Topics implements Disposable {
     log: Log;
     queue: FlushQueue;
     limits: Limits;
+    /** Codes what topics say, once for all subscribers. */
+    coding: BatchStation | undefined;
     after: (ms: number, run: () => void) => Disposable;
   }) {
     this.log = init.log;
+    this.#coders = init.coding && new TopicCoders(init.coding);
     this.#queue = init.queue;
     this.#limits = init.limits;
     this.#after = init.after;
@@ -90,7 +95,15 @@ export class Topics implements Disposable {
     if (topic === undefined) {
       if (this.#topics.size >= this.#limits.topics)
         throw fail("too_many_topics", { count: this.#topics.size, limit: this.#limits.topics });
-      topic = new Topic({ address, channel, handle: ++this.#handles, log: this.log, queue: this.#queue, toJson });
+      topic = new Topic({
+        address,
+        channel,
+        handle: ++this.#handles,
+        log: this.log,
+        queue: this.#queue,
+        toJson,
+        coders: this.#coders,
+      });
       this.#topics.set(address, topic);
       const made = topic;
       made.ready.catch(() => this.#topics.delete(address)); // the next subscriber tries anew

@@ -24,7 +24,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file wire.proto.
  */
 export const file_wire: GenFile = /*@__PURE__*/
-  fileDesc("Cgp3aXJlLnByb3RvEgpyYWNld2F5LnYxIikKBUJhdGNoEiAKBWZyYW1lGAEgAygLMhEucmFjZXdheS52MS5GcmFtZSKLBAoFRnJhbWUSIgoFaGVsbG8YASABKAsyES5yYWNld2F5LnYxLkhlbGxvSAASJgoHd2VsY29tZRgCIAEoCzITLnJhY2V3YXkudjEuV2VsY29tZUgAEiAKBG9wZW4YAyABKAsyEC5yYWNld2F5LnYxLk9wZW5IABIgCgRkYXRhGAQgASgLMhAucmFjZXdheS52MS5EYXRhSAASHgoDZW5kGAUgASgLMg8ucmFjZXdheS52MS5FbmRIABIkCgZjYW5jZWwYBiABKAsyEi5yYWNld2F5LnYxLkNhbmNlbEgAEiQKBmNyZWRpdBgHIAEoCzISLnJhY2V3YXkudjEuQ3JlZGl0SAASHgoDYWNrGAggASgLMg8ucmFjZXdheS52MS5BY2tIABIiCgV0b3BpYxgJIAEoCzIRLnJhY2V3YXkudjEuVG9waWNIABIuCgtwdWJsaWNhdGlvbhgKIAEoCzIXLnJhY2V3YXkudjEuUHVibGljYXRpb25IABIgCgRwaW5nGAsgASgLMhAucmFjZXdheS52MS5QaW5nSAASIAoEcG9uZxgMIAEoCzIQLnJhY2V3YXkudjEuUG9uZ0gAEiAKBGF1dGgYDSABKAsyEC5yYWNld2F5LnYxLkF1dGhIABIkCgZnb2F3YXkYDiABKAsyEi5yYWNld2F5LnYxLkdvYXdheUgAQgYKBGtpbmQiKQoGV2luZG93EhAKCG1lc3NhZ2VzGAEgASgNEg0KBWJ5dGVzGAIgASgNItcBCgVIZWxsbxIPCgd2ZXJzaW9uGAEgASgNEg4KBmNvZGVjcxgCIAMoCRIPCgdzZXNzaW9uGAMgASgMEg4KBnNlY3JldBgEIAEoDBIQCghyZWNlaXZlZBgFIAEoBBISCgpjcmVkZW50aWFsGAYgASgJEiIKBndpbmRvdxgHIAEoCzISLnJhY2V3YXkudjEuV2luZG93Eg0KBWFnZW50GAggASgJEiIKBmhlYWRlchgJIAMoCzISLnJhY2V3YXkudjEuSGVhZGVyEg8KB2F0dGVtcHQYCiABKA0izwIKB1dlbGNvbWUSDwoHdmVyc2lvbhgBIAEoDRINCgVjb2RlYxgCIAEoCRIPCgdzZXNzaW9uGAMgASgMEg4KBnNlY3JldBgEIAEoDBIQCghyZWNlaXZlZBgFIAEoBBIPCgdyZXN1bWVkGAYgASgIEiIKBndpbmRvdxgHIAEoCzISLnJhY2V3YXkudjEuV2luZG93EhQKDGhlYXJ0YmVhdF9tcxgIIAEoDRISCgpzaWxlbmNlX21zGAkgASgNEhEKCXJlc3VtZV9tcxgKIAEoDRIZChFtYXhfbWVzc2FnZV9ieXRlcxgLIAEoDRISCgp0cmFuc3BvcnRzGAwgAygJEhcKD21heF9iYXRjaF9ieXRlcxgNIAEoDRISCgptYXhfYWdlX21zGA4gASgNEgwKBG5vZGUYDyABKAkSFQoNY3JlZGVudGlhbF9tcxgQIAEoDSIkCgZIZWFkZXISCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJIikKCFBvc2l0aW9uEg0KBWVwb2NoGAEgASgJEg4KBm9mZnNldBgCIAEoBCLvAQoET3BlbhIMCgRjYWxsGAEgASgNEg4KBm1ldGhvZBgCIAEoCRIiCgZoZWFkZXIYAyADKAsyEi5yYWNld2F5LnYxLkhlYWRlchISCgp0aW1lb3V0X21zGAQgASgNEhcKD2lkZW1wb3RlbmN5X2tleRgFIAEoCRIjCgVhZnRlchgGIAEoCzIULnJhY2V3YXkudjEuUG9zaXRpb24SCwoDZW5kGAcgASgIEhQKB3BheWxvYWQYCCABKAxIAIgBARIkCgRqc29uGAkgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlQgoKCF9wYXlsb2FkIm8KBERhdGESDAoEY2FsbBgBIAEoDRIPCgdwYXlsb2FkGAIgASgMEiQKBGpzb24YAyABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSIgoGaGVhZGVyGAQgAygLMhIucmFjZXdheS52MS5IZWFkZXIiyAEKA0VuZBIMCgRjYWxsGAEgASgNEiIKBnN0YXR1cxgCIAEoCzISLnJhY2V3YXkudjEuU3RhdHVzEiIKBmhlYWRlchgDIAMoCzISLnJhY2V3YXkudjEuSGVhZGVyEiMKB3RyYWlsZXIYBCADKAsyEi5yYWNld2F5LnYxLkhlYWRlchIUCgdwYXlsb2FkGAUgASgMSACIAQESJAoEanNvbhgGIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUIKCghfcGF5bG9hZCJMCgZTdGF0dXMSDAoEY29kZRgBIAEoDRIPCgdtZXNzYWdlGAIgASgJEiMKB2RldGFpbHMYAyADKAsyEi5yYWNld2F5LnYxLkRldGFpbCIpCgZEZXRhaWwSEAoIdHlwZV91cmwYASABKAkSDQoFdmFsdWUYAiABKAwiFgoGQ2FuY2VsEgwKBGNhbGwYASABKA0iNwoGQ3JlZGl0EgwKBGNhbGwYASABKA0SEAoIbWVzc2FnZXMYAiABKA0SDQoFYnl0ZXMYAyABKA0iMwoDQWNrEhAKCHJlY2VpdmVkGAEgASgEEhEKBGZyb20YAiABKARIAIgBAUIHCgVfZnJvbSK2AQoFVG9waWMSDAoEY2FsbBgBIAEoDRIOCgZoYW5kbGUYAiABKA0SJgoIcG9zaXRpb24YAyABKAsyFC5yYWNld2F5LnYxLlBvc2l0aW9uEiYKBXN0YXRlGAQgASgOMhcucmFjZXdheS52MS5Ub3BpYy5TdGF0ZSI/CgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEg4KClNUQVRFX0xJVkUQARIPCgtTVEFURV9SRVNFVBACImQKC1B1YmxpY2F0aW9uEg4KBmhhbmRsZRgBIAEoDRIOCgZvZmZzZXQYAiABKAQSDwoHcGF5bG9hZBgDIAEoDBIkCgRqc29uGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlIhIKBFBpbmcSCgoCaWQYASABKA0iEgoEUG9uZxIKCgJpZBgBIAEoDSIuCgRBdXRoEhIKCmNyZWRlbnRpYWwYASABKAkSEgoKZXhwaXJlc19tcxgCIAEoDSJmCgZHb2F3YXkSIgoGc3RhdHVzGAEgASgLMhIucmFjZXdheS52MS5TdGF0dXMSFgoOcmV0cnlfYWZ0ZXJfbXMYAiABKA0SEQoJZW5kcG9pbnRzGAMgAygJEg0KBWZpbmFsGAQgASgIYgZwcm90bzM", [file_google_protobuf_struct]);
+  fileDesc("Cgp3aXJlLnByb3RvEgpyYWNld2F5LnYxIikKBUJhdGNoEiAKBWZyYW1lGAEgAygLMhEucmFjZXdheS52MS5GcmFtZSKvBAoFRnJhbWUSIgoFaGVsbG8YASABKAsyES5yYWNld2F5LnYxLkhlbGxvSAASJgoHd2VsY29tZRgCIAEoCzITLnJhY2V3YXkudjEuV2VsY29tZUgAEiAKBG9wZW4YAyABKAsyEC5yYWNld2F5LnYxLk9wZW5IABIgCgRkYXRhGAQgASgLMhAucmFjZXdheS52MS5EYXRhSAASHgoDZW5kGAUgASgLMg8ucmFjZXdheS52MS5FbmRIABIkCgZjYW5jZWwYBiABKAsyEi5yYWNld2F5LnYxLkNhbmNlbEgAEiQKBmNyZWRpdBgHIAEoCzISLnJhY2V3YXkudjEuQ3JlZGl0SAASHgoDYWNrGAggASgLMg8ucmFjZXdheS52MS5BY2tIABIiCgV0b3BpYxgJIAEoCzIRLnJhY2V3YXkudjEuVG9waWNIABIuCgtwdWJsaWNhdGlvbhgKIAEoCzIXLnJhY2V3YXkudjEuUHVibGljYXRpb25IABIgCgRwaW5nGAsgASgLMhAucmFjZXdheS52MS5QaW5nSAASIAoEcG9uZxgMIAEoCzIQLnJhY2V3YXkudjEuUG9uZ0gAEiAKBGF1dGgYDSABKAsyEC5yYWNld2F5LnYxLkF1dGhIABIkCgZnb2F3YXkYDiABKAsyEi5yYWNld2F5LnYxLkdvYXdheUgAEiIKBWNvZGVkGA8gASgLMhEucmFjZXdheS52MS5Db2RlZEgAQgYKBGtpbmQiKQoGV2luZG93EhAKCG1lc3NhZ2VzGAEgASgNEg0KBWJ5dGVzGAIgASgNIucBCgVIZWxsbxIPCgd2ZXJzaW9uGAEgASgNEg4KBmNvZGVjcxgCIAMoCRIPCgdzZXNzaW9uGAMgASgMEg4KBnNlY3JldBgEIAEoDBIQCghyZWNlaXZlZBgFIAEoBBISCgpjcmVkZW50aWFsGAYgASgJEiIKBndpbmRvdxgHIAEoCzISLnJhY2V3YXkudjEuV2luZG93Eg0KBWFnZW50GAggASgJEiIKBmhlYWRlchgJIAMoCzISLnJhY2V3YXkudjEuSGVhZGVyEg8KB2F0dGVtcHQYCiABKA0SDgoGY29kZXJzGAsgAygJIt8CCgdXZWxjb21lEg8KB3ZlcnNpb24YASABKA0SDQoFY29kZWMYAiABKAkSDwoHc2Vzc2lvbhgDIAEoDBIOCgZzZWNyZXQYBCABKAwSEAoIcmVjZWl2ZWQYBSABKAQSDwoHcmVzdW1lZBgGIAEoCBIiCgZ3aW5kb3cYByABKAsyEi5yYWNld2F5LnYxLldpbmRvdxIUCgxoZWFydGJlYXRfbXMYCCABKA0SEgoKc2lsZW5jZV9tcxgJIAEoDRIRCglyZXN1bWVfbXMYCiABKA0SGQoRbWF4X21lc3NhZ2VfYnl0ZXMYCyABKA0SEgoKdHJhbnNwb3J0cxgMIAMoCRIXCg9tYXhfYmF0Y2hfYnl0ZXMYDSABKA0SEgoKbWF4X2FnZV9tcxgOIAEoDRIMCgRub2RlGA8gASgJEhUKDWNyZWRlbnRpYWxfbXMYECABKA0SDgoGY29kZXJzGBEgAygJIiQKBkhlYWRlchILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAkiKQoIUG9zaXRpb24SDQoFZXBvY2gYASABKAkSDgoGb2Zmc2V0GAIgASgEIu8BCgRPcGVuEgwKBGNhbGwYASABKA0SDgoGbWV0aG9kGAIgASgJEiIKBmhlYWRlchgDIAMoCzISLnJhY2V3YXkudjEuSGVhZGVyEhIKCnRpbWVvdXRfbXMYBCABKA0SFwoPaWRlbXBvdGVuY3lfa2V5GAUgASgJEiMKBWFmdGVyGAYgASgLMhQucmFjZXdheS52MS5Qb3NpdGlvbhILCgNlbmQYByABKAgSFAoHcGF5bG9hZBgIIAEoDEgAiAEBEiQKBGpzb24YCSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVCCgoIX3BheWxvYWQibwoERGF0YRIMCgRjYWxsGAEgASgNEg8KB3BheWxvYWQYAiABKAwSJAoEanNvbhgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIiCgZoZWFkZXIYBCADKAsyEi5yYWNld2F5LnYxLkhlYWRlciLIAQoDRW5kEgwKBGNhbGwYASABKA0SIgoGc3RhdHVzGAIgASgLMhIucmFjZXdheS52MS5TdGF0dXMSIgoGaGVhZGVyGAMgAygLMhIucmFjZXdheS52MS5IZWFkZXISIwoHdHJhaWxlchgEIAMoCzISLnJhY2V3YXkudjEuSGVhZGVyEhQKB3BheWxvYWQYBSABKAxIAIgBARIkCgRqc29uGAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlQgoKCF9wYXlsb2FkIkwKBlN0YXR1cxIMCgRjb2RlGAEgASgNEg8KB21lc3NhZ2UYAiABKAkSIwoHZGV0YWlscxgDIAMoCzISLnJhY2V3YXkudjEuRGV0YWlsIikKBkRldGFpbBIQCgh0eXBlX3VybBgBIAEoCRINCgV2YWx1ZRgCIAEoDCIWCgZDYW5jZWwSDAoEY2FsbBgBIAEoDSI3CgZDcmVkaXQSDAoEY2FsbBgBIAEoDRIQCghtZXNzYWdlcxgCIAEoDRINCgVieXRlcxgDIAEoDSIzCgNBY2sSEAoIcmVjZWl2ZWQYASABKAQSEQoEZnJvbRgCIAEoBEgAiAEBQgcKBV9mcm9tIrYBCgVUb3BpYxIMCgRjYWxsGAEgASgNEg4KBmhhbmRsZRgCIAEoDRImCghwb3NpdGlvbhgDIAEoCzIULnJhY2V3YXkudjEuUG9zaXRpb24SJgoFc3RhdGUYBCABKA4yFy5yYWNld2F5LnYxLlRvcGljLlN0YXRlIj8KBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASDgoKU1RBVEVfTElWRRABEg8KC1NUQVRFX1JFU0VUEAIiZAoLUHVibGljYXRpb24SDgoGaGFuZGxlGAEgASgNEg4KBm9mZnNldBgCIAEoBBIPCgdwYXlsb2FkGAMgASgMEiQKBGpzb24YBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUiEgoEUGluZxIKCgJpZBgBIAEoDSISCgRQb25nEgoKAmlkGAEgASgNIi4KBEF1dGgSEgoKY3JlZGVudGlhbBgBIAEoCRISCgpleHBpcmVzX21zGAIgASgNImYKBkdvYXdheRIiCgZzdGF0dXMYASABKAsyEi5yYWNld2F5LnYxLlN0YXR1cxIWCg5yZXRyeV9hZnRlcl9tcxgCIAEoDRIRCgllbmRwb2ludHMYAyADKAkSDQoFZmluYWwYBCABKAgiSQoFQ29kZWQSDQoFY29kZXIYASABKA0SEgoKZGljdGlvbmFyeRgCIAEoDRIMCgRkYXRhGAMgASgMEg8KB2RlZmluZXMYBCABKA1iBnByb3RvMw", [file_google_protobuf_struct]);
 
 /**
  * @generated from message raceway.v1.Batch
@@ -160,6 +160,14 @@ export type Frame = Message<"raceway.v1.Frame"> & {
      */
     value: Goaway;
     case: "goaway";
+  } | {
+    /**
+     * A batch within the batch, coded: compressed, say. Only on links whose Welcome named coders, and only in binary.
+     *
+     * @generated from field: raceway.v1.Coded coded = 15;
+     */
+    value: Coded;
+    case: "coded";
   } | { case: undefined; value?: undefined };
 };
 
@@ -271,6 +279,13 @@ export type Hello = Message<"raceway.v1.Hello"> & {
    * @generated from field: uint32 attempt = 10;
    */
   attempt: number;
+
+  /**
+   * Coders of batches that the client has, best first: "zstd", say. None where batches are text.
+   *
+   * @generated from field: repeated string coders = 11;
+   */
+  coders: string[];
 };
 
 /**
@@ -393,6 +408,13 @@ export type Welcome = Message<"raceway.v1.Welcome"> & {
    * @generated from field: uint32 credential_ms = 16;
    */
   credentialMs: number;
+
+  /**
+   * The coders of this link, chosen from the client's, in the order in which a sender applies them.
+   *
+   * @generated from field: repeated string coders = 17;
+   */
+  coders: string[];
 };
 
 /**
@@ -939,3 +961,47 @@ export type Goaway = Message<"raceway.v1.Goaway"> & {
  */
 export const GoawaySchema: GenMessage<Goaway> = /*@__PURE__*/
   messageDesc(file_wire, 20);
+
+/**
+ * Frames that were coded together. Stands among other frames of a batch, so that what is coded once for many links
+ * can be sent on each beside what is for that link alone. Its frames count as if they stood in its place.
+ *
+ * @generated from message raceway.v1.Coded
+ */
+export type Coded = Message<"raceway.v1.Coded"> & {
+  /**
+   * Index into Welcome.coders. Within the decoded batch only lower ones may follow: nothing is coded twice by the same.
+   *
+   * @generated from field: uint32 coder = 1;
+   */
+  coder: number;
+
+  /**
+   * The dictionary that decoding needs; 0 for none.
+   *
+   * @generated from field: uint32 dictionary = 2;
+   */
+  dictionary: number;
+
+  /**
+   * The coded batch.
+   *
+   * @generated from field: bytes data = 3;
+   */
+  data: Uint8Array;
+
+  /**
+   * From the server: not a batch, but the dictionary of this number, from 1; coded without another. Empty data: it is
+   * not needed any more. At most 256 are kept, of at most 32 KiB each.
+   *
+   * @generated from field: uint32 defines = 4;
+   */
+  defines: number;
+};
+
+/**
+ * Describes the message raceway.v1.Coded.
+ * Use `create(CodedSchema)` to create a new message.
+ */
+export const CodedSchema: GenMessage<Coded> = /*@__PURE__*/
+  messageDesc(file_wire, 21);
