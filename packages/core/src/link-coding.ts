@@ -126,10 +126,20 @@ export class LinkCoding {
 
   /** Sends a batch; the first `own` parts are for this link alone, the others are groups. False: stop until the link's `drain`. */
   send(parts: readonly Uint8Array[], own: number): boolean {
-    const coded = this.#encode(parts, own);
+    return this.#send(this.#encode(parts, own), parts);
+  }
+
+  /** The last that is said on a link: not coded, for perhaps it ends because of its coder. */
+  goodbye(parts: readonly Uint8Array[]): void {
+    this.#send(parts, parts);
+  }
+
+  #send(
+    coded: readonly Uint8Array[] | Promise<readonly Uint8Array[]>,
+    parts: readonly Uint8Array[],
+  ): boolean {
     if (this.#outbox === undefined && !(coded instanceof Promise)) return this.#link.link.send(coded);
-    const bytes = bytesOf(parts);
-    this.#waitingBytes += bytes;
+    this.#waitingBytes += bytesOf(parts);
     const ready = Promise.resolve(coded);
     if (this.#outbox === undefined) {
       this.#outbox = [ready];

@@ -742,7 +742,7 @@ export class Session {
     if (link.over) return;
     if (goaway !== undefined) {
       const bytes = [encodeFrame(goaway)];
-      if (link.coding !== undefined) link.coding.send(bytes, 1);
+      if (link.coding !== undefined) link.coding.goodbye(bytes);
       else link.link.send(link.text ? partsToJson(bytes, false) : bytes);
     }
     link.close();

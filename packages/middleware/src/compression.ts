@@ -1,0 +1,151 @@
+// Compression of batches, in Node: what a topic says once for all its subscribers, with a dictionary of its own; large calls one by one.
+//
+// "deflate" is raw (RFC 1951), and a dictionary is what was output before: a page's own decompressor takes that, too, so one form serves all.
+import {
+  brotliCompressSync,
+  brotliDecompressSync,
+  constants,
+  deflateRawSync,
+  gunzipSync,
+  gzipSync,
+  inflateRawSync,
+  zstdCompressSync,
+  zstdDecompressSync,
+} from "node:zlib";
+import {
+  type BatchCoder,
+  type OptionsOf,
+  type Plugin,
+  type ResolvedOptions,
+  type SharedCoder,
+  batchStation,
+  definePlugin,
+  fail,
+  resolveOptions,
+} from "@raceway/core";
+import { type AlgorithmName, algorithmNames, compressionOptions } from "./compression-options.ts";
+
+/** From so many bytes on speed counts for more than size: they are compressed within the turn of the event loop. */
+const LARGE_BYTES = 16_384;
+
+interface Algorithm {
+  readonly takesDictionary: boolean;
+  /** `often`: the result is sent to many. */
+  encode(bytes: Uint8Array, often: boolean, dictionary: Uint8Array | undefined): Uint8Array;
+  decode(bytes: Uint8Array, maxOutputLength: number, dictionary: Uint8Array | undefined): Uint8Array;
+}
+
+const algorithms: Readonly<Record<AlgorithmName, Algorithm>> = {
+  deflate: {
+    takesDictionary: true,
+    encode: (bytes, often, dictionary) =>
+      deflateRawSync(bytes, { level: often || bytes.length < LARGE_BYTES ? 6 : 1, ...(dictionary && { dictionary }) }),
+    decode: (bytes, maxOutputLength, dictionary) =>
+      inflateRawSync(bytes, { maxOutputLength, ...(dictionary && { dictionary }) }),
+  },
+  zstd: {
+    takesDictionary: true,
+    encode: (bytes, often, dictionary) =>
+      zstdCompressSync(bytes, {
+        params: {
+          [constants.ZSTD_c_compressionLevel]: often ? 6 : 3,
+          [constants.ZSTD_c_contentSizeFlag]: 0, // the frame around it says enough
+          [constants.ZSTD_c_dictIDFlag]: 0,
+        },
+        ...(dictionary && { dictionary }),
+      }),
+    decode: (bytes, maxOutputLength, dictionary) =>
+      zstdDecompressSync(bytes, { maxOutputLength, ...(dictionary && { dictionary }) }),
+  },
+  br: {
+    takesDictionary: false,
+    encode: (bytes) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } }),
+    decode: (bytes, maxOutputLength) => brotliDecompressSync(bytes, { maxOutputLength }),
+  },
+  gzip: {
+    takesDictionary: false,
+    encode: (bytes, often) => gzipSync(bytes, { level: often || bytes.length < LARGE_BYTES ? 6 : 1 }),
+    decode: (bytes, maxOutputLength) => gunzipSync(bytes, { maxOutputLength }),
+  },
+};
+
+/** Compresses on links whose other end has it, too, over every transport that carries binary. Throws `option_invalid`. */
+export function compression(given: OptionsOf<typeof compressionOptions> = {}): Plugin {
+  const options = resolveOptions("compression", compressionOptions, given);
+  const wireNames = namesOf(options.algorithms);
+  return definePlugin({
+    name: "compression",
+    start: () => ({
+      batch: batchStation({
+        wireNames,
+        open: (name) => coder(algorithms[name as AlgorithmName], options),
+        share: (name) => new TopicCoder(algorithms[name as AlgorithmName], options),
+      }),
+    }),
+  });
+}
+
+/** Throws `option_invalid` for a name that stands for nothing. */
+function namesOf(names: readonly string[]): readonly AlgorithmName[] {
+  const wrong = names.find((name) => !(algorithmNames as readonly string[]).includes(name));
+  if (wrong !== undefined || names.length === 0)
+    throw fail("option_invalid", {
+      part: "compression",
+      option: "algorithms",
+      value: JSON.stringify(names),
+      expected: `some of ${algorithmNames.join(", ")}`,
+    });
+  return [...new Set(names)] as AlgorithmName[];
+}
+
+function coder(algorithm: Algorithm, { minBytes }: ResolvedOptions<typeof compressionOptions>): BatchCoder {
+  return {
+    encode(parts) {
+      let bytes = 0;
+      for (const part of parts) bytes += part.length;
+      if (bytes < minBytes) return undefined;
+      return algorithm.encode(parts.length === 1 ? parts[0]! : Buffer.concat(parts), false, undefined);
+    },
+    decode(coded, maxBytes, dictionary) {
+      if (maxBytes < 1) throw new RangeError("nothing more may come");
+      const plain = algorithm.decode(coded, maxBytes, dictionary);
+      return new Uint8Array(plain.buffer, plain.byteOffset, plain.length); // a Buffer's `slice` would not copy
+    },
+  };
+}
+
+class TopicCoder implements SharedCoder {
+  readonly #algorithm: Algorithm;
+  readonly #minBytes: number;
+  readonly #dictionaryBytes: number;
+  /** Undefined once the dictionary is made, or where there will be none. */
+  #heard: Uint8Array[] | undefined;
+  #heardBytes = 0;
+  #plain: Uint8Array | undefined;
+  dictionary: { readonly coded: Uint8Array } | undefined;
+
+  constructor(algorithm: Algorithm, { minBytes, dictionaryBytes }: ResolvedOptions<typeof compressionOptions>) {
+    this.#algorithm = algorithm;
+    this.#minBytes = minBytes;
+    this.#dictionaryBytes = dictionaryBytes;
+    this.#heard = algorithm.takesDictionary && dictionaryBytes > 0 ? [] : undefined;
+  }
+
+  encode(group: Uint8Array): Uint8Array | undefined {
+    if (this.#plain === undefined && group.length < this.#minBytes) return undefined;
+    return this.#algorithm.encode(group, true, this.#plain);
+  }
+
+  said(group: Uint8Array): void {
+    const heard = this.#heard;
+    if (heard === undefined) return;
+    // Copies, for a part may hold on to more memory than it is.
+    heard.push(group.slice(0, this.#dictionaryBytes));
+    this.#heardBytes += Math.min(group.length, this.#dictionaryBytes);
+    if (this.#heardBytes < this.#dictionaryBytes) return;
+    this.#heard = undefined;
+    const all = Buffer.concat(heard);
+    this.#plain = new Uint8Array(all.subarray(all.length - this.#dictionaryBytes));
+    this.dictionary = { coded: this.#algorithm.encode(this.#plain, true, undefined) };
+  }
+}
