@@ -1,4 +1,5 @@
 // The lab service over all four transports, for tests that run in a page. Vitest's `globalSetup`.
+import { compression } from "@raceway/middleware/compression";
 import { raceway } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
 import { grpc } from "@raceway/transport-grpc/server";
@@ -16,12 +17,16 @@ declare module "vitest" {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const app = raceway({ transports: [websocket(), sse(), poll(), grpc()], allowedOrigins: ["*"] });
+  const app = raceway({
+    transports: [websocket(), sse(), poll(), grpc()],
+    use: [compression({ dictionaryBytes: 512 })], // for pages that have it, too
+    allowedOrigins: ["*"],
+  });
   const topics: LabPublishers = app.serve(labService, {
     ...handlers([], virtualClock()),
     // What is added is published, too, so that a page can make a topic speak.
     async add({ a, b }) {
-      await topics.ticks.publish({ board: `page-${a}` }, { sequence: b });
+      await topics.ticks.publish({ board: `page-${a}` }, { sequence: b, symbol: `page ${a}, row ${b}` });
       return { sum: a + b };
     },
   });
