@@ -16,6 +16,8 @@ import {
   type UnaryResponse,
 } from "@connectrpc/connect";
 import {
+  type BatchWindow,
+  type ChannelInfo,
   type ClientTransport,
   type Clock,
   type Codec,
@@ -39,6 +41,7 @@ import {
   type Session,
   type StartedPlugins,
   composeInterceptors,
+  composeWindow,
   headerFields,
   orderPlugins,
   startPlugins,
@@ -261,16 +264,7 @@ class RacewayConnection implements Connection, OperationHost {
   #compose(method: DescMethod): Interceptor | undefined {
     let chain = this.#chains.get(method);
     if (chain === undefined) {
-      const path = `/${method.parent.typeName}/${method.name}`;
-      chain =
-        composeInterceptors(this.#stations ?? [], {
-          path,
-          service: method.parent,
-          desc: method,
-          contract: contractOf(method),
-          policy: undefined,
-          gated: false,
-        }) ?? null;
+      chain = composeInterceptors(this.#stations ?? [], channelOf(method)) ?? null;
       this.#chains.set(method, chain);
     }
     return chain ?? undefined;
@@ -298,6 +292,9 @@ class RacewayConnection implements Connection, OperationHost {
   encoderOf(method: DescMethod): (message: unknown) => Uint8Array {
     return this.#codec.of(method.input).encode as (message: unknown) => Uint8Array;
   }
+  windowOf(method: DescMethod): BatchWindow | undefined {
+    return this.#stations?.length ? composeWindow(this.#stations, channelOf(method)) : undefined;
+  }
   newKey(): string {
     // Secret once for the connection, then counted: 16 random bytes for each call cost more than the call's frame.
     this.#keys ??= Array.from(this.#random.bytes(16), (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -321,6 +318,17 @@ class RacewayConnection implements Connection, OperationHost {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function channelOf(method: DescMethod): ChannelInfo {
+  return {
+    path: `/${method.parent.typeName}/${method.name}`,
+    service: method.parent,
+    desc: method,
+    contract: contractOf(method),
+    policy: undefined,
+    gated: false,
+  };
 }
 
 const noStore: Store = {

@@ -1,7 +1,7 @@
 // A call in flight on the client, which outlives the session that carries it where that is safe.
 import type { DescMethod } from "@bufbuild/protobuf";
 import { ConnectError, type ContextValues } from "@connectrpc/connect";
-import { type Clock, type Limits, type Timer, fail } from "@raceway/core";
+import { type BatchWindow, type Clock, type Limits, type Timer, fail } from "@raceway/core";
 import {
   type Call,
   type CallReceiver,
@@ -28,6 +28,8 @@ export interface OperationHost {
   failed(error: unknown): void;
   decoderOf(method: DescMethod): (payload: Uint8Array) => unknown;
   encoderOf(method: DescMethod): (message: unknown) => Uint8Array;
+  /** How long messages of a stream may wait for company. */
+  windowOf(method: DescMethod): BatchWindow | undefined;
   /** Never given before, by this connection or any other: 128 random bits and a number, as text. */
   newKey(): string;
 }

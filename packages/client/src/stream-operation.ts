@@ -127,6 +127,7 @@ class StreamOperation extends Operation {
       ...(after !== undefined && { after }),
       ...(this.#request !== undefined && { payload: this.#request }),
     });
+    this.call.window = this.host.windowOf(this.#init.method);
     if (this.#isTopic || this.#reading !== undefined) session.subscribed(this.call);
     this.writable(); // whoever waited for room on another session looks again
   }

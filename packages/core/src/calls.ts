@@ -1,5 +1,6 @@
 // One call in flight, on either side: credit in both directions, half-close, cancel.
 import type { ConnectError } from "@connectrpc/connect";
+import type { BatchWindow } from "./batch-window.ts";
 import { fail } from "./errors.ts";
 import type { EndFrame, HeaderField, PublicationFrame, TopicFrame, WireStatus } from "./frame.ts";
 import type { Session } from "./session.ts";
@@ -45,6 +46,8 @@ export class Call {
   over = false;
   /** Waits for `writable`. */
   waiting = false;
+  /** How long messages may wait for company; undefined: not at all. */
+  window: BatchWindow | undefined;
   /** Server: counts as a subscription, not as a call in flight. */
   subscription = false;
   /** What may still be sent. */
@@ -85,7 +88,8 @@ export class Call {
     this.#creditMessages--;
     this.#creditBytes -= payload.length;
     this.session.writer.data(this.id, payload, header);
-    this.session.wrote();
+    if (this.window === undefined) this.session.wrote();
+    else this.session.wroteWithin(this.window, payload.length);
   }
 
   /** Client: no more messages follow. */

@@ -13,6 +13,10 @@ export function systemClock(): Clock {
     now: () => performance.now(),
     wallNow: () => Date.now(),
     after: wheel.after,
+    soon(ms, run) {
+      const handle = setTimeout(run, ms);
+      return { [Symbol.dispose]: () => clearTimeout(handle) };
+    },
     // Two hops: handlers that await what is settled already go on in the first.
     turnEnd: (run) => queueMicrotask(() => queueMicrotask(run)),
     loopEnd: loopEnd(),

@@ -9,6 +9,7 @@ export {
   type SharedGroup,
   batchStation,
 } from "./batch-station.ts";
+export { type BatchWindow, type Pace, batchWindow } from "./batch-window.ts";
 export * from "./channel.ts";
 export * from "./clock.ts";
 export * from "./clock-system.ts";

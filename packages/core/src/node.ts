@@ -26,6 +26,11 @@ export function nodeClock(): Clock {
     now: () => performance.now(),
     wallNow: () => Date.now(),
     after: wheel.after,
+    soon(ms, run) {
+      const handle = node.setTimeout(run, ms);
+      handle.unref();
+      return { [Symbol.dispose]: () => node.clearTimeout(handle) };
+    },
     turnEnd: (run) => queueMicrotask(() => node.process.nextTick(run)),
     loopEnd: (run) => void node.setImmediate(run),
   };

@@ -1,5 +1,6 @@
 // What plugins add to a channel, composed once: what is absent costs nothing.
 import type { Interceptor } from "@connectrpc/connect";
+import type { BatchWindow } from "./batch-window.ts";
 import type { ChannelInfo, Stations, TopicGate, TopicPublication, TopicSubscription } from "./plugin.ts";
 
 /** The interceptors of a channel as one, the first plugin outermost; undefined if no plugin has one. */
@@ -20,6 +21,15 @@ export function composeGates(stations: readonly Stations[], channel: ChannelInfo
   const publish = inTurn<[TopicPublication]>(gates.flatMap((gate) => (gate.publish ? [gate.publish.bind(gate)] : [])));
   if (subscribe === undefined && publish === undefined) return undefined;
   return { ...(subscribe && { subscribe }), ...(publish && { publish }) };
+}
+
+/** How long messages of a channel may wait; undefined if no plugin says so. */
+export function composeWindow(stations: readonly Stations[], channel: ChannelInfo): BatchWindow | undefined {
+  for (const station of stations) {
+    const window = station.window?.(channel);
+    if (window !== undefined) return window;
+  }
+  return undefined;
 }
 
 type Step<A extends unknown[]> = (...values: A) => void | Promise<void>;

@@ -2,6 +2,7 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { ConnectError, ContextKey, ContextValues, Interceptor } from "@connectrpc/connect";
 import type { BatchStation } from "./batch-station.ts";
+import type { BatchWindow } from "./batch-window.ts";
 import type { ChannelContract, ChannelPolicy } from "./channel.ts";
 import type { Peer } from "./link.ts";
 import { CONTRACT, type Host, type Part } from "./part.ts";
@@ -64,6 +65,8 @@ export interface Stations extends Partial<AsyncDisposable> {
   call?(channel: ChannelInfo): Interceptor | undefined;
   /** Asked once per topic channel; undefined is "not on this one". Server only. */
   topic?(channel: ChannelInfo): TopicGate | undefined;
+  /** Asked once per channel; undefined is "its messages do not wait". Of several plugins the first that answers counts. Made by `batchWindow`. */
+  window?(channel: ChannelInfo): BatchWindow | undefined;
   /** The bytes of batches, both ways, on links whose both ends have it. Made by `batchStation`. */
   readonly batch?: BatchStation;
   /** Server: all channels were asked about. Throws to stop the start, as when a rule is for a channel that is not there. */

@@ -9,6 +9,7 @@
 // It is long because numbering, acknowledgement, links and liveness change the same few counters.
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { SharedGroup } from "./batch-station.ts";
+import type { BatchWindow, Pace } from "./batch-window.ts";
 import { readBatch } from "./batch.ts";
 import { Call, type CallReceiver } from "./calls.ts";
 import type { Clock, Timer } from "./clock.ts";
@@ -134,6 +135,8 @@ export class Session {
   #groups: SharedGroup[] = [];
   #queuedTurn = false;
   #queuedLoop = false;
+  /** Undefined while nothing ever waited. */
+  #pace: Pace | undefined;
   #tokens: number;
   #tokensAt: number;
   #throttle: Timer | undefined;
@@ -296,6 +299,13 @@ export class Session {
     }
   }
 
+  /** A message was written that may wait for company. */
+  wroteWithin(window: BatchWindow, bytes: number): void {
+    this.#pace ??= window.pace(this.clock);
+    if (this.#pace.add(window, bytes, this.#waited) || this.writer.bytes >= CUT_BYTES) this.wrote();
+  }
+  readonly #waited = (): void => this.wrote();
+
   /** Sends an uncounted frame with the next flush. Lost with the link. */
   control(frame: Frame): void {
     const { current } = this;
@@ -331,6 +341,7 @@ export class Session {
   flush(): void {
     this.#queuedTurn = false;
     this.#queuedLoop = false;
+    this.#pace?.flushed();
     this.#keep();
     const { replay } = this;
     const link = this.current;
@@ -890,6 +901,7 @@ export class Session {
     this.#heartbeat?.[Symbol.dispose]();
     this.#ackTimer?.[Symbol.dispose]();
     this.#throttle?.[Symbol.dispose]();
+    this.#pace?.flushed();
     const goaway: GoawayFrame | undefined = tell
       ? { kind: "goaway", status: statusOf(error), retryAfterMs: 0, endpoints: [], final: true }
       : undefined;

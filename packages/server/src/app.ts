@@ -36,6 +36,7 @@ import {
   type OpenFrame,
   composeGates,
   composeInterceptors,
+  composeWindow,
   decodeFast,
   orderPlugins,
   type StartedPlugins,
@@ -352,6 +353,7 @@ class App implements Raceway {
           channel.handler = once.wrap(channel);
         channel.interceptor = composeInterceptors(stations, channel);
         channel.gate = channel.contract.kind === "topic" ? composeGates(stations, channel) : undefined;
+        channel.window = composeWindow(stations, channel);
       }
       for (const station of stations) station.ready?.();
       this.#admit = composeAdmission(stations);
@@ -359,9 +361,9 @@ class App implements Raceway {
       const topics = new Topics({
         log: backplane.log,
         coding: coding[0]?.share === undefined ? undefined : coding[0],
+        clock: this.clock,
         queue: this.queue,
         limits: this.limits,
-        after: (ms, run) => this.clock.after(ms, run),
       });
       this.#topics = topics;
       undo.push(() => Promise.resolve(topics[Symbol.dispose]()));
@@ -517,6 +519,7 @@ class App implements Raceway {
         ),
       );
     }
+    call.window = channel.window;
     Serving.begin(call, channel, channel.coding(session.codec === "json" ? this.#json : this.#proto), frame, session);
   }
 

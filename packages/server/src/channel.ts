@@ -1,7 +1,7 @@
 // A served channel: what its handler, codecs and middleware come to, decided once.
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
-import type { ChannelContract, ChannelInfo, ChannelPolicy, Codec, TopicGate } from "@raceway/core";
+import type { BatchWindow, ChannelContract, ChannelInfo, ChannelPolicy, Codec, TopicGate } from "@raceway/core";
 import type { AddressOf } from "./address.ts";
 
 /** A user's handler, whatever its shape. */
@@ -27,6 +27,7 @@ export class Channel implements ChannelInfo {
   /** Set at start: nothing if no plugin takes part. */
   interceptor: Interceptor | undefined;
   gate: TopicGate | undefined;
+  window: BatchWindow | undefined;
   readonly #codings = new Map<string, Coding>();
 
   constructor(

@@ -1,5 +1,5 @@
 // One topic address on this node: follows its log, and hands every subscriber the same bytes, once per turn.
-import type { FollowSink, Log, Page, SharedGroup, Stored } from "@raceway/core";
+import type { Clock, FollowSink, Log, Pace, Page, SharedGroup, Stored } from "@raceway/core";
 import { type FlushQueue, type Flushable, encodePublication } from "@raceway/core/internal";
 import type { Channel } from "./channel.ts";
 import type { TopicCoders, TopicCoding } from "./topic-coding.ts";
@@ -40,6 +40,7 @@ export class Topic implements Flushable, FollowSink, Disposable {
   readonly #coders: TopicCoders | undefined;
   /** Of this epoch, by kind of payload. */
   #coding: { proto?: TopicCoding; json?: TopicCoding } = {};
+  readonly #pace: Pace | undefined;
   readonly #following: Disposable;
   /** The start: the log's head was looked up. */
   readonly ready: Promise<void>;
@@ -57,6 +58,7 @@ export class Topic implements Flushable, FollowSink, Disposable {
     queue: FlushQueue;
     toJson: JsonPayload;
     coders: TopicCoders | undefined;
+    clock: Clock;
   }) {
     this.address = init.address;
     this.channel = init.channel;
@@ -65,6 +67,7 @@ export class Topic implements Flushable, FollowSink, Disposable {
     this.#queue = init.queue;
     this.#toJson = init.toJson;
     this.#coders = init.coders;
+    this.#pace = init.channel.window?.pace(init.clock);
     this.#following = init.log.follow(init.address, this);
     this.ready = this.#start();
     this.ready.catch(() => {}); // each subscriber awaits it and deals with it
@@ -118,8 +121,13 @@ export class Topic implements Flushable, FollowSink, Disposable {
       this.lost();
       return;
     }
-    for (const entry of page.entries) this.#pending.push(entry);
-    if (this.#isReady) this.#enqueue();
+    let bytes = 0;
+    for (const entry of page.entries) {
+      this.#pending.push(entry);
+      bytes += entry.payload.length;
+    }
+    if (this.#isReady && (this.#pace === undefined || this.#pace.add(this.channel.window!, bytes, this.#enqueue)))
+      this.#enqueue();
   }
 
   lost(): void {
@@ -127,15 +135,16 @@ export class Topic implements Flushable, FollowSink, Disposable {
     for (const reader of [...this.#readers]) reader.reread();
   }
 
-  #enqueue(): void {
+  readonly #enqueue = (): void => {
     if (this.#queued) return;
     this.#queued = true;
     this.#queue.atLoopEnd(this);
-  }
+  };
 
   /** The fan-out: what came in this turn, framed once per codec, to all who are live. */
   flush(): void {
     this.#queued = false;
+    this.#pace?.flushed();
     const entries = this.#pending;
     this.#pending = [];
     let from = 0;
@@ -205,6 +214,7 @@ export class Topic implements Flushable, FollowSink, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#pace?.flushed();
     this.#following[Symbol.dispose]();
     this.wake();
   }

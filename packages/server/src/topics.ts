@@ -1,5 +1,5 @@
 // The topics of a node: which are alive, and the way of a publication into the log.
-import { type BatchStation, type ChannelContract, type Limits, type Log, type Position, type Retention, fail } from "@raceway/core";
+import { type BatchStation, type ChannelContract, type Clock, type Limits, type Log, type Position, type Retention, fail } from "@raceway/core";
 import { FlushQueue, type Flushable } from "@raceway/core/internal";
 import type { Channel } from "./channel.ts";
 import { TopicCoders } from "./topic-coding.ts";
@@ -50,7 +50,7 @@ export class Topics implements Disposable {
   readonly #queue: FlushQueue;
   readonly #limits: Limits;
   readonly #coders: TopicCoders | undefined;
-  readonly #after: (ms: number, run: () => void) => Disposable;
+  readonly #clock: Clock;
   readonly #topics = new Map<string, Topic>();
   readonly #users = new Map<Topic, number>();
   readonly #appending = new Map<string, Appending>();
@@ -62,13 +62,13 @@ export class Topics implements Disposable {
     limits: Limits;
     /** Codes what topics say, once for all subscribers. */
     coding: BatchStation | undefined;
-    after: (ms: number, run: () => void) => Disposable;
+    clock: Clock;
   }) {
     this.log = init.log;
     this.#coders = init.coding && new TopicCoders(init.coding);
     this.#queue = init.queue;
     this.#limits = init.limits;
-    this.#after = init.after;
+    this.#clock = init.clock;
   }
 
   /** Appends with what else is published in this turn; resolves with the position once the backplane has it. */
@@ -103,6 +103,7 @@ export class Topics implements Disposable {
         queue: this.#queue,
         toJson,
         coders: this.#coders,
+        clock: this.#clock,
       });
       this.#topics.set(address, topic);
       const made = topic;
@@ -116,7 +117,7 @@ export class Topics implements Disposable {
     const users = this.#users.get(topic)! - 1;
     this.#users.set(topic, users);
     if (users > 0) return;
-    this.#after(LINGER_MS, () => {
+    this.#clock.after(LINGER_MS, () => {
       if (this.#users.get(topic) !== 0) return;
       this.#users.delete(topic);
       if (this.#topics.get(topic.address) === topic) this.#topics.delete(topic.address);
