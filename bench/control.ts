@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { CpuProfiler } from "./cpu-profiler.ts";
-import { makeEvent, monotonicMicros } from "./event.ts";
+import { makeEvent, makeRowsEvent, monotonicMicros } from "./event.ts";
 import type { PeerServer } from "./peer.ts";
 
 /** The server's side. Returns the port. */
@@ -11,7 +11,7 @@ export async function serveControl(peer: PeerServer): Promise<number> {
   const profiler = new CpuProfiler();
   const server = createServer({ noDelay: true }, (socket) => {
     const answer = async (line: string): Promise<unknown> => {
-      const [command, first, second] = line.split(" ") as [string, string, string];
+      const [command, first, second, rows] = line.split(" ") as [string, string, string, string | undefined];
       switch (command) {
         case "cpu": {
           const { user, system } = process.cpuUsage();
@@ -27,7 +27,8 @@ export async function serveControl(peer: PeerServer): Promise<number> {
           return profiler.stop(first);
         case "publish": {
           const at = monotonicMicros();
-          peer.publish(Array.from({ length: Number(second) }, (_, index) => makeEvent(Number(first) + index, at)));
+          const make = rows === undefined ? makeEvent : makeRowsEvent;
+          peer.publish(Array.from({ length: Number(second) }, (_, index) => make(Number(first) + index, at)));
           return undefined;
         }
         default:
@@ -100,8 +101,8 @@ export class Control {
   }
 
   /** Publishes `count` events in one turn of the server's event loop, numbered from `first`. No answer: the deliveries are it. */
-  publish(first: number, count: number): void {
-    this.#socket.write(`publish ${first} ${count}\n`);
+  publish(first: number, count: number, rows: boolean | undefined): void {
+    this.#socket.write(`publish ${first} ${count}${rows === true ? " rows" : ""}\n`);
   }
 
   close(): void {

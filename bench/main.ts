@@ -7,7 +7,7 @@ import { formatProfile, summarizeProfile } from "./profile.ts";
 import { formatCase, formatVerdict } from "./report.ts";
 import type { CaseResult } from "./results.ts";
 import { runCase, WARM_UP_ROUNDS } from "./runner.ts";
-import { BASE } from "./subjects.ts";
+import { BASE, subjectsOf } from "./subjects.ts";
 import { judge, type Verdict } from "./targets.ts";
 
 const { stdout, stderr } = process;
@@ -34,14 +34,15 @@ async function run({
   );
   const results: CaseResult[] = [];
   const verdicts: Verdict[] = [];
-  const toProfile = new Set(
-    profile ? subjects.filter(({ transport }) => transport !== undefined).map(({ name }) => name) : [],
-  );
   await using shared = new Fleet();
   for (const workload of cases) {
     // Each case has fresh processes, so that none is measured in the state that another left; --quick measures nothing worth that time.
     await using own = new Fleet();
-    const { result, profiles } = await runCase(workload, subjects, quick ? shared : own, {
+    const measured = subjectsOf(workload.subjects, subjects);
+    const toProfile = new Set(
+      profile ? measured.filter(({ module }) => module === "raceway").map(({ name }) => name) : [],
+    );
+    const { result, profiles } = await runCase(workload, measured, quick ? shared : own, {
       repetitions,
       seconds,
       warmUpRounds: quick ? 0 : WARM_UP_ROUNDS,

@@ -19,8 +19,22 @@ export const peers: readonly Subject[] = [
   { name: "connect", module: "connect" },
 ];
 
+/** Measured only in the cases that name them. */
+const variants: readonly Subject[] = [
+  { name: "ws deflate", module: BASE, transport: "deflate" },
+  { name: "raceway compressed", module: "raceway", transport: "websocket+compression" },
+  { name: "raceway batched", module: "raceway", transport: "websocket+batching" },
+];
+
 export const racewayTransports = ["websocket", "sse", "poll", "grpc", "grpc-door"] as const;
 
 export function racewaySubject(transport: string): Subject {
   return { name: `raceway ${transport}`, module: "raceway", transport };
+}
+
+/** Who is measured in a case, given who was asked for. */
+export function subjectsOf(named: readonly string[] | undefined, asked: readonly Subject[]): readonly Subject[] {
+  if (named === undefined) return asked;
+  const all = [...peers, ...racewayTransports.map(racewaySubject), ...variants];
+  return named.map((name) => all.find((subject) => subject.name === name)!);
 }

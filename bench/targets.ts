@@ -18,6 +18,32 @@ const SUBJECT = "raceway websocket";
 export const targets: readonly Target[] = [
   ratio("fanout/1000x1", "one topic to 1,000 subscribers, one publication a turn", BASE, 1),
   ratio("fanout/1000x10", "one topic to 1,000 subscribers, ten publications a turn", BASE, 5),
+  ratio("compressed", "CPU of permessage-deflate in bare ws", "ws deflate", 5, "raceway compressed"),
+  {
+    key: "compressed",
+    text: "bytes of permessage-deflate in bare ws",
+    measured: (result) => {
+      const own = subjectOf(result, "raceway compressed")?.bytesPerUnit;
+      const other = subjectOf(result, "ws deflate")?.bytesPerUnit;
+      return own === undefined || other === undefined ? undefined : own / other;
+    },
+    limit: 1.1,
+    sense: "at most",
+    unit: " × ws deflate",
+  },
+  ratio("batched", "500 publications a second to 100 subscribers", BASE, 2, "raceway batched"),
+  {
+    key: "batched",
+    text: "what the window adds at the median",
+    measured: (result) => {
+      const own = subjectOf(result, "raceway batched")?.p50Micros;
+      const other = subjectOf(result, BASE)?.p50Micros;
+      return own === undefined || other === undefined ? undefined : (own - other) / 1e3;
+    },
+    limit: 5,
+    sense: "at most",
+    unit: " ms",
+  },
   ratio("unary/64", "unary, 64 in flight on one connection", BASE, 1.3),
   ratio("unary/64", "unary, 64 in flight on one connection", "grpc-js", 6),
   ratio("down", "stream down", BASE, 2),
@@ -31,14 +57,14 @@ export const targets: readonly Target[] = [
   },
 ];
 
-function ratio(key: string, text: string, to: string, limit: number): Target {
+function ratio(key: string, text: string, to: string, limit: number, subject = SUBJECT): Target {
   return {
     key,
     text,
     limit,
     sense: "at least",
     unit: ` × ${to}`,
-    measured: (result) => subjectOf(result, SUBJECT)?.ratios[to],
+    measured: (result) => subjectOf(result, subject)?.ratios[to],
   };
 }
 

@@ -27,15 +27,17 @@ const DOOR = "grpc-door";
 
 const PATH = "/raceway"; // the server's default
 
-export function openLoad(port: number, transport: string): PeerLoad {
+export function openLoad(port: number, variant: string): PeerLoad {
+  const [transport = "", ...extras] = variant.split("+");
   if (transport === DOOR) return openGrpcLoad(port);
   const make = transports[transport];
   if (!make) throw new Error(`There is no transport "${transport}".`);
+  const coders = extras.includes("compression") ? ["zstd"] : [];
   const openRaw = transport === "websocket" ? openRawSocket : transport === "grpc" ? openRawPipe : openRawLink;
   return {
     connect: async () => connectClient(port, await make()),
-    subscribe: async (arrivals) => openRaw(port, await make(), arrivals),
-    idle: async () => openRaw(port, await make(), undefined),
+    subscribe: async (arrivals) => openRaw(port, await make(), arrivals, coders),
+    idle: async () => openRaw(port, await make(), undefined, coders),
   };
 }
 
@@ -44,6 +46,7 @@ async function openRawSocket(
   port: number,
   _transport: ClientTransport,
   arrivals: Arrivals | undefined,
+  coders: readonly string[],
 ): Promise<RawConnection> {
   let session: RawSession | undefined;
   const raw = await openRawWebSocket(port, `${PATH}/websocket`, "raceway.v1", {
@@ -51,7 +54,7 @@ async function openRawSocket(
     message: (chunk, start, end) => session?.batch(chunk, start, end),
     failed: (error) => session?.failed(error),
   });
-  session = new RawSession((batch) => raw.send(batch, true), arrivals);
+  session = new RawSession((batch) => raw.send(batch, true), arrivals, coders);
   await session.ready;
   return raw;
 }

@@ -1,5 +1,7 @@
 // Raceway, through its public interface and generated code; one transport a process.
 import { definePlugin, type ServerTransport } from "@raceway/core";
+import { batching } from "@raceway/middleware/batching";
+import { compression } from "@raceway/middleware/compression";
 import { raceway } from "@raceway/server";
 import { makeEvent, monotonicMicros } from "../event.ts";
 import { benchService } from "../gen/bench/v1/bench.server.ts";
@@ -13,7 +15,9 @@ const transports: Readonly<Record<string, () => Promise<ServerTransport>>> = {
   "grpc-door": async () => (await import("@raceway/transport-grpc/server")).grpc(),
 };
 
-export async function startServer(transport: string): Promise<PeerServer> {
+/** "websocket+compression": a transport, and middleware. */
+export async function startServer(variant: string): Promise<PeerServer> {
+  const [transport = "", ...extras] = variant.split("+");
   const make = transports[transport];
   if (!make) throw new Error(`There is no transport "${transport}".`);
   let atDoor = 0;
@@ -24,7 +28,11 @@ export async function startServer(transport: string): Promise<PeerServer> {
   });
   const app = raceway({
     transports: [await make()],
-    use: [transport === "grpc-door" && countReaders],
+    use: [
+      transport === "grpc-door" && countReaders,
+      extras.includes("compression") && compression(),
+      extras.includes("batching") && batching({ windowMs: 5 }),
+    ],
     // All clients come from one address, and ask for more than one client should.
     limits: { sessionsPerAddress: 100_000, framesPerSecond: 100_000_000, framesBurst: 100_000_000 },
   });
@@ -52,7 +60,8 @@ export async function startServer(transport: string): Promise<PeerServer> {
     port,
     subscribers: () => app.sessions + atDoor,
     publish(events) {
-      for (const event of events) void publishers.ticks.publish({ board: "main" }, event);
+      for (const event of events)
+        void publishers.ticks.publish({ board: "main" }, event);
     },
   };
 }

@@ -1,8 +1,9 @@
 // Calls the bare `ws` server: the `ws` client for calls and streams, raw sockets for subscribers.
 import { once } from "node:events";
 import { WebSocket } from "ws";
+import type { Arrivals } from "../arrivals.ts";
 import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
-import type { Counted, Echo, PeerClient, PeerLoad } from "../peer.ts";
+import type { Counted, Echo, PeerClient, PeerLoad, RawConnection } from "../peer.ts";
 import { readJsonEvent } from "../raw/read-event.ts";
 import { openRawWebSocket } from "../raw/websocket.ts";
 
@@ -14,11 +15,12 @@ interface Reply {
 
 const HIGH_WATER = 65_536;
 
-export function openLoad(port: number): PeerLoad {
+export function openLoad(port: number, variant: string): PeerLoad {
   const silent = { arrived() {}, message() {}, failed() {} };
   return {
     connect: () => connectClient(port),
     async subscribe(arrivals) {
+      if (variant === "deflate") return subscribeInflating(port, arrivals);
       const raw = await openRawWebSocket(port, "/", undefined, {
         arrived: () => arrivals.arrived(),
         message: (chunk, start) => readJsonEvent(chunk, start, arrivals),
@@ -28,6 +30,26 @@ export function openLoad(port: number): PeerLoad {
       return raw;
     },
     idle: () => openRawWebSocket(port, "/", undefined, silent),
+  };
+}
+
+/** By the `ws` client, which negotiates permessage-deflate; its cost is the load's. */
+async function subscribeInflating(port: number, arrivals: Arrivals): Promise<RawConnection> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/`, { perMessageDeflate: true });
+  socket.on("message", (data: Buffer) => {
+    arrivals.arrived();
+    readJsonEvent(data, 0, arrivals);
+  });
+  let closing = false;
+  socket.on("close", () => closing || arrivals.failed(new Error("The server closed a WebSocket.")));
+  await once(socket, "open");
+  if (!socket.extensions.includes("permessage-deflate")) throw new Error("permessage-deflate was not agreed on.");
+  socket.send(JSON.stringify({ id: 0, method: "subscribe" }));
+  return {
+    close() {
+      closing = true;
+      socket.terminate();
+    },
   };
 }
 

@@ -1,24 +1,27 @@
 // A Raceway client reduced to what a subscriber needs: says Hello, opens the topic, answers pings, and reads publications in place.
+import { zstdDecompressSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { encodeFrame, type Frame, readBatch } from "@raceway/core/internal";
+import { type CodedFrame, encodeFrame, type Frame, readBatch } from "@raceway/core/internal";
 import type { Arrivals } from "../arrivals.ts";
 import { BenchService, TicksRequestSchema } from "../gen/bench/v1/bench_pb.ts";
 import { readBinaryEvent } from "./read-event.ts";
 
 const nothing = new Uint8Array(0);
-const hello = encodeFrame({
-  kind: "hello",
-  version: 1,
-  codecs: ["proto"],
-  session: nothing,
-  secret: nothing,
-  received: 0,
-  credential: "",
-  window: { messages: 256, bytes: 1_048_576 },
-  agent: "raceway-bench",
-  header: [],
-  attempt: 1,
-});
+const hello = (coders: readonly string[]): Uint8Array =>
+  encodeFrame({
+    kind: "hello",
+    version: 1,
+    codecs: ["proto"],
+    session: nothing,
+    secret: nothing,
+    received: 0,
+    credential: "",
+    window: { messages: 256, bytes: 1_048_576 },
+    agent: "raceway-bench",
+    header: [],
+    attempt: 1,
+    coders,
+  });
 const open = encodeFrame({
   kind: "open",
   call: 1,
@@ -37,6 +40,7 @@ const ping = encodeFrame({ kind: "ping", id: 1 });
 
 const FRAME_TAG = 0x0a; // Batch.frame
 const PUBLICATION_TAG = 0x52; // Frame.publication
+const CODED_TAG = 0x7a; // Frame.coded
 const PAYLOAD_TAG = 0x1a; // Publication.payload
 const BRACE = 0x7b;
 const TEXT_PUBLICATION = Buffer.from('{"publication":');
@@ -55,15 +59,17 @@ export class RawSession {
   #next = 0;
   #pingedAt = performance.now();
 
-  /** Says Hello at once. */
-  constructor(send: (batch: Uint8Array) => void, arrivals: Arrivals | undefined) {
+  readonly #dictionaries = new Map<number, Uint8Array>();
+
+  /** Says Hello at once. `coders`: none, or "zstd". */
+  constructor(send: (batch: Uint8Array) => void, arrivals: Arrivals | undefined, coders: readonly string[] = []) {
     this.#send = send;
     this.#arrivals = arrivals;
     this.ready = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    send(hello);
+    send(hello(coders));
   }
 
   failed(error: Error): void {
@@ -94,8 +100,17 @@ export class RawSession {
       const length = this.#varint(chunk, position + 1);
       position = this.#next + length;
       if (chunk[this.#next] === PUBLICATION_TAG) this.#publication(chunk, this.#next + 1, position);
+      else if (chunk[this.#next] === CODED_TAG)
+        readBatch(chunk.subarray(frame, position), { jsonDepth: 64 }, (one) => this.#coded(one as CodedFrame));
       else readBatch(chunk.subarray(frame, position), { jsonDepth: 64 }, (one) => this.#other(one));
     }
+  }
+
+  #coded({ dictionary, data, defines }: CodedFrame): void {
+    const known = this.#dictionaries.get(dictionary);
+    const plain = zstdDecompressSync(data, known === undefined ? {} : { dictionary: known });
+    if (defines > 0) this.#dictionaries.set(defines, plain);
+    else this.#binary(plain, 0, plain.length);
   }
 
   /** From its length on: handle, offset, payload. */

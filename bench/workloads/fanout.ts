@@ -13,7 +13,7 @@ const ARRIVAL_TIMEOUT_MS = 20_000;
 const FEWEST_TURNS = 5;
 
 export async function prepareFanout(
-  { subscribers, perTurn, pace }: FanoutCase,
+  { subscribers, perTurn, pace, rows, steady }: FanoutCase,
   load: PeerLoad,
   control: Control,
 ): Promise<PreparedCase> {
@@ -41,6 +41,24 @@ export async function prepareFanout(
       sample(control, all.latency, async () => {
         const turns = Math.max(FEWEST_TURNS, Math.round((seconds * 1e3) / intervalMs));
         let next = performance.now();
+        if (steady === true) {
+          const late = setTimeout(
+            () => all.fail(new Error(`Deliveries are missing after ${ARRIVAL_TIMEOUT_MS} ms.`)),
+            ARRIVAL_TIMEOUT_MS + seconds * 1e3,
+          );
+          const arrived = all.expect(turns * subscribers * perTurn);
+          for (let turn = 0; turn < turns; turn++) {
+            const wait = next - performance.now();
+            if (wait > 0) await sleep(wait);
+            next += intervalMs;
+            control.publish(seq + 1, perTurn, rows);
+            seq += perTurn;
+          }
+          await arrived;
+          clearTimeout(late);
+          all.complete(SEQ_BASE + seq);
+          return turns * subscribers * perTurn;
+        }
         for (let turn = 0; turn < turns; turn++) {
           const wait = next - performance.now();
           if (wait > 0) await sleep(wait);
@@ -50,7 +68,7 @@ export async function prepareFanout(
             ARRIVAL_TIMEOUT_MS,
           );
           const arrived = all.expect(subscribers * perTurn);
-          control.publish(seq + 1, perTurn);
+          control.publish(seq + 1, perTurn, rows);
           seq += perTurn;
           await arrived;
           clearTimeout(timeout);

@@ -15,6 +15,8 @@ export function prepareCase(workload: Case, load: PeerLoad, control: Control): P
     case "unary":
       return prepareUnary(workload, load, control);
     case "fanout":
+    case "compressed":
+    case "batched":
       return prepareFanout(workload, load, control);
     case "down":
     case "up":

@@ -1,6 +1,15 @@
 // The workloads and their cases, as data.
 
-export type WorkloadName = "unary" | "fanout" | "down" | "up" | "pingpong" | "connect" | "idle";
+export type WorkloadName =
+  | "unary"
+  | "fanout"
+  | "compressed"
+  | "batched"
+  | "down"
+  | "up"
+  | "pingpong"
+  | "connect"
+  | "idle";
 
 interface CaseBase {
   /** "unary/64": how it is asked for and named in results. */
@@ -12,6 +21,8 @@ interface CaseBase {
   readonly large?: true;
   /** Also in --quick. */
   readonly quick?: true;
+  /** These are measured, and nobody else; undefined: whoever was asked for. */
+  readonly subjects?: readonly string[];
 }
 export interface UnaryCase extends CaseBase {
   readonly workload: "unary";
@@ -19,12 +30,16 @@ export interface UnaryCase extends CaseBase {
   readonly inFlight: number;
 }
 export interface FanoutCase extends CaseBase {
-  readonly workload: "fanout";
+  readonly workload: "fanout" | "compressed" | "batched";
   readonly subscribers: number;
   /** Publications in one turn of the server's event loop. */
   readonly perTurn: number;
   /** Deliveries per second that are asked for at most. */
   readonly pace: number;
+  /** Events have rows, so that there is something to compress. */
+  readonly rows?: true;
+  /** The next turn comes at its time, whether the last has arrived or not. */
+  readonly steady?: true;
 }
 export interface StreamCase extends CaseBase {
   readonly workload: "down" | "up";
@@ -91,6 +106,23 @@ export const cases: readonly Case[] = [
   fanout(1_000, 1),
   fanout(1_000, 10),
   fanout(5_000, 1, { large: true }),
+  {
+    ...fanout(100, 1, { quick: true }),
+    workload: "compressed",
+    key: "compressed",
+    title: "Compressed: 20 rows of the demo's data, 1.3 KB in JSON, to 100 subscribers",
+    rows: true,
+    subjects: ["ws", "ws deflate", "raceway websocket", "raceway compressed"],
+  },
+  {
+    ...fanout(100, 1, { quick: true }),
+    workload: "batched",
+    key: "batched",
+    title: "Batched: 500 publications a second to 100 subscribers, a window of 5 ms",
+    pace: 50_000,
+    steady: true,
+    subjects: ["ws", "raceway websocket", "raceway batched"],
+  },
   { workload: "down", key: "down", title: "Stream down", unit: "messages", messages: 10_000, quick: true },
   { workload: "up", key: "up", title: "Stream up", unit: "messages", messages: 10_000 },
   {

@@ -1,10 +1,10 @@
+import { create, toBinary } from "@bufbuild/protobuf";
 // Batching by time: nothing waits when it is quiet, nothing waits longer than the window, and order is kept.
 import { reasonOf } from "@raceway/core";
 import { batching } from "@raceway/middleware/batching";
 import { describe, expect, it } from "vitest";
 import { type Lab, lab, take } from "../app/lab.ts";
 import { hello, open, rawPeer } from "../app/raw-peer.ts";
-import { create, toBinary } from "@bufbuild/protobuf";
 import { TicksRequestSchema } from "../gen/lab/v1/lab_pb.ts";
 
 /** A subscriber, and how many events it has. */
@@ -102,29 +102,32 @@ describe("a stream", () => {
     };
   };
 
-  it.each(["client", "server"] as const)("of the %s waits for the window, and calls take along what waits", async (side) => {
-    const use = [batching({ windowMs: 100 })];
-    await using world = await lab({ [side]: { use } });
-    const heard: string[] = [];
-    const { say, lines } = spoken();
-    void (async (): Promise<void> => {
-      for await (const { text } of world.client.chat(lines)) heard.push(text);
-    })().catch(() => {}); // ends with the connection
-    await world.clock.advance(500);
-    say("a");
-    await world.clock.advance(10);
-    expect(heard).toEqual(["a!"]);
-    say("b");
-    say("c");
-    await world.clock.advance(10);
-    expect(heard).toEqual(["a!"]);
-    await world.client.echo({ text: "a call" });
-    await world.clock.advance(1);
-    expect(heard).toEqual(["a!", "b!", "c!"]);
-    say("d");
-    await world.clock.advance(150);
-    expect(heard).toEqual(["a!", "b!", "c!", "d!"]);
-  });
+  it.each(["client", "server"] as const)(
+    "of the %s waits for the window, and calls take along what waits",
+    async (side) => {
+      const use = [batching({ windowMs: 100 })];
+      await using world = await lab({ [side]: { use } });
+      const heard: string[] = [];
+      const { say, lines } = spoken();
+      void (async (): Promise<void> => {
+        for await (const { text } of world.client.chat(lines)) heard.push(text);
+      })().catch(() => {}); // ends with the connection
+      await world.clock.advance(500);
+      say("a");
+      await world.clock.advance(10);
+      expect(heard).toEqual(["a!"]);
+      say("b");
+      say("c");
+      await world.clock.advance(10);
+      expect(heard).toEqual(["a!"]);
+      await world.client.echo({ text: "a call" });
+      await world.clock.advance(1);
+      expect(heard).toEqual(["a!", "b!", "c!"]);
+      say("d");
+      await world.clock.advance(150);
+      expect(heard).toEqual(["a!", "b!", "c!", "d!"]);
+    },
+  );
 
   it("calls and their replies do not wait", async () => {
     const use = [batching({ windowMs: 10_000 })];

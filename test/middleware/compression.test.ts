@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { brotliCompressSync, deflateRawSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { connect } from "@raceway/client";
 import { type ClientTransport, memoryTransport, reasonOf } from "@raceway/core";
-import { nodeClock } from "@raceway/core/node";
 import { type CodedFrame, type Frame, encodeFrame, encodePublication, readBatch } from "@raceway/core/internal";
+import { nodeClock } from "@raceway/core/node";
 import { compression } from "@raceway/middleware/compression";
 import { raceway } from "@raceway/server";
 import { grpc as grpcLink } from "@raceway/transport-grpc/client";
@@ -72,7 +72,14 @@ const prose = (bytes: number): string =>
 /** Does not compress. */
 const noise = (bytes: number): Uint8Array => {
   const all = new Uint8Array(bytes);
-  for (let at = 0; at < bytes; at += 32) all.set(createHash("sha256").update(String(at)).digest().subarray(0, bytes - at), at);
+  for (let at = 0; at < bytes; at += 32)
+    all.set(
+      createHash("sha256")
+        .update(String(at))
+        .digest()
+        .subarray(0, bytes - at),
+      at,
+    );
   return all;
 };
 const coded = (data: Uint8Array, more: Partial<CodedFrame> = {}): Frame => ({
@@ -102,7 +109,9 @@ describe.each(Object.entries(links))("over %s", (_, link) => {
       expect(Buffer.compare(reply.data, data)).toBe(0);
     }
     const said = Array.from({ length: 20 }, (__, at) => ({ text: `${at} ${prose(at * 100)}` }));
-    expect((await take(client.chat(from(said)), 20)).map(({ text }) => text)).toEqual(said.map(({ text }) => `${text}!`));
+    expect((await take(client.chat(from(said)), 20)).map(({ text }) => text)).toEqual(
+      said.map(({ text }) => `${text}!`),
+    );
     const heard: (readonly [number, string])[] = [];
     const ticks = (async (): Promise<void> => {
       for await (const { sequence, symbol } of client.ticks({ board: "b" })) {
@@ -159,7 +168,11 @@ describe.each(Object.entries(links))("over %s", (_, link) => {
 
 describe("what a topic says", () => {
   /** What a subscriber is sent for each publication, in bytes, its dictionary apart. */
-  async function sizes(algorithm: string, count: number, event: (at: number) => string): Promise<{
+  async function sizes(
+    algorithm: string,
+    count: number,
+    event: (at: number) => string,
+  ): Promise<{
     readonly each: readonly number[];
     readonly dictionaries: number;
   }> {
@@ -188,7 +201,8 @@ describe("what a topic says", () => {
     }
     return { each, dictionaries };
   }
-  const row = (at: number): string => `{"symbol":"ACME","date":"Jan ${(at % 28) + 1} 2024","price":${100 + ((at * 37) % 50)}}`;
+  const row = (at: number): string =>
+    `{"symbol":"ACME","date":"Jan ${(at % 28) + 1} 2024","price":${100 + ((at * 37) % 50)}}`;
 
   it.each(["deflate", "zstd"])("shrinks though it is small, once the topic has a dictionary: %s", async (algorithm) => {
     const { each, dictionaries } = await sizes(algorithm, 120, row);
@@ -205,7 +219,11 @@ describe("what a topic says", () => {
   });
 
   it("which cannot be compressed goes as it is", async () => {
-    const { each } = await sizes("deflate", 20, (at) => Buffer.from(noise(600 + at)).toString("latin1").replace(/[^!-~]/g, "x"));
+    const { each } = await sizes("deflate", 20, (at) =>
+      Buffer.from(noise(600 + at))
+        .toString("latin1")
+        .replace(/[^!-~]/g, "x"),
+    );
     expect(Math.max(...each)).toBeLessThan(700);
   });
 });

@@ -27,20 +27,16 @@ export interface BatchCoder {
    * Undoes `encode`, or what a `SharedCoder` did with `dictionary`. Throws a RangeError if more than `maxBytes` come of it, before it holds them all;
    * any other error if it is no such piece. Either ends the link.
    */
-  decode(
-    coded: Uint8Array,
-    maxBytes: number,
-    dictionary: Uint8Array | undefined,
-  ): Uint8Array | Promise<Uint8Array>;
+  decode(coded: Uint8Array, maxBytes: number, dictionary: Uint8Array | undefined): Uint8Array | Promise<Uint8Array>;
 }
 
 /** Codes what a topic says, once for all subscribers. Synchronous, for they all wait. */
 export interface SharedCoder {
   /** From its beginning, what `encode` needs; a subscriber gets it once, before the first piece that needs it. At most 32 KiB. */
   readonly dictionary: { readonly coded: Uint8Array } | undefined;
-  /** Undefined: the group goes as it is. */
-  encode(group: Uint8Array): Uint8Array | undefined;
-  /** What the topic said, in order, after it was encoded: a dictionary may be made of it. */
+  /** For `audience` readers, about; undefined: the group goes as it is. */
+  encode(group: Uint8Array, audience: number): Uint8Array | undefined;
+  /** What the topic said, in order, each once: a dictionary may be made of it. */
   said?(group: Uint8Array): void;
 }
 

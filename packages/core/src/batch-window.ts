@@ -3,7 +3,7 @@ import type { Clock, Timer } from "./clock.ts";
 
 /** How long messages of a channel may wait, and for how many. Made by `batchWindow`. */
 export interface BatchWindow {
-  /** From one write to the next, in milliseconds. What comes after a longer silence leaves at once. */
+  /** A message waits so long at most, in milliseconds. What comes after a silence as long leaves at once. */
   readonly windowMs: number;
   /** So many wait at most. */
   readonly maxMessages: number;
@@ -40,10 +40,11 @@ class WindowPace implements Pace {
 
   add(window: BatchWindow, bytes: number, due: () => void): boolean {
     const now = this.#clock.now();
-    const dueAt = this.#flushedAt + window.windowMs;
+    const quiet = this.#messages === 0 && this.#flushedAt + window.windowMs <= now;
+    const dueAt = now + window.windowMs;
     this.#messages++;
     this.#bytes += bytes;
-    if (dueAt <= now || this.#messages >= window.maxMessages || this.#bytes >= window.maxBytes) return true;
+    if (quiet || this.#messages >= window.maxMessages || this.#bytes >= window.maxBytes) return true;
     if (this.#timer !== undefined && this.#dueAt <= dueAt) return false;
     this.#timer?.[Symbol.dispose]();
     this.#dueAt = dueAt;

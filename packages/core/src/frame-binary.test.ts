@@ -207,9 +207,7 @@ describe("what is malformed", () => {
   });
 
   it("groups in groups without end", () => {
-    expect(fault(joinParts([hex("0a c8 01"), hex("83 01".repeat(100))]))).toBe(
-      "byte 69: groups are nested too deeply",
-    );
+    expect(fault(joinParts([hex("0a c8 01"), hex("83 01".repeat(100))]))).toBe("byte 69: groups are nested too deeply");
   });
 
   it("a million empty entries", () => {

@@ -6,8 +6,8 @@ import { bytesOf, joinParts, readBatch } from "./batch.ts";
 import { encodeFrame } from "./frame-binary.ts";
 import type { CodedFrame, Frame } from "./frame.ts";
 import { resolveLimits } from "./limits.ts";
-import type { Link } from "./link.ts";
 import { codedFrame, dictionaryFrame } from "./link-coding.ts";
+import type { Link } from "./link.ts";
 import { SessionLink } from "./session-link.ts";
 import type { Session } from "./session.ts";
 
@@ -20,7 +20,11 @@ const coder: BatchCoder = {
     return dictionary === undefined ? new Uint8Array(size) : dictionary.slice(0, size);
   },
 };
-const station = batchStation({ wireNames: ["n"], open: () => coder, share: () => ({ dictionary: undefined, encode: () => undefined }) });
+const station = batchStation({
+  wireNames: ["n"],
+  open: () => coder,
+  share: () => ({ dictionary: undefined, encode: () => undefined }),
+});
 
 interface Stage {
   readonly link: SessionLink;
@@ -70,7 +74,9 @@ const framesOf = (parts: readonly Uint8Array[]): CodedFrame[] => {
 describe("a client", () => {
   it("decodes by the dictionary that came before, until it is taken back", () => {
     const { link, taken, refused } = stage("client");
-    link.batch(joinParts([coded({ defines: 5, data: Uint8Array.of(20) }), coded({ dictionary: 5, data: Uint8Array.of(7) })]));
+    link.batch(
+      joinParts([coded({ defines: 5, data: Uint8Array.of(20) }), coded({ dictionary: 5, data: Uint8Array.of(7) })]),
+    );
     expect(taken.map(({ length }) => length)).toEqual([7]);
     link.batch(coded({ defines: 5 }));
     link.batch(coded({ dictionary: 5, data: Uint8Array.of(7) }));
@@ -105,7 +111,12 @@ describe("a client", () => {
 
   it("leaves to the session what is malformed", () => {
     const { link, taken } = stage("client");
-    for (const bytes of [[0x0a, 200, 1, 0x7a], [0x0b, 1], [0x0a, 0]]) link.batch(Uint8Array.from(bytes));
+    for (const bytes of [
+      [0x0a, 200, 1, 0x7a],
+      [0x0b, 1],
+      [0x0a, 0],
+    ])
+      link.batch(Uint8Array.from(bytes));
     expect(taken).toHaveLength(3);
   });
 });
@@ -115,7 +126,10 @@ describe("a server", () => {
     const first = stage("server").link.coding!;
     const second = stage("server").link.coding!;
     const one = group(1);
-    expect(framesOf(first.group(one, 1_000)).map(({ defines, dictionary }) => [defines, dictionary])).toEqual([[1, 0], [0, 1]]);
+    expect(framesOf(first.group(one, 1_000)).map(({ defines, dictionary }) => [defines, dictionary])).toEqual([
+      [1, 0],
+      [0, 1],
+    ]);
     expect(framesOf(first.group(one, 1_000))).toHaveLength(1);
     expect(framesOf(second.group(one, 1_000))).toHaveLength(2);
   });

@@ -134,10 +134,7 @@ export class LinkCoding {
     this.#send(parts, parts);
   }
 
-  #send(
-    coded: readonly Uint8Array[] | Promise<readonly Uint8Array[]>,
-    parts: readonly Uint8Array[],
-  ): boolean {
+  #send(coded: readonly Uint8Array[] | Promise<readonly Uint8Array[]>, parts: readonly Uint8Array[]): boolean {
     if (this.#outbox === undefined && !(coded instanceof Promise)) return this.#link.link.send(coded);
     this.#waitingBytes += bytesOf(parts);
     const ready = Promise.resolve(coded);

@@ -1,7 +1,7 @@
 // One link of a session: from its opening through the handshake to its end, and how far each side is on it.
 import type { ConnectError } from "@connectrpc/connect";
-import type { Link, LinkReceiver } from "./link.ts";
 import type { LinkCoding } from "./link-coding.ts";
+import type { Link, LinkReceiver } from "./link.ts";
 import type { Session } from "./session.ts";
 
 /** Who deals with a link until it belongs to a session. */

@@ -2,7 +2,7 @@
 import { type OptionsOf, type Plugin, batchWindow, definePlugin, resolveOptions } from "@raceway/core";
 
 export const batchingOptions = {
-  /** Messages of one session, or of one topic, are written at most once in so long; 0: whenever there are some. */
+  /** A message waits so long at most for others of its session, or of its topic; 0: not at all. After a silence as long it leaves at once. */
   windowMs: { kind: "number", default: 0, min: 0, max: 10_000, unit: "ms" },
   /** When so many wait, they leave. */
   maxMessages: { kind: "number", default: 1_000, min: 1, max: 1_000_000, unit: "count" },

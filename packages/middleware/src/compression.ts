@@ -27,28 +27,30 @@ import { type AlgorithmName, algorithmNames, compressionOptions } from "./compre
 
 /** From so many bytes on speed counts for more than size: they are compressed within the turn of the event loop. */
 const LARGE_BYTES = 16_384;
+/** From so many readers on size counts for more than speed. */
+const MANY_READERS = 32;
 
 interface Algorithm {
   readonly takesDictionary: boolean;
-  /** `often`: the result is sent to many. */
-  encode(bytes: Uint8Array, often: boolean, dictionary: Uint8Array | undefined): Uint8Array;
+  /** For so many readers. */
+  encode(bytes: Uint8Array, audience: number, dictionary: Uint8Array | undefined): Uint8Array;
   decode(bytes: Uint8Array, maxOutputLength: number, dictionary: Uint8Array | undefined): Uint8Array;
 }
 
 const algorithms: Readonly<Record<AlgorithmName, Algorithm>> = {
   deflate: {
     takesDictionary: true,
-    encode: (bytes, often, dictionary) =>
-      deflateRawSync(bytes, { level: often || bytes.length < LARGE_BYTES ? 6 : 1, ...(dictionary && { dictionary }) }),
+    encode: (bytes, _audience, dictionary) =>
+      deflateRawSync(bytes, { level: bytes.length < LARGE_BYTES ? 6 : 1, ...(dictionary && { dictionary }) }),
     decode: (bytes, maxOutputLength, dictionary) =>
       inflateRawSync(bytes, { maxOutputLength, ...(dictionary && { dictionary }) }),
   },
   zstd: {
     takesDictionary: true,
-    encode: (bytes, often, dictionary) =>
+    encode: (bytes, audience, dictionary) =>
       zstdCompressSync(bytes, {
         params: {
-          [constants.ZSTD_c_compressionLevel]: often ? 6 : 3,
+          [constants.ZSTD_c_compressionLevel]: bytes.length >= LARGE_BYTES ? 3 : audience < MANY_READERS ? 6 : 12,
           [constants.ZSTD_c_contentSizeFlag]: 0, // the frame around it says enough
           [constants.ZSTD_c_dictIDFlag]: 0,
         },
@@ -64,7 +66,7 @@ const algorithms: Readonly<Record<AlgorithmName, Algorithm>> = {
   },
   gzip: {
     takesDictionary: false,
-    encode: (bytes, often) => gzipSync(bytes, { level: often || bytes.length < LARGE_BYTES ? 6 : 1 }),
+    encode: (bytes) => gzipSync(bytes, { level: bytes.length < LARGE_BYTES ? 6 : 1 }),
     decode: (bytes, maxOutputLength) => gunzipSync(bytes, { maxOutputLength }),
   },
 };
@@ -104,7 +106,7 @@ function coder(algorithm: Algorithm, { minBytes }: ResolvedOptions<typeof compre
       let bytes = 0;
       for (const part of parts) bytes += part.length;
       if (bytes < minBytes) return undefined;
-      return algorithm.encode(parts.length === 1 ? parts[0]! : Buffer.concat(parts), false, undefined);
+      return algorithm.encode(parts.length === 1 ? parts[0]! : Buffer.concat(parts), 1, undefined);
     },
     decode(coded, maxBytes, dictionary) {
       if (maxBytes < 1) throw new RangeError("nothing more may come");
@@ -131,9 +133,9 @@ class TopicCoder implements SharedCoder {
     this.#heard = algorithm.takesDictionary && dictionaryBytes > 0 ? [] : undefined;
   }
 
-  encode(group: Uint8Array): Uint8Array | undefined {
+  encode(group: Uint8Array, audience: number): Uint8Array | undefined {
     if (this.#plain === undefined && group.length < this.#minBytes) return undefined;
-    return this.#algorithm.encode(group, true, this.#plain);
+    return this.#algorithm.encode(group, audience, this.#plain);
   }
 
   said(group: Uint8Array): void {
@@ -146,6 +148,6 @@ class TopicCoder implements SharedCoder {
     this.#heard = undefined;
     const all = Buffer.concat(heard);
     this.#plain = new Uint8Array(all.subarray(all.length - this.#dictionaryBytes));
-    this.dictionary = { coded: this.#algorithm.encode(this.#plain, true, undefined) };
+    this.dictionary = { coded: this.#algorithm.encode(this.#plain, MANY_READERS, undefined) };
   }
 }

@@ -1,6 +1,13 @@
 // A session's subscription: a cursor in a topic's log. While it is caught up it gets the shared bytes; when its link is full it stays where it is.
 import type { ConnectError } from "@connectrpc/connect";
-import { type Position, type SharedGroup, type Stored, type TopicGate, type TopicSubscription, fail } from "@raceway/core";
+import {
+  type Position,
+  type SharedGroup,
+  type Stored,
+  type TopicGate,
+  type TopicSubscription,
+  fail,
+} from "@raceway/core";
 import {
   type Call,
   type CallReceiver,
@@ -199,7 +206,7 @@ export class Subscription implements CallReceiver, TopicReader {
         return;
       }
       const count = fitting(page.entries, this.#call.session.groupBytes);
-      const group = topic.group(page.entries, 0, count, this.json);
+      const group = topic.group(page.entries, 0, count, this.json, 1);
       if (!this.#fits(group)) return;
       if (!this.#call.session.publish(group)) return this.#await();
       this.#cursor = page.entries[count - 1]!.offset;

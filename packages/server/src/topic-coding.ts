@@ -37,8 +37,9 @@ export class TopicCoding {
     this.#coders = coders;
   }
 
-  group(plain: Uint8Array): SharedGroup {
-    return new CodableGroup(this, plain);
+  /** For so many readers, about. */
+  group(plain: Uint8Array, audience: number): SharedGroup {
+    return new CodableGroup(this, plain, audience);
   }
 
   /** The fan-out of a group is over. */
@@ -46,7 +47,7 @@ export class TopicCoding {
     for (const { coder } of this.#open.values()) coder.said?.(group.parts[0]!);
   }
 
-  code(wireName: string, plain: Uint8Array): CodedGroup | undefined {
+  code(wireName: string, plain: Uint8Array, audience: number): CodedGroup | undefined {
     let open = this.#open.get(wireName);
     if (open === undefined) {
       open = { coder: this.#coders.open(wireName), dictionary: undefined };
@@ -57,7 +58,7 @@ export class TopicCoding {
       const id = this.#coders.number();
       open.dictionary = { id, frame: dictionaryFrame(id, dictionary.coded) };
     }
-    const data = open.coder.encode(plain);
+    const data = open.coder.encode(plain, audience);
     const frame = data && codedFrame(0, open.dictionary?.id ?? 0, plain.length, data);
     return frame && { parts: [frame], dictionary: open.dictionary };
   }
@@ -66,17 +67,19 @@ export class TopicCoding {
 class CodableGroup implements SharedGroup {
   readonly parts: readonly Uint8Array[];
   readonly #topic: TopicCoding;
+  readonly #audience: number;
   #coded: Map<string, CodedGroup | undefined> | undefined;
 
-  constructor(topic: TopicCoding, plain: Uint8Array) {
+  constructor(topic: TopicCoding, plain: Uint8Array, audience: number) {
     this.#topic = topic;
+    this.#audience = audience;
     this.parts = [plain];
   }
 
   coded(wireName: string): CodedGroup | undefined {
     const known = this.#coded?.get(wireName);
     if (known !== undefined || this.#coded?.has(wireName) === true) return known;
-    const coded = this.#topic.code(wireName, this.parts[0]!);
+    const coded = this.#topic.code(wireName, this.parts[0]!, this.#audience);
     (this.#coded ??= new Map()).set(wireName, coded);
     return coded;
   }

@@ -174,23 +174,23 @@ export class Topic implements Flushable, FollowSink, Disposable {
       if (!reader.live) continue;
       if (reader.json) {
         try {
-          json ??= this.group(entries, from, to, true);
+          json ??= this.group(entries, from, to, true, count);
         } catch (error) {
           reader.broken(error); // valid in protobuf, and not in JSON
           continue;
         }
         reader.deliver(json, last);
-      } else reader.deliver((proto ??= this.group(entries, from, to, false)), last);
+      } else reader.deliver((proto ??= this.group(entries, from, to, false, count)), last);
     }
     if (proto !== undefined) this.#coding.proto?.said(proto);
     if (json !== undefined) this.#coding.json?.said(json);
   }
 
-  /** Entries framed as publications. */
-  group(entries: readonly Stored[], from: number, to: number, json: boolean): SharedGroup {
+  /** Entries framed as publications, for so many readers. */
+  group(entries: readonly Stored[], from: number, to: number, json: boolean, audience: number): SharedGroup {
     const plain = this.#encode(entries, from, to, json);
     if (this.#coders === undefined) return { parts: [plain] };
-    return (this.#coding[json ? "json" : "proto"] ??= this.#coders.topic()).group(plain);
+    return (this.#coding[json ? "json" : "proto"] ??= this.#coders.topic()).group(plain, audience);
   }
 
   /** In one piece. */

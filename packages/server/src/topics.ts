@@ -1,5 +1,14 @@
 // The topics of a node: which are alive, and the way of a publication into the log.
-import { type BatchStation, type ChannelContract, type Clock, type Limits, type Log, type Position, type Retention, fail } from "@raceway/core";
+import {
+  type BatchStation,
+  type ChannelContract,
+  type Clock,
+  type Limits,
+  type Log,
+  type Position,
+  type Retention,
+  fail,
+} from "@raceway/core";
 import { FlushQueue, type Flushable } from "@raceway/core/internal";
 import type { Channel } from "./channel.ts";
 import { TopicCoders } from "./topic-coding.ts";

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file bench/v1/bench.proto.
  */
 export const file_bench_v1_bench: GenFile = /*@__PURE__*/
-  fileDesc("ChRiZW5jaC92MS9iZW5jaC5wcm90bxIIYmVuY2gudjEiKwoLRWNob1JlcXVlc3QSDAoEdGV4dBgBIAEoCRIOCgZudW1iZXIYAiABKA0iLAoMRWNob1Jlc3BvbnNlEgwKBHRleHQYASABKAkSDgoGbnVtYmVyGAIgASgNIhwKC0Rvd25SZXF1ZXN0Eg0KBWNvdW50GAEgASgNIikKClVwUmVzcG9uc2USDQoFY291bnQYASABKA0SDAoEbGFzdBgCIAEoDSIdCgxUaWNrc1JlcXVlc3QSDQoFYm9hcmQYASABKAkiXQoFRXZlbnQSCwoDc2VxGAEgASgNEgoKAmF0GAIgASgBEg4KBnN5bWJvbBgDIAEoCRINCgVwcmljZRgEIAEoARIOCgZ2b2x1bWUYBSABKA0SDAoEbm90ZRgGIAEoCTKMAgoMQmVuY2hTZXJ2aWNlEjUKBEVjaG8SFS5iZW5jaC52MS5FY2hvUmVxdWVzdBoWLmJlbmNoLnYxLkVjaG9SZXNwb25zZRIwCgREb3duEhUuYmVuY2gudjEuRG93blJlcXVlc3QaDy5iZW5jaC52MS5FdmVudDABEi0KAlVwEg8uYmVuY2gudjEuRXZlbnQaFC5iZW5jaC52MS5VcFJlc3BvbnNlKAESMAoIUGluZ1BvbmcSDy5iZW5jaC52MS5FdmVudBoPLmJlbmNoLnYxLkV2ZW50KAEwARIyCgVUaWNrcxIWLmJlbmNoLnYxLlRpY2tzUmVxdWVzdBoPLmJlbmNoLnYxLkV2ZW50MAFiBnByb3RvMw");
+  fileDesc("ChRiZW5jaC92MS9iZW5jaC5wcm90bxIIYmVuY2gudjEiKwoLRWNob1JlcXVlc3QSDAoEdGV4dBgBIAEoCRIOCgZudW1iZXIYAiABKA0iLAoMRWNob1Jlc3BvbnNlEgwKBHRleHQYASABKAkSDgoGbnVtYmVyGAIgASgNIhwKC0Rvd25SZXF1ZXN0Eg0KBWNvdW50GAEgASgNIikKClVwUmVzcG9uc2USDQoFY291bnQYASABKA0SDAoEbGFzdBgCIAEoDSIdCgxUaWNrc1JlcXVlc3QSDQoFYm9hcmQYASABKAkiegoFRXZlbnQSCwoDc2VxGAEgASgNEgoKAmF0GAIgASgBEg4KBnN5bWJvbBgDIAEoCRINCgVwcmljZRgEIAEoARIOCgZ2b2x1bWUYBSABKA0SDAoEbm90ZRgGIAEoCRIbCgRyb3dzGAcgAygLMg0uYmVuY2gudjEuUm93IjIKA1JvdxIMCgRkYXRlGAEgASgJEg0KBWNsb3NlGAIgASgBEg4KBnZvbHVtZRgDIAEoATKMAgoMQmVuY2hTZXJ2aWNlEjUKBEVjaG8SFS5iZW5jaC52MS5FY2hvUmVxdWVzdBoWLmJlbmNoLnYxLkVjaG9SZXNwb25zZRIwCgREb3duEhUuYmVuY2gudjEuRG93blJlcXVlc3QaDy5iZW5jaC52MS5FdmVudDABEi0KAlVwEg8uYmVuY2gudjEuRXZlbnQaFC5iZW5jaC52MS5VcFJlc3BvbnNlKAESMAoIUGluZ1BvbmcSDy5iZW5jaC52MS5FdmVudBoPLmJlbmNoLnYxLkV2ZW50KAEwARIyCgVUaWNrcxIWLmJlbmNoLnYxLlRpY2tzUmVxdWVzdBoPLmJlbmNoLnYxLkV2ZW50MAFiBnByb3RvMw");
 
 /**
  * @generated from message bench.v1.EchoRequest
@@ -116,7 +116,7 @@ export const TicksRequestSchema: GenMessage<TicksRequest> = /*@__PURE__*/
   messageDesc(file_bench_v1_bench, 4);
 
 /**
- * Six fields: about 66 bytes in binary, about 110 in JSON.
+ * Without rows about 66 bytes in binary, about 110 in JSON.
  *
  * @generated from message bench.v1.Event
  */
@@ -154,6 +154,13 @@ export type Event = Message<"bench.v1.Event"> & {
    * @generated from field: string note = 6;
    */
   note: string;
+
+  /**
+   * Only in the events of the workload `compressed`.
+   *
+   * @generated from field: repeated bench.v1.Row rows = 7;
+   */
+  rows: Row[];
 };
 
 /**
@@ -162,6 +169,35 @@ export type Event = Message<"bench.v1.Event"> & {
  */
 export const EventSchema: GenMessage<Event> = /*@__PURE__*/
   messageDesc(file_bench_v1_bench, 5);
+
+/**
+ * A trading day.
+ *
+ * @generated from message bench.v1.Row
+ */
+export type Row = Message<"bench.v1.Row"> & {
+  /**
+   * @generated from field: string date = 1;
+   */
+  date: string;
+
+  /**
+   * @generated from field: double close = 2;
+   */
+  close: number;
+
+  /**
+   * @generated from field: double volume = 3;
+   */
+  volume: number;
+};
+
+/**
+ * Describes the message bench.v1.Row.
+ * Use `create(RowSchema)` to create a new message.
+ */
+export const RowSchema: GenMessage<Row> = /*@__PURE__*/
+  messageDesc(file_bench_v1_bench, 6);
 
 /**
  * One channel of each kind that is measured.
