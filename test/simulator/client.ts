@@ -5,6 +5,7 @@ import { type Clock, type Codec, reasonOf } from "@raceway/core";
 import { type Chance, type Network, Reader, Sequence, SimProcess, Violation, simClient } from "@raceway/testkit";
 import { type LabClient, labClient } from "../gen/lab/v1/lab.client.ts";
 import { STRIDE, latenessOf } from "./server.ts";
+import { middlewareOf } from "./settings.ts";
 import type { Operation, Stage } from "./stage.ts";
 
 export class SimClient {
@@ -57,6 +58,7 @@ export class SimClient {
       limits: settings.clientLimits,
       staggerMs: settings.staggerMs,
       probeMs: settings.probeMs,
+      use: middlewareOf(settings),
       backoff: { firstMs: 20, capMs: settings.backoffCapMs },
     });
     this.#connection = connection;

@@ -3,6 +3,7 @@ import type { Backplane, Store, StorePart } from "@raceway/core";
 import { MemoryStorage, memory, raceway, type Raceway } from "@raceway/server";
 import { type Listening, type Network, Sequence, SimProcess, Violation, simServer } from "@raceway/testkit";
 import { type LabHandlers, type LabPublishers, labService } from "../gen/lab/v1/lab.server.ts";
+import { middlewareOf } from "./settings.ts";
 import type { Stage } from "./stage.ts";
 
 /** Values of an upload: which upload it is, times this, plus its number. */
@@ -66,6 +67,7 @@ export class SimServer {
       backplane: this.#backplane(),
       limits: settings.serverLimits,
       maxLinkAgeMs: settings.maxLinkAgeMs,
+      use: middlewareOf(settings),
     });
     const topics = app.serve(labService, this.#handlers(process));
     this.#app = app;

@@ -1,5 +1,15 @@
 // What a seed decides before the world begins: limits, networks, clocks, what goes wrong and how often. Most seeds leave most faults out, so that each gets its turn.
-import { type LimitOptions, type Limits, resolveLimits } from "@raceway/core";
+import {
+  type BatchCoder,
+  type LimitOptions,
+  type Limits,
+  type Plugin,
+  type PluginList,
+  type Stations,
+  resolveLimits,
+} from "@raceway/core";
+import { batching } from "@raceway/middleware/batching";
+import { compression } from "@raceway/middleware/compression";
 import { Chance, type LinkKind, type ProcessOptions, type WireOptions } from "@raceway/testkit";
 
 export const faultNames = [
@@ -46,6 +56,12 @@ export interface Settings {
   readonly boards: number;
   /** A server that comes back has the topics and the store of the one before. */
   readonly durable: boolean;
+  /** Both ends compress, from so few bytes on; undefined: neither. */
+  readonly compressFrom: number | undefined;
+  /** Their coders answer with promises, each after another time. */
+  readonly slowCoders: boolean;
+  /** Messages of topics and streams wait so long for others; 0: not at all. */
+  readonly windowMs: number;
 }
 
 const shapes: readonly { name: string; binary: boolean; push: boolean; framed: boolean }[] = [
@@ -129,5 +145,42 @@ export function drawSettings(seed: number, only: FaultName | undefined): Setting
     operations: chance.int(4, 14),
     boards: chance.int(1, 2),
     durable: chance.maybe(0.7),
+    // Drawn last, so that the worlds of older seeds stay what they were.
+    compressFrom: chance.maybe(0.4) ? chance.pick([0, 60, 300]) : undefined,
+    windowMs: chance.pick([0, 0, 0, 3, 40]),
+    slowCoders: chance.maybe(0.4),
+  };
+}
+
+/** What both ends use. Dictionaries begin soon, for these worlds are short. */
+export function middlewareOf({ compressFrom, slowCoders, windowMs }: Settings): PluginList {
+  const coding =
+    compressFrom !== undefined &&
+    compression({ algorithms: ["deflate"], minBytes: compressFrom, dictionaryBytes: 256 });
+  return [coding && slowCoders ? slowly(coding) : coding, windowMs > 0 && batching({ windowMs })];
+}
+
+/** The same plugin, as if it were a page's: what each end codes for one link takes some time. */
+function slowly(plugin: Plugin): Plugin {
+  return {
+    ...plugin,
+    async start(host): Promise<Stations> {
+      const { batch } = await plugin.start(host);
+      if (batch === undefined) return {};
+      let turn = 0;
+      const later = <T>(value: T): Promise<T> =>
+        new Promise((resolve) => host.clock.after([1, 30, 5, 90, 2][turn++ % 5]!, () => resolve(value)));
+      const open = (name: string): BatchCoder => {
+        const coder = batch.open(name);
+        return {
+          encode(parts) {
+            const coded = coder.encode(parts) as Uint8Array | undefined;
+            return coded === undefined ? undefined : later(coded);
+          },
+          decode: (coded, maxBytes, dictionary) => later(coder.decode(coded, maxBytes, dictionary) as Uint8Array),
+        };
+      };
+      return { batch: { ...batch, open } };
+    },
   };
 }
