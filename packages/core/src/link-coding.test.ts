@@ -1,7 +1,7 @@
 // The coding of one link by itself: dictionaries and their bounds, on both sides.
 import type { ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { type BatchCoder, type SharedGroup, batchStation } from "./batch-station.ts";
+import { type BatchCoder, type BatchStation, type SharedGroup, batchStation } from "./batch-station.ts";
 import { bytesOf, joinParts, readBatch } from "./batch.ts";
 import { encodeFrame } from "./frame-binary.ts";
 import type { CodedFrame, Frame } from "./frame.ts";
@@ -28,12 +28,17 @@ const station = batchStation({
 
 interface Stage {
   readonly link: SessionLink;
+  /** What happened, as the session and the transport saw it. */
+  readonly events: string[];
+  /** Does the transport want more? */
+  room: boolean;
   readonly taken: Uint8Array[];
   readonly sent: (readonly Uint8Array[])[];
   readonly refused: string[];
 }
 
-function stage(side: "client" | "server", decodedBytes = 16_777_216): Stage {
+function stage(side: "client" | "server", by = station): Stage {
+  const events: string[] = [];
   const taken: Uint8Array[] = [];
   const sent: (readonly Uint8Array[])[] = [];
   const refused: string[] = [];
@@ -42,19 +47,25 @@ function stage(side: "client" | "server", decodedBytes = 16_777_216): Stage {
     traits: { binary: true, duplex: true, push: true, maxBatchBytes: 100_000 },
     peer: { address: "", secure: false, header: () => undefined },
     buffered: 0,
-    send: (parts) => sent.push(parts) > 0,
+    send(parts) {
+      sent.push(parts);
+      return made.room;
+    },
     pause() {},
     resume() {},
-    close() {},
+    close: () => void events.push(`closed after ${sent.length}`),
   };
   const link = new SessionLink(carrier, { batch() {}, closed() {} }, false);
-  // Of a session a link uses these two.
+  // Of a session a link uses these.
   link.session = {
+    drained: () => void events.push("drained"),
+    linkClosed: () => void events.push(`lost after ${taken.length}`),
     receive: (_: SessionLink, bytes: Uint8Array) => void taken.push(bytes),
-    refuse: (_: SessionLink, cause: unknown) => void refused.push((cause as ConnectError).rawMessage),
+    refuse: (_: SessionLink, cause: unknown) => void refused.push((cause as ConnectError).rawMessage ?? String(cause)),
   } as unknown as Session;
-  link.coding = station.code(link, [station], ["n"], resolveLimits({ decodedBytes }), side);
-  return { link, taken, sent, refused };
+  link.coding = by.code(link, [by], ["n"], resolveLimits(), side);
+  const made: Stage = { link, taken, sent, refused, events, room: true };
+  return made;
 }
 const coded = (more: Partial<CodedFrame>): Uint8Array =>
   encodeFrame({ kind: "coded", coder: 0, dictionary: 0, data: new Uint8Array(0), defines: 0, ...more });
@@ -162,5 +173,125 @@ describe("what is coded", () => {
     expect(codedFrame(0, 0, 4_097, new Uint8Array(5))).toBeUndefined();
     expect(codedFrame(0, 0, 10_000, new Uint8Array(100))).toBeDefined();
     expect(codedFrame(0, 0, 10_001, new Uint8Array(100))).toBeUndefined();
+  });
+});
+
+describe("a coder that takes its time", () => {
+  /** Answers when it is told to, in any order. */
+  const slow = (): { readonly by: BatchStation; readonly answers: (() => void)[] } => {
+    const answers: (() => void)[] = [];
+    const later = <T>(value: T): Promise<T> => new Promise((resolve) => answers.push(() => resolve(value)));
+    const by = batchStation({
+      wireNames: ["n"],
+      open: () => ({
+        encode: (parts) => later(joinParts(parts).subarray(0, 1)),
+        decode: (bytes) => later(new Uint8Array(bytes[0]!)),
+      }),
+    });
+    return { by, answers };
+  };
+  const settle = async (): Promise<void> => {
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+  };
+  const answerAll = async (answers: (() => void)[]): Promise<void> => {
+    for (; answers.length > 0; await settle()) answers.shift()!();
+  };
+
+  it("stops the session when much waits, and lets it go on when that has left", async () => {
+    const { by, answers } = slow();
+    const { link, sent, events } = stage("client", by);
+    const coding = link.coding!;
+    expect(coding.send([new Uint8Array(40_000)], 1)).toBe(true);
+    expect(coding.send([new Uint8Array(40_000)], 1)).toBe(false);
+    link.blocked = true;
+    await answerAll(answers);
+    expect(sent).toHaveLength(2);
+    expect(events).toEqual(["drained"]);
+    expect(link.blocked).toBe(false);
+    expect(coding.send([new Uint8Array(40_000)], 1)).toBe(true);
+  });
+
+  it("passes on that the transport is full, and when it has room", async () => {
+    const { by, answers } = slow();
+    const made = stage("client", by);
+    const { link, events } = made;
+    made.room = false;
+    expect(link.coding!.send([new Uint8Array(40_000)], 1)).toBe(true); // nobody knows yet
+    await answerAll(answers);
+    expect(link.blocked).toBe(true);
+    link.drain();
+    expect(link.blocked).toBe(false);
+    expect(events).toEqual(["drained"]);
+  });
+
+  it("sends in order, whatever is ready first, and closes behind it", async () => {
+    const { by, answers } = slow();
+    const { link, sent, events } = stage("client", by);
+    for (const first of [1, 2, 3]) link.coding!.send([new Uint8Array(500).fill(first)], 1);
+    link.coding!.goodbye([Uint8Array.of(4)]);
+    link.close();
+    expect(events).toEqual([]);
+    for (const answer of answers.splice(0).toReversed()) answer();
+    await settle();
+    expect(sent.slice(0, 3).map((parts) => framesOf(parts)[0]!.data[0])).toEqual([1, 2, 3]);
+    expect(sent.slice(3)).toEqual([[Uint8Array.of(4)]]);
+    expect(events).toEqual(["closed after 4"]);
+  });
+
+  it("delivers all that came before the link closed, then says so at once", async () => {
+    const { by, answers } = slow();
+    const { link, taken, events } = stage("client", by);
+    link.batch(coded({ data: Uint8Array.of(10) }));
+    link.batch(coded({ data: Uint8Array.of(20) }));
+    link.closed(undefined);
+    expect(events).toEqual([]);
+    await answerAll(answers);
+    expect(taken.map(({ length }) => length)).toEqual([10, 20]);
+    expect(events).toEqual(["lost after 2"]);
+  });
+
+  it("delivers nothing any more to a session that gave the link up", async () => {
+    const { by, answers } = slow();
+    const { link, taken, events } = stage("client", by);
+    link.batch(coded({ data: Uint8Array.of(10) }));
+    link.batch(coded({ data: Uint8Array.of(20) }));
+    link.end(undefined);
+    await answerAll(answers);
+    expect(taken).toEqual([]);
+    expect(events).toEqual(["lost after 0"]);
+  });
+
+  it("which fails ends the link, on either way", async () => {
+    const failing = batchStation({
+      wireNames: ["n"],
+      open: () => ({
+        encode: () => Promise.reject(new Error("out of memory")),
+        decode: () => Promise.reject(new Error("not of this form")),
+      }),
+    });
+    const receiving = stage("client", failing);
+    receiving.link.batch(coded({ data: Uint8Array.of(1) }));
+    const sending = stage("client", failing);
+    sending.link.coding!.send([new Uint8Array(100)], 1);
+    await settle();
+    expect(receiving.refused[0]).toContain("not of this form");
+    expect(sending.refused[0]).toContain("out of memory");
+  });
+
+  it("or throws, ends the link, but not within what the session is doing", async () => {
+    const throwing = batchStation({
+      wireNames: ["n"],
+      open: () => ({
+        encode() {
+          throw new Error("out of memory");
+        },
+        decode: () => new Uint8Array(0),
+      }),
+    });
+    const { link, refused } = stage("client", throwing);
+    expect(link.coding!.send([new Uint8Array(100)], 1)).toBe(false);
+    expect(refused).toEqual([]);
+    await settle();
+    expect(refused[0]).toContain("out of memory");
   });
 });

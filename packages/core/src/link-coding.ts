@@ -126,7 +126,12 @@ export class LinkCoding {
 
   /** Sends a batch; the first `own` parts are for this link alone, the others are groups. False: stop until the link's `drain`. */
   send(parts: readonly Uint8Array[], own: number): boolean {
-    return this.#send(this.#encode(parts, own), parts);
+    try {
+      return this.#send(this.#encode(parts, own), parts);
+    } catch (error) {
+      void Promise.resolve().then(() => this.#link.refuse(error)); // not from within a flush
+      return false;
+    }
   }
 
   /** The last that is said on a link: not coded, for perhaps it ends because of its coder. */
