@@ -60,8 +60,7 @@ export async function startServer(variant: string): Promise<PeerServer> {
     port,
     subscribers: () => app.sessions + atDoor,
     publish(events) {
-      for (const event of events)
-        void publishers.ticks.publish({ board: "main" }, event);
+      for (const event of events) void publishers.ticks.publish({ board: "main" }, event);
     },
   };
 }

@@ -1,5 +1,5 @@
-import { create, toBinary } from "@bufbuild/protobuf";
 // Batching by time: nothing waits when it is quiet, nothing waits longer than the window, and order is kept.
+import { create, toBinary } from "@bufbuild/protobuf";
 import { reasonOf } from "@raceway/core";
 import { batching } from "@raceway/middleware/batching";
 import { describe, expect, it } from "vitest";
@@ -88,6 +88,7 @@ describe("a stream", () => {
   const spoken = (): { readonly say: (text: string) => void; readonly lines: AsyncGenerator<{ text: string }> } => {
     const waiting: string[] = [];
     let wake = (): void => {};
+    const more = (): Promise<void> => new Promise((resolve) => (wake = resolve));
     return {
       say(text) {
         waiting.push(text);
@@ -96,7 +97,7 @@ describe("a stream", () => {
       lines: (async function* () {
         for (;;) {
           while (waiting.length > 0) yield { text: waiting.shift()! };
-          await new Promise<void>((resolve) => (wake = resolve));
+          await more();
         }
       })(),
     };

@@ -224,7 +224,7 @@ describe("hostile peers", () => {
     const peer = await greeted(world, ["a"]);
     peer.say(coded({ data: zip([encodeFrame(echo)]) }));
     await world.clock.settle();
-    expect(reasonsOf(peer).join()).toContain("without a coder that was agreed on");
+    expect(reasonsOf(peer).join()).toContain("Frame coded is not allowed after the handshake");
     expect(peer.closed).toBe(true);
   });
 

@@ -51,8 +51,8 @@ export class Refusal extends Error {
 
 export interface HandshakeInit {
   readonly candidate: Candidate;
-  /** Asked for when the link is there, and whether it is to carry text. */
-  readonly hello: (text: boolean) => HelloFrame;
+  /** Asked for when the link is there. */
+  readonly hello: () => HelloFrame;
   /** Frames as lines of JSON, even where the link could carry binary. */
   readonly text: boolean;
   readonly limits: Limits;
@@ -120,7 +120,7 @@ export function shakeHands(init: HandshakeInit): Promise<void> {
         candidate.endpoint,
         (opened) => {
           link = new SessionLink(opened, handshake, init.text || !opened.traits.binary);
-          say(link, init.hello(link.text));
+          say(link, init.hello());
           // Given up while it was opening: close it as soon as the transport has its receiver.
           if (over) clock.turnEnd(() => opened.close());
           return link;

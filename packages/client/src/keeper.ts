@@ -288,10 +288,10 @@ export class Keeper implements SeatHost {
     let said: HelloFrame | undefined;
     return shakeHands({
       candidate,
-      hello: (text) => {
+      hello: () => {
         // Whatever has come by now counts: a transport may take long to open.
         said = { ...hello, received: fresh ? 0 : session.received, attempt: ++this.#attempts };
-        return text ? { ...said, coders: undefined } : said;
+        return said;
       },
       text: options.frames === "json",
       limits,
@@ -351,7 +351,10 @@ export class Keeper implements SeatHost {
       taken.session.maxMessageBytes = Math.min(this.#init.limits.messageBytesOut, welcome.maxMessageBytes);
     }
     const { session } = taken;
-    if (welcome.coders !== undefined) this.#code(link, welcome.coders);
+    if (welcome.coders !== undefined) {
+      const coding = this.#init.coding();
+      link.coding = coding[0]?.code(link, coding, welcome.coders, this.#init.limits, "client");
+    }
     const old = [...session.links];
     if (seat === this.#seat) {
       if (seat.session.current !== undefined) this.#judge();
@@ -372,14 +375,6 @@ export class Keeper implements SeatHost {
       else seat.session.end(fail("session_lost", { detail: "its server is down" }), false); // each operation opens itself again where that is safe
     }
     return true;
-  }
-
-  /** From here on batches are coded as the Welcome says. */
-  #code(link: SessionLink, coders: readonly string[]): void {
-    const stations = this.#init.coding();
-    if (stations.length === 0 || link.text)
-      throw fail("frame_unexpected", { frame: "welcome", state: "with a coder that was not offered" });
-    link.coding = stations[0]!.code(link, stations, coders, this.#init.limits, "client");
   }
 
   #opened({ name, endpoint }: Candidate, welcome: WelcomeFrame): void {

@@ -16,7 +16,7 @@ const coder: BatchCoder = {
   encode: () => undefined,
   decode(coded, maxBytes, dictionary) {
     const size = coded.length === 1 ? coded[0]! : coded[0]! * 256 + coded[1]!;
-    if (size > maxBytes) throw new RangeError();
+    if (size > maxBytes) throw new RangeError("too large");
     return dictionary === undefined ? new Uint8Array(size) : dictionary.slice(0, size);
   },
 };
@@ -61,7 +61,8 @@ function stage(side: "client" | "server", by = station): Stage {
     drained: () => void events.push("drained"),
     linkClosed: () => void events.push(`lost after ${taken.length}`),
     receive: (_: SessionLink, bytes: Uint8Array) => void taken.push(bytes),
-    refuse: (_: SessionLink, cause: unknown) => void refused.push((cause as ConnectError).rawMessage ?? String(cause)),
+    linkFailed: (_: SessionLink, cause: unknown) =>
+      void refused.push((cause as ConnectError).rawMessage ?? String(cause)),
   } as unknown as Session;
   link.coding = by.code(link, [by], ["n"], resolveLimits(), side);
   const made: Stage = { link, taken, sent, refused, events, room: true };

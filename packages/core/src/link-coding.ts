@@ -7,7 +7,7 @@ import { fail, learn } from "./errors.ts";
 import { encodeFrame } from "./frame-binary.ts";
 import { readFrames } from "./frame-reader.ts";
 import { FRAME_TAG } from "./frame-walk.ts";
-import { type CodedFrame, FRAME_NUMBER } from "./frame.ts";
+import { type CodedFrame, FRAME_NUMBER, type Frame } from "./frame.ts";
 import type { Limits } from "./limits.ts";
 import type { SessionLink } from "./session-link.ts";
 import { type Cursor, readVarint } from "./varint.ts";
@@ -35,6 +35,7 @@ const MAX_DICTIONARY_BYTES = 32_768;
 const HIGH_WATER_BYTES = 65_536;
 const CODED_TAG = (FRAME_NUMBER.coded << 3) | 2;
 const nothing = new Uint8Array(0);
+type Parts = readonly Uint8Array[];
 
 /** A coded piece as a frame; undefined: sent plain it is smaller, or the other side would take it for a bomb. */
 export function codedFrame(
@@ -61,7 +62,7 @@ export function chooseCoders(stations: readonly BatchStation[], offered: readonl
 export const codeLink: CodeLink = (link, stations, names, limits, side) => {
   const coders = names.map((name) => {
     const station = stations.find(({ wireNames }) => wireNames.includes(name));
-    if (station === undefined)
+    if (station === undefined || link.text)
       throw fail("frame_unexpected", { frame: "welcome", state: "with a coder that was not offered" });
     return station.open(name);
   });
@@ -129,7 +130,7 @@ export class LinkCoding {
     try {
       return this.#send(this.#encode(parts, own), parts);
     } catch (error) {
-      void Promise.resolve().then(() => this.#link.refuse(error)); // not from within a flush
+      void Promise.resolve().then(() => this.#refuse(error)); // not from within a flush
       return false;
     }
   }
@@ -147,16 +148,17 @@ export class LinkCoding {
       this.#outbox = [ready];
       void this.#pump(this.#outbox);
     } else this.#outbox.push(ready);
-    return (this.#stopped = this.#waitingBytes >= HIGH_WATER_BYTES) === false;
+    this.#stopped = this.#waitingBytes >= HIGH_WATER_BYTES;
+    return !this.#stopped;
   }
 
   #encode(parts: readonly Uint8Array[], own: number): readonly Uint8Array[] | Promise<readonly Uint8Array[]> {
-    let coded: readonly Uint8Array[] | Promise<readonly Uint8Array[]> = parts;
+    let coded: Parts | Promise<Parts> = parts;
     for (const [index, coder] of this.#coders.entries()) {
       const count = index === 0 && this.#shared !== undefined ? own : Infinity;
       coded =
         coded instanceof Promise
-          ? coded.then((those) => encodePart(index, coder, those, count))
+          ? coded.then((those: Parts) => encodePart(index, coder, those, count))
           : encodePart(index, coder, coded, count);
     }
     return coded;
@@ -167,12 +169,12 @@ export class LinkCoding {
     try {
       for (let next = outbox[0]; next !== undefined; next = outbox[0]) {
         const parts = await next;
-        outbox.shift();
+        void outbox.shift();
         room = this.#link.link.send(parts);
       }
     } catch (error) {
       outbox.length = 0;
-      this.#link.refuse(error);
+      this.#refuse(error);
     }
     this.#outbox = undefined;
     this.#waitingBytes = 0;
@@ -203,19 +205,19 @@ export class LinkCoding {
     try {
       const plain = this.#open(batch);
       if (plain instanceof Promise) void this.#wait(plain, (this.#inbox = []));
-      else this.#link.take(plain);
+      else this.#take(plain);
     } catch (error) {
-      this.#link.refuse(error);
+      this.#refuse(error);
     }
   }
 
   async #wait(first: Promise<Uint8Array>, inbox: Uint8Array[]): Promise<void> {
     try {
-      this.#link.take(await first);
+      this.#take(await first);
       for (let next = inbox.shift(); next !== undefined && !this.#link.over; next = inbox.shift())
-        this.#link.take(await this.#open(next));
+        this.#take(await this.#open(next));
     } catch (error) {
-      this.#link.refuse(error);
+      this.#refuse(error);
     }
     this.#inbox = undefined;
     this.#closed?.();
@@ -226,6 +228,13 @@ export class LinkCoding {
     if (this.#inbox === undefined) return false;
     this.#closed = closed;
     return true;
+  }
+
+  #take(bytes: Uint8Array): void {
+    if (!this.#link.over) this.#link.session?.receive(this.#link, bytes);
+  }
+  #refuse(cause: unknown): void {
+    if (!this.#link.over) this.#link.session?.linkFailed(this.#link, cause);
   }
 
   #open(batch: Uint8Array): Uint8Array | Promise<Uint8Array> {
@@ -342,11 +351,18 @@ function split(batch: Uint8Array): (Uint8Array | CodedFrame)[] | undefined {
     if (batch[cursor.pos] === CODED_TAG) {
       pieces ??= [];
       if (from > plainFrom) pieces.push(batch.subarray(plainFrom, from));
-      readFrames(batch.subarray(from, end), (frame) => void pieces!.push(frame as CodedFrame));
+      pieces.push(codedIn(batch.subarray(from, end)));
       plainFrom = end;
     }
     cursor.pos = end;
   }
   if (pieces !== undefined && plainFrom < batch.length) pieces.push(batch.subarray(plainFrom));
   return pieces;
+}
+
+/** The one frame of this batch. */
+function codedIn(batch: Uint8Array): CodedFrame {
+  let coded: Frame | undefined;
+  readFrames(batch, (frame) => (coded = frame));
+  return coded as unknown as CodedFrame;
 }

@@ -58,14 +58,6 @@ export class SessionLink implements LinkReceiver {
     else if (this.session !== undefined) this.session.receive(this, bytes);
     else this.handshake?.batch(this, bytes);
   }
-  /** By its coding: a batch, decoded. */
-  take(bytes: Uint8Array): void {
-    if (!this.over) this.session?.receive(this, bytes);
-  }
-  /** By its coding: the other side broke the rules. */
-  refuse(cause: unknown): void {
-    if (!this.over) this.session?.refuse(this, cause);
-  }
   /** In good order, behind all that was sent. */
   close(): void {
     if (this.coding !== undefined) this.coding.close();

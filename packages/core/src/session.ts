@@ -312,7 +312,7 @@ export class Session {
     if (current === undefined) return; // whatever belongs to a link is said anew on the next
     if (this.#control.length >= MAX_CONTROL) {
       // Asked for faster than it is read, as pongs are by a peer that does not read.
-      this.#linkFailed(current, fail("too_many_frames", { limit: MAX_CONTROL }));
+      this.linkFailed(current, fail("too_many_frames", { limit: MAX_CONTROL }));
       return;
     }
     this.#control.push(encodeFrame(frame));
@@ -479,7 +479,7 @@ export class Session {
         if (this.over === undefined) this.#frame(link, frame);
       });
     } catch (error) {
-      this.#linkFailed(link, error);
+      this.linkFailed(link, error);
       return;
     }
     this.#givenUp = undefined;
@@ -591,9 +591,8 @@ export class Session {
         return;
       case "hello":
       case "welcome":
+      case "coded": // on links without a coder; it would have been decoded by now
         throw fail("frame_unexpected", { frame: frame.kind, state: "after the handshake" });
-      case "coded":
-        throw fail("frame_unexpected", { frame: "coded", state: "without a coder that was agreed on" });
     }
   }
 
@@ -658,7 +657,7 @@ export class Session {
     if (this.#tokens >= 0) return;
     // One batch may hold many frames: only what comes after the pause counts as going on.
     if (this.#throttle !== undefined && this.#tokens < -4 * framesBurst) {
-      this.#linkFailed(link, fail("too_many_frames", { limit: framesBurst }));
+      this.linkFailed(link, fail("too_many_frames", { limit: framesBurst }));
       return;
     }
     link.link.pause();
@@ -759,11 +758,6 @@ export class Session {
     link.close();
   }
 
-  /** By a link: what came over it cannot be. */
-  refuse(link: SessionLink, cause: unknown): void {
-    this.#linkFailed(link, cause);
-  }
-
   get links(): readonly SessionLink[] {
     return this.#links;
   }
@@ -804,7 +798,7 @@ export class Session {
   }
 
   /** A link broke the rules or fell silent: the other side is told why, the link is closed, the session waits for a better one. */
-  #linkFailed(link: SessionLink, cause: unknown): void {
+  linkFailed(link: SessionLink, cause: unknown): void {
     const error = ConnectError.from(cause, Code.Internal);
     this.release(link, { kind: "goaway", status: statusOf(error), retryAfterMs: 0, endpoints: [], final: false });
     link.end(error);
@@ -866,7 +860,7 @@ export class Session {
       this.#patience = Math.min(this.#patience * 2, MAX_PATIENCE);
       this.#patientUntil = now + this.#silenceMs * MAX_PATIENCE * 2;
     }
-    this.#linkFailed(link, fail("link_silent", { ms: Math.round(now - link.heardAt) }));
+    this.linkFailed(link, fail("link_silent", { ms: Math.round(now - link.heardAt) }));
   }
 
   /**
@@ -882,7 +876,7 @@ export class Session {
     this.clock.after(ms, () => {
       this.#checking = false;
       if (this.over !== undefined || link.over || link.answered) return;
-      this.#linkFailed(link, fail("link_silent", { ms }));
+      this.linkFailed(link, fail("link_silent", { ms }));
     });
   }
 

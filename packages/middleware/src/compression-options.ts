@@ -1,4 +1,5 @@
 // What can be said to compression, in Node and in pages alike.
+import { type OptionsOf, type ResolvedOptions, fail, resolveOptions } from "@raceway/core";
 
 export const compressionOptions = {
   /** Algorithms, best first: "zstd", "deflate", "br", "gzip". Those that a platform lacks are left out; of two ends the client's order counts. */
@@ -11,3 +12,22 @@ export const compressionOptions = {
 
 export const algorithmNames = ["zstd", "deflate", "br", "gzip"] as const;
 export type AlgorithmName = (typeof algorithmNames)[number];
+
+export type CompressionOptions = OptionsOf<typeof compressionOptions>;
+export type Resolved = Omit<ResolvedOptions<typeof compressionOptions>, "algorithms"> & {
+  readonly algorithms: readonly AlgorithmName[];
+};
+
+/** Throws `option_invalid`, also for an algorithm that nobody knows. */
+export function resolve(given: CompressionOptions): Resolved {
+  const options = resolveOptions("compression", compressionOptions, given);
+  const { algorithms } = options;
+  if (algorithms.length === 0 || !algorithms.every((name) => (algorithmNames as readonly string[]).includes(name)))
+    throw fail("option_invalid", {
+      part: "compression",
+      option: "algorithms",
+      value: JSON.stringify(algorithms),
+      expected: `some of ${algorithmNames.join(", ")}`,
+    });
+  return { ...options, algorithms: [...new Set(algorithms)] as AlgorithmName[] };
+}

@@ -1,31 +1,15 @@
 // Compression of batches, in a page: by the browser's own streams, which take their time; the session keeps the order.
-import {
-  type BatchCoder,
-  type OptionsOf,
-  type Plugin,
-  batchStation,
-  definePlugin,
-  fail,
-  resolveOptions,
-} from "@raceway/core";
-import { algorithmNames, compressionOptions } from "./compression-options.ts";
+import { type BatchCoder, type Plugin, batchStation, definePlugin } from "@raceway/core";
+import { type CompressionOptions, resolve } from "./compression-options.ts";
 
 /** Largest stored block of deflate. */
 const MAX_BLOCK_BYTES = 65_535;
 const formats: Readonly<Record<string, CompressionFormat>> = { deflate: "deflate-raw", gzip: "gzip" };
 
 /** As in Node, with the algorithms that the browser has: deflate and gzip, or none. Throws `option_invalid`. */
-export function compression(given: OptionsOf<typeof compressionOptions> = {}): Plugin {
-  const { algorithms, minBytes } = resolveOptions("compression", compressionOptions, given);
-  const wrong = algorithms.find((name) => !(algorithmNames as readonly string[]).includes(name));
-  if (wrong !== undefined || algorithms.length === 0)
-    throw fail("option_invalid", {
-      part: "compression",
-      option: "algorithms",
-      value: JSON.stringify(algorithms),
-      expected: `some of ${algorithmNames.join(", ")}`,
-    });
-  const wireNames = [...new Set(algorithms)].filter((name) => isThere(formats[name]));
+export function compression(given: CompressionOptions = {}): Plugin {
+  const { algorithms, minBytes } = resolve(given);
+  const wireNames = algorithms.filter((name) => isThere(formats[name]));
   return definePlugin({
     name: "compression",
     start: () =>
@@ -38,7 +22,8 @@ export function compression(given: OptionsOf<typeof compressionOptions> = {}): P
 function isThere(format: CompressionFormat | undefined): boolean {
   if (format === undefined) return false;
   try {
-    return new DecompressionStream(format) !== undefined && new CompressionStream(format) !== undefined;
+    void [new DecompressionStream(format), new CompressionStream(format)];
+    return true;
   } catch {
     return false;
   }

@@ -12,18 +12,8 @@ import {
   zstdCompressSync,
   zstdDecompressSync,
 } from "node:zlib";
-import {
-  type BatchCoder,
-  type OptionsOf,
-  type Plugin,
-  type ResolvedOptions,
-  type SharedCoder,
-  batchStation,
-  definePlugin,
-  fail,
-  resolveOptions,
-} from "@raceway/core";
-import { type AlgorithmName, algorithmNames, compressionOptions } from "./compression-options.ts";
+import { type BatchCoder, type Plugin, type SharedCoder, batchStation, definePlugin } from "@raceway/core";
+import { type AlgorithmName, type CompressionOptions, type Resolved, resolve } from "./compression-options.ts";
 
 /** From so many bytes on speed counts for more than size: they are compressed within the turn of the event loop. */
 const LARGE_BYTES = 16_384;
@@ -72,14 +62,13 @@ const algorithms: Readonly<Record<AlgorithmName, Algorithm>> = {
 };
 
 /** Compresses on links whose other end has it, too, over every transport that carries binary. Throws `option_invalid`. */
-export function compression(given: OptionsOf<typeof compressionOptions> = {}): Plugin {
-  const options = resolveOptions("compression", compressionOptions, given);
-  const wireNames = namesOf(options.algorithms);
+export function compression(given: CompressionOptions = {}): Plugin {
+  const options = resolve(given);
   return definePlugin({
     name: "compression",
     start: () => ({
       batch: batchStation({
-        wireNames,
+        wireNames: options.algorithms,
         open: (name) => coder(algorithms[name as AlgorithmName], options),
         share: (name) => new TopicCoder(algorithms[name as AlgorithmName], options),
       }),
@@ -87,20 +76,7 @@ export function compression(given: OptionsOf<typeof compressionOptions> = {}): P
   });
 }
 
-/** Throws `option_invalid` for a name that stands for nothing. */
-function namesOf(names: readonly string[]): readonly AlgorithmName[] {
-  const wrong = names.find((name) => !(algorithmNames as readonly string[]).includes(name));
-  if (wrong !== undefined || names.length === 0)
-    throw fail("option_invalid", {
-      part: "compression",
-      option: "algorithms",
-      value: JSON.stringify(names),
-      expected: `some of ${algorithmNames.join(", ")}`,
-    });
-  return [...new Set(names)] as AlgorithmName[];
-}
-
-function coder(algorithm: Algorithm, { minBytes }: ResolvedOptions<typeof compressionOptions>): BatchCoder {
+function coder(algorithm: Algorithm, { minBytes }: Resolved): BatchCoder {
   return {
     encode(parts) {
       let bytes = 0;
@@ -126,7 +102,7 @@ class TopicCoder implements SharedCoder {
   #plain: Uint8Array | undefined;
   dictionary: { readonly coded: Uint8Array } | undefined;
 
-  constructor(algorithm: Algorithm, { minBytes, dictionaryBytes }: ResolvedOptions<typeof compressionOptions>) {
+  constructor(algorithm: Algorithm, { minBytes, dictionaryBytes }: Resolved) {
     this.#algorithm = algorithm;
     this.#minBytes = minBytes;
     this.#dictionaryBytes = dictionaryBytes;

@@ -281,7 +281,7 @@ export type Hello = Message<"raceway.v1.Hello"> & {
   attempt: number;
 
   /**
-   * Coders of batches that the client has, best first: "zstd", say. None where batches are text.
+   * Coders of batches that the client has, best first: "zstd", say. Not for links of text.
    *
    * @generated from field: repeated string coders = 11;
    */
