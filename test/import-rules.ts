@@ -27,6 +27,7 @@ const browserEntries: Readonly<Record<string, readonly string[]>> = {
   testkit: [".", "./page"],
   "transport-*": ["./client"],
   "auth-*": ["./client"],
+  middleware: ["./circuit-breaker", "./hedging", "./retry", "./timeout"],
 };
 const browserLibraries = new Set([
   "@bufbuild/protobuf",

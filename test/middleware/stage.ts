@@ -83,6 +83,8 @@ export async function stage(options: {
   backplane?: Backplane;
   limits?: LimitOptions;
   handlers?: Partial<LabHandlers>;
+  /** Middleware of clients with a session. */
+  clientUse?: PluginList;
 }): Promise<Stage> {
   const memory = memoryTransport();
   const calls: string[] = [];
@@ -124,7 +126,11 @@ export async function stage(options: {
       name: "shows",
       start: () => ({ introduce: (introduction) => void (introduction.credential = credential) }),
     });
-    const connection = connect(baseUrl, { transports: [links[way as keyof typeof links]()], use: [shows], probeMs: 0 });
+    const connection = connect(baseUrl, {
+      transports: [links[way as keyof typeof links]()],
+      use: [shows, options.clientUse],
+      probeMs: 0,
+    });
     closers.push(() => connection.close());
     return connection;
   };

@@ -2,6 +2,7 @@
 import { Code } from "@connectrpc/connect";
 import { discoveryReasons } from "./errors-discovery.ts";
 import { middlewareReasons } from "./errors-middleware.ts";
+import { resilienceReasons } from "./errors-resilience.ts";
 import { type Count, type Size, common, learn } from "./errors.ts";
 
 /** Reasons are permanent; a retired one stays, marked. */
@@ -153,11 +154,16 @@ export const serverReasons = {
 } as const;
 
 /** All reasons. */
-export const catalogue: typeof common & typeof serverReasons & typeof discoveryReasons & typeof middlewareReasons = {
+export const catalogue: typeof common &
+  typeof serverReasons &
+  typeof discoveryReasons &
+  typeof middlewareReasons &
+  typeof resilienceReasons = {
   ...common,
   ...serverReasons,
   ...discoveryReasons,
   ...middlewareReasons,
+  ...resilienceReasons,
 };
 
 learn(catalogue);

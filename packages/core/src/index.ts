@@ -30,6 +30,7 @@ export {
   retryAfterMs,
 } from "./errors.ts";
 export { middlewareReasons } from "./errors-middleware.ts";
+export { resilienceReasons } from "./errors-resilience.ts";
 export { catalogue } from "./errors-server.ts";
 export * from "./http-batches.ts";
 export * from "./http-links.ts";
