@@ -146,6 +146,11 @@ export const serverReasons = {
     message: (v: { path: string; policy: string; plugin: string }): string =>
       `The schema's policy says ${v.policy} for ${v.path}, and no plugin enforces it. Add ${v.plugin} to use, or take the policy out of the schema.`,
   },
+  route_taken: {
+    code: Code.InvalidArgument as Code,
+    message: (v: { path: string; plugin: string }): string =>
+      `Plugin ${v.plugin} wants to answer at ${v.path}, where something else answers. Give it another path.`,
+  },
   service_twice: {
     code: Code.InvalidArgument as Code,
     message: (v: { service: string }): string =>

@@ -38,6 +38,7 @@ export * from "./limits.ts";
 export * from "./link.ts";
 export * from "./memory-link.ts";
 export * from "./memory-transport.ts";
+export type * from "./observer.ts";
 export * from "./options.ts";
 export * from "./part.ts";
 export * from "./plugin.ts";

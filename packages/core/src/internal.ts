@@ -6,6 +6,7 @@ export { serverReasons } from "./errors-server.ts";
 export { FrameWriter, encodeFrame, encodePublication } from "./frame-binary.ts";
 export { frameToJson, partsToJson, readJsonFrames } from "./frame-json.ts";
 export { readFrames } from "./frame-reader.ts";
+export * from "./observer-compose.ts";
 export * from "./plugin-compose.ts";
 export { checkChannel } from "./plugin-inspect.ts";
 export { orderPlugins } from "./plugin-order.ts";

@@ -18,6 +18,7 @@ const asked = (address: string): TopicSubscription => ({
   address,
   request: {},
   context,
+  header: new Headers(),
   ended: new AbortController().signal,
 });
 const said = (message: string): TopicPublication => ({ address: "x", key: {}, message, context: undefined });

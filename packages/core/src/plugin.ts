@@ -5,7 +5,9 @@ import type { BatchStation } from "./batch-station.ts";
 import type { BatchWindow } from "./batch-window.ts";
 import type { ChannelContract, ChannelPolicy } from "./channel.ts";
 import type { Peer } from "./link.ts";
+import type { Observer } from "./observer.ts";
 import { CONTRACT, type Host, type Part } from "./part.ts";
+import type { HttpExchange } from "./transport.ts";
 
 export type AnyKey = ContextKey<never> | ContextKey<any>; // oxlint-disable-line typescript/no-explicit-any -- a list of keys of any value
 
@@ -69,6 +71,13 @@ export interface Stations extends Partial<AsyncDisposable> {
   window?(channel: ChannelInfo): BatchWindow | undefined;
   /** The bytes of batches, both ways, on links whose both ends have it. Made by `batchStation`. */
   readonly batch?: BatchStation;
+  /** Server: is told of links, sessions, refusals, publications and fan-outs. */
+  readonly observe?: Observer;
+  /**
+   * Server: who answers requests to exactly these paths, such as "/metrics", whatever transports there are. No session station is asked: what must not
+   * be for everybody is to be guarded by whoever answers. A path that is taken stops the start (`route_taken`).
+   */
+  readonly routes?: Readonly<Record<string, (exchange: HttpExchange) => void>>;
   /** Server: all channels were asked about. Throws to stop the start, as when a rule is for a channel that is not there. */
   ready?(): void;
 }
@@ -124,6 +133,8 @@ export interface TopicSubscription {
   /** The message of the subscribe request. */
   readonly request: unknown;
   readonly context: ContextValues;
+  /** Of the request that subscribes. */
+  readonly header: Headers;
   /** Aborted when the subscription is over, or was refused. */
   readonly ended: AbortSignal;
 }

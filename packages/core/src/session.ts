@@ -45,6 +45,8 @@ export interface SessionOwner {
   goaway(link: SessionLink, frame: GoawayFrame): void;
   /** A Pong to `ping`. */
   pong(id: number): void;
+  /** A call was refused, or a message of it, as too large or beyond its credit. */
+  refused?(error: ConnectError): void;
   /** The session is over; all calls have been told. */
   ended(error: ConnectError): void;
 }
@@ -644,6 +646,7 @@ export class Session {
     if (this.side === "server") call.finish(statusOf(error));
     else call.cancel();
     receiver.lost(error);
+    this.#owner.refused?.(error);
   }
 
   /** Frames per second: first the link is paused until there are tokens again; a peer that goes on all the same is cut. */

@@ -31,6 +31,7 @@ import {
   statusOf,
 } from "@raceway/core/internal";
 import { type Admit, Entrance } from "./admission.ts";
+import { ObservedLink } from "./observed-link.ts";
 import { shownError } from "./serving.ts";
 import { ServerSession, type SessionHost, type Sessions } from "./sessions.ts";
 
@@ -61,7 +62,12 @@ const DRAIN_RETRY_MS = 250;
 /** Takes over a link that a transport has opened. */
 export function accept(host: AcceptHost, link: Link): LinkReceiver {
   const accepting = new Accepting(host);
-  const sessionLink = new SessionLink(link, accepting, !link.traits.binary);
+  const { observer } = host;
+  const text = !link.traits.binary;
+  const sessionLink =
+    observer === undefined
+      ? new SessionLink(link, accepting, text)
+      : new ObservedLink(link, accepting, text, observer, host.clock);
   accepting.watch(sessionLink);
   return sessionLink;
 }
@@ -229,6 +235,11 @@ class Accepting implements Handshake {
       link.coding = host.coding[0]!.code(link, host.coding, coders, limits, "server");
     link.attempt = hello.attempt;
     host.sessions.attached(session);
+    if (link instanceof ObservedLink) {
+      link.owner = session;
+      if (!resumed) session.began(link.link.transport);
+      else if (session.core.current === undefined) session.cameBack(link.link.transport);
+    }
     session.core.attach(link, hello.received);
     session.core.watch(limits.heartbeatMs, silenceMs);
     if (!link.standby) return;
@@ -245,6 +256,7 @@ class Accepting implements Handshake {
     this.#timer?.[Symbol.dispose]();
     if (link.over || link.session !== undefined) return;
     const error = shownError(cause, this.#host.log, "handshake");
+    this.#host.observer?.refused?.({ what: "handshake", transport: link.link.transport, channel: "", error });
     send(link, {
       kind: "goaway",
       status: statusOf(error),

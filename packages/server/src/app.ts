@@ -1,21 +1,24 @@
 // `raceway()`: a server made of services, transports, middleware and a backplane.
 // It is long because start and end of all parts are told in one place, in their order.
 import type { SecureServerOptions } from "node:http2";
-import type { ConnectRouter, ContextValues } from "@connectrpc/connect";
+import { ConnectError, type ConnectRouter, type ContextValues } from "@connectrpc/connect";
 import {
   type Backplane,
   type BatchStation,
   type Clock,
   type Codec,
   type Host,
+  type HttpExchange,
   type Inspection,
   type LimitOptions,
   type Limits,
   type Logger,
+  type Observer,
   type Plugin,
   type PluginList,
   type Position,
   type Random,
+  type RefusalEvent,
   type ServerTransport,
   type ServiceDefinition,
   type StartedBackplane,
@@ -37,6 +40,7 @@ import {
   composeGates,
   composeInterceptors,
   composeWindow,
+  composeObservers,
   decodeFast,
   orderPlugins,
   type StartedPlugins,
@@ -54,7 +58,7 @@ import { DOCUMENT_PATH, serveDocument } from "./document.ts";
 import { drained, goAway } from "./drain.ts";
 import { serveHealth } from "./health.ts";
 import { fetchHandler } from "./http-fetch.ts";
-import { type HttpHandler, type Mount, httpRouter } from "./http-router.ts";
+import { type HttpHandler, type Mount, httpRouter, isUnder } from "./http-router.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { memory } from "./memory.ts";
 import { type NativeHost, registerService } from "./native.ts";
@@ -162,6 +166,8 @@ export function raceway(options: RacewayOptions): Raceway {
 /** What exists once the app has started. */
 interface Started {
   readonly handler: HttpHandler;
+  /** Where plugins answer. */
+  readonly paths: readonly string[];
   readonly backplane: StartedBackplane;
   readonly once: Once;
   readonly topics: Topics;
@@ -178,6 +184,7 @@ class App implements Raceway {
   readonly orphans: Orphans;
   readonly #sessions: Sessions;
   #admit: Admit | undefined;
+  #observer: Observer | undefined;
 
   readonly #options: RacewayOptions;
   readonly #plugins: readonly Plugin[];
@@ -253,11 +260,20 @@ class App implements Raceway {
   ): Promise<Position> {
     const address = channel.addressOf!(key);
     const topics = this.#topics ?? (await this.#start()).topics;
-    if (channel.gate?.publish !== undefined) {
-      const turn = this.#turns.take(address, channel.gate.publish({ address, key, message, context: by?.values }));
-      if (turn !== undefined) await turn;
+    const context = by?.values;
+    const done = this.#observer?.publishing?.({ channel, address, context });
+    try {
+      if (channel.gate?.publish !== undefined) {
+        const turn = this.#turns.take(address, channel.gate.publish({ address, key, message, context }));
+        if (turn !== undefined) await turn;
+      }
+      const position = await topics.publish(channel, address, channel.coding(this.#proto).encode(message));
+      done?.(position);
+      return position;
+    } catch (error) {
+      done?.(ConnectError.from(error));
+      throw error;
     }
-    return topics.publish(channel, address, channel.coding(this.#proto).encode(message));
   }
 
   async listen(at: number | ListenOptions = {}): Promise<ListeningApp> {
@@ -279,11 +295,11 @@ class App implements Raceway {
   }
 
   async attach(server: object): Promise<Disposable> {
-    const { handler } = await this.#start();
+    const { handler, paths } = await this.#start();
     const { attachTo } = await import("./http-listen.ts");
-    // The transports, the negotiation document, and the services' own doors.
+    // The transports, the negotiation document, what plugins answer, and the services' own doors.
     const services = [...this.#channels.values()].map((channel) => `/${channel.service.typeName}`);
-    const path = [this.#path, DOCUMENT_PATH, ...new Set(services)];
+    const path = [this.#path, DOCUMENT_PATH, ...paths, ...new Set(services)];
     const attached = attachTo(server as never, handler, { path, clock: this.clock, limits: this.limits });
     this.#closers.push(() => Promise.resolve(attached[Symbol.dispose]()));
     return attached;
@@ -358,12 +374,16 @@ class App implements Raceway {
       for (const station of stations) station.ready?.();
       this.#admit = composeAdmission(stations);
       const coding = stations.flatMap(({ batch }) => batch ?? []);
+      this.#observer = composeObservers(stations, (error) =>
+        this.log.error("an observer failed", { error: String(error) }),
+      );
       const topics = new Topics({
         log: backplane.log,
         coding: coding[0]?.share === undefined ? undefined : coding[0],
         clock: this.clock,
         queue: this.queue,
         limits: this.limits,
+        fannedOut: this.#observer?.fanOut,
       });
       this.#topics = topics;
       undo.push(() => Promise.resolve(topics[Symbol.dispose]()));
@@ -392,18 +412,38 @@ class App implements Raceway {
         channels: [...this.#channels.values()],
         limits: this.limits,
       });
+      const exact: Record<string, (exchange: HttpExchange) => void> = {
+        [DOCUMENT_PATH]: document,
+        [`${this.#path}/health`]: serveHealth(() => this.#elsewhere === undefined),
+      };
+      const paths = this.#routesOf(stations, exact, mounts);
       const handler = httpRouter(mounts, {
-        exact: {
-          [DOCUMENT_PATH]: document,
-          [`${this.#path}/health`]: serveHealth(() => this.#elsewhere === undefined),
-        },
+        exact,
         failed: (error) => this.log.error("request failed", { error: String(error) }),
       });
-      return { handler, backplane, once, topics, plugins, routes };
+      return { handler, paths, backplane, once, topics, plugins, routes };
     } catch (error) {
       for (const each of undo.toReversed()) await each().catch(() => {});
       throw error;
     }
+  }
+
+  /** Adds the routes of plugins to those of the app. */
+  #routesOf(
+    stations: readonly Stations[],
+    exact: Record<string, (exchange: HttpExchange) => void>,
+    mounts: readonly Mount[],
+  ): readonly string[] {
+    const paths: string[] = [];
+    for (const [at, { routes = {} }] of stations.entries()) {
+      for (const [path, answer] of Object.entries(routes)) {
+        const isTaken = Object.hasOwn(exact, path) || mounts.some((mount) => isUnder(path, mount.path));
+        if (isTaken) throw fail("route_taken", { path, plugin: this.#plugins[at]!.name });
+        exact[path] = answer;
+        paths.push(path);
+      }
+    }
+    return paths;
   }
 
   /** The app as the handshake sees it. */
@@ -412,6 +452,7 @@ class App implements Raceway {
     return {
       limits: this.limits,
       log: this.log,
+      observer: this.#observer,
       clock: this.clock,
       random: this.random,
       queue: this.queue,
@@ -438,6 +479,7 @@ class App implements Raceway {
       log: this.log,
       clock: this.clock,
       admit: this.#admit,
+      observer: this.#observer,
       topicOf: (channel, request) => this.#topicOf(channel, request),
       decodeProto: (channel, payload) => this.#proto.of(channel.desc.output).decode(payload),
     };
@@ -509,15 +551,13 @@ class App implements Raceway {
   #opened(session: ServerSession, call: Call, frame: OpenFrame): void {
     const channel = this.#channels.get(frame.method);
     if (channel === undefined)
-      return call.finish(statusOf(fail("channel_unknown", { path: frame.method.slice(0, 200) })));
+      return this.#refuse(session, call, fail("channel_unknown", { path: frame.method.slice(0, 200) }), "");
     const { core } = session;
     if (channel.gated) return this.#subscribe(session, call, channel, frame);
-    if (core.callsInFlight > this.limits.calls) {
-      return call.finish(
-        statusOf(
-          fail("too_many_calls", { count: core.callsInFlight - 1, limit: this.limits.calls, retryAfterMs: 100 }),
-        ),
-      );
+    const { calls: limit } = this.limits;
+    if (core.callsInFlight > limit) {
+      const error = fail("too_many_calls", { count: core.callsInFlight - 1, limit, retryAfterMs: 100 });
+      return this.#refuse(session, call, error, channel.path);
     }
     call.window = channel.window;
     Serving.begin(call, channel, channel.coding(session.codec === "json" ? this.#json : this.#proto), frame, session);
@@ -538,14 +578,27 @@ class App implements Raceway {
         json,
         gate: channel.gate,
         request,
+        header: frame.header,
         released: release,
       });
       call.receiver = subscription;
       session.core.subscribed(call);
       void subscription.begin(frame.after);
     } catch (error) {
-      call.finish(statusOf(error as never));
+      this.#refuse(session, call, ConnectError.from(error), channel.path, "subscription");
     }
+  }
+
+  #refuse(
+    session: ServerSession,
+    call: Call,
+    error: ConnectError,
+    channel: string,
+    what: RefusalEvent["what"] = "call",
+  ): void {
+    const transport = session.core.current?.link.transport ?? "";
+    this.#observer?.refused?.({ what, transport, channel, error });
+    call.finish(statusOf(error));
   }
 
   #topicOf(channel: Channel, request: unknown): { readonly topic: Topic; release(): void } {

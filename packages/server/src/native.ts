@@ -16,6 +16,7 @@ import {
   type Clock,
   type Limits,
   type Logger,
+  type Observer,
   type Position,
   fail,
   peer as peerKey,
@@ -32,6 +33,7 @@ export interface NativeHost {
   readonly log: Logger;
   readonly clock: Clock;
   readonly admit: Admit | undefined;
+  readonly observer: Observer | undefined;
   topicOf(channel: Channel, request: unknown): { readonly topic: Topic; release(): void };
   decodeProto(channel: Channel, payload: Uint8Array): unknown;
 }
@@ -53,7 +55,13 @@ export function registerService(router: ConnectRouter, channels: readonly Channe
     if (host.admit === undefined) return run(req);
     const call = new NativeCall(req.signal, host.clock);
     try {
-      await call.admit(host.admit, req.header, context);
+      try {
+        await call.admit(host.admit, req.header, context);
+      } catch (cause) {
+        const error = ConnectError.from(cause);
+        host.observer?.refused?.({ what: "handshake", transport: "native", channel: channel?.path ?? "", error });
+        throw cause;
+      }
       context.set(endedKey, call.endedSignal);
       const response = await call.unlessEnded(run(req));
       return response.stream ? { ...response, message: call.read(response.message) } : (call.over(), response);
@@ -196,7 +204,8 @@ async function* readTopic(
   signal.addEventListener("abort", wake);
   try {
     const { address } = topic;
-    await channel.gate?.subscribe?.({ kind: "subscribe", address, request, context: context.values, ended: signal });
+    const { values, requestHeader: header } = context;
+    await channel.gate?.subscribe?.({ kind: "subscribe", address, request, context: values, header, ended: signal });
     await topic.ready;
     let after = parseAfter(context.requestHeader.get(AFTER_HEADER)) ?? { epoch: topic.epoch, offset: topic.fanned };
     while (!signal.aborted) {

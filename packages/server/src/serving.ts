@@ -29,6 +29,8 @@ export interface ServingHost {
   readonly context: ContextValues;
   readonly limits: Limits;
   readonly log: Logger;
+  /** A call was refused before anything of it ran. */
+  refused(error: ConnectError, channel?: string): void;
 }
 
 /** Any error as one that may be shown: what is not a ConnectError stays in the log. */
@@ -57,6 +59,8 @@ export class Serving implements CallReceiver {
   #room: (() => void) | undefined;
   #output: AsyncIterator<unknown> | undefined;
   #headerSent = false;
+  /** The request was read, so plugins and handler get to see the call. */
+  #heard = false;
   readonly #keyed: boolean;
 
   private constructor(call: Call, channel: Channel, coding: Coding, frame: OpenFrame, host: ServingHost) {
@@ -84,7 +88,7 @@ export class Serving implements CallReceiver {
       checkHeader(frame.header, host.limits);
       serving.#begin(frame);
     } catch (error) {
-      serving.#fail(error);
+      serving.#failEarly(error);
     }
   }
 
@@ -97,6 +101,7 @@ export class Serving implements CallReceiver {
         abandoned: () => {},
       });
       this.#requests = requests;
+      this.#heard = true;
       if (frame.end) {
         if (frame.payload !== undefined) requests.push(frame.payload);
         requests.finish();
@@ -108,6 +113,7 @@ export class Serving implements CallReceiver {
   #runSingle(payload: Uint8Array | undefined): void {
     if (payload === undefined) throw fail("frame_unexpected", { frame: "end", state: "without the request" });
     const request = this.#coding.decode(payload);
+    this.#heard = true;
     if (this.#channel.desc.methodKind === "unary") this.#runUnary(request);
     else if (this.#channel.interceptor === undefined) {
       // Straight from the handler's iterable: a generator in between would cost as much as the frame.
@@ -283,7 +289,7 @@ export class Serving implements CallReceiver {
     try {
       this.#runSingle(frame.payload ?? this.#single);
     } catch (error) {
-      this.#fail(error);
+      this.#failEarly(error);
     }
   }
 
@@ -317,6 +323,11 @@ export class Serving implements CallReceiver {
     } catch {
       // an iterator of the handler's own making may throw at once
     }
+  }
+
+  #failEarly(cause: unknown): void {
+    if (!this.#heard) this.#host.refused(ConnectError.from(cause), this.#channel.path);
+    this.#fail(cause);
   }
 
   #fail(cause: unknown): void {

@@ -1,6 +1,15 @@
 // The sessions of a node: admitted, found again by their secret, bounded in number and memory, forgotten in time.
 import type { ConnectError, ContextValues } from "@connectrpc/connect";
-import { type Limits, type Logger, type Timer, fail, principal as principalKey } from "@raceway/core";
+import {
+  type Limits,
+  type Logger,
+  type Observer,
+  type Peer,
+  type SessionEvent,
+  type Timer,
+  fail,
+  principal as principalKey,
+} from "@raceway/core";
 import {
   type AuthFrame,
   type Call,
@@ -20,6 +29,8 @@ export interface SessionHost {
   readonly orphans: Orphans;
   readonly limits: Limits;
   readonly log: Logger;
+  /** Undefined: nobody wants to know. */
+  readonly observer: Observer | undefined;
   opened(session: ServerSession, call: Call, frame: OpenFrame): void;
   /** Never rejects. */
   refreshed(session: ServerSession, frame: AuthFrame): Promise<void>;
@@ -54,6 +65,9 @@ export class ServerSession implements SessionOwner, ServingHost {
   /** Of the last opening. */
   #entrance: Entrance | undefined;
   #expiry: Expiry | undefined;
+  /** For the observer: since when, and over which transport it went last. */
+  #since = 0;
+  #transport = "";
   #refreshing = false;
   #fresher: AuthFrame | undefined;
   readonly #host: SessionHost;
@@ -148,6 +162,31 @@ export class ServerSession implements SessionOwner, ServingHost {
     this.core.end(error, true);
   }
 
+  // ---- for the observer
+
+  began(transport: string): void {
+    this.#since = this.core.clock.now();
+    this.#tell("opened", transport);
+  }
+  cameBack(transport: string): void {
+    this.#tell("resumed", transport);
+  }
+  switched(from: string, transport: string): void {
+    this.#tell("switched", transport, from);
+  }
+  #tell(kind: SessionEvent["kind"], transport: string, from = "", error?: ConnectError): void {
+    this.#transport = transport;
+    const livedMs = this.core.clock.now() - this.#since;
+    this.#host.observer?.session?.({ kind, session: this.id, transport, from, livedMs, error });
+  }
+  /** The session refused a call, or a message of it. */
+  refused(error: ConnectError, channel = ""): void {
+    const transport = this.core.current?.link.transport ?? "";
+    this.#host.observer?.refused?.({ what: "call", transport, channel, error });
+  }
+
+  // ---- by the session
+
   opened(call: Call, frame: OpenFrame): void {
     this.#host.opened(this, call, frame);
   }
@@ -182,6 +221,7 @@ export class ServerSession implements SessionOwner, ServingHost {
     this.#registry.remove(this);
     this.#expiry?.[Symbol.dispose]();
     this.#ended?.abort(error);
+    if (this.#transport !== "") this.#tell("ended", this.#transport, "", error);
   }
 }
 

@@ -11,10 +11,12 @@ import {
 import {
   type Call,
   type CallReceiver,
+  type HeaderField,
   TOPIC_LIVE,
   TOPIC_RESET,
   TOPIC_STANDS,
   type TopicFrame,
+  headersOf,
   statusOf,
 } from "@raceway/core/internal";
 import type { ServingHost } from "./serving.ts";
@@ -55,6 +57,7 @@ export class Subscription implements CallReceiver, TopicReader {
     json: boolean;
     gate: TopicGate | undefined;
     request: unknown;
+    header: readonly HeaderField[];
     released: (topic: Topic) => void;
   }) {
     this.#call = init.call;
@@ -65,7 +68,7 @@ export class Subscription implements CallReceiver, TopicReader {
     const subscribe = init.gate?.subscribe;
     if (subscribe === undefined) return;
     const { address } = init.topic;
-    const { request } = init;
+    const { request, header } = init;
     const { context } = init.host;
     const own = this; // oxlint-disable-line typescript/no-this-alias -- the signal is made when a gate asks for it
     this.#admit = (kind) =>
@@ -74,6 +77,9 @@ export class Subscription implements CallReceiver, TopicReader {
         address,
         request,
         context,
+        get header() {
+          return headersOf(header);
+        },
         get ended() {
           return own.#endedSignal;
         },

@@ -1,5 +1,5 @@
 // One topic address on this node: follows its log, and hands every subscriber the same bytes, once per turn.
-import type { Clock, FollowSink, Log, Pace, Page, SharedGroup, Stored } from "@raceway/core";
+import type { Clock, FollowSink, Log, Observer, Pace, Page, SharedGroup, Stored } from "@raceway/core";
 import { type FlushQueue, type Flushable, encodePublication } from "@raceway/core/internal";
 import type { Channel } from "./channel.ts";
 import type { TopicCoders, TopicCoding } from "./topic-coding.ts";
@@ -41,6 +41,7 @@ export class Topic implements Flushable, FollowSink, Disposable {
   /** Of this epoch, by kind of payload. */
   #coding: { proto?: TopicCoding; json?: TopicCoding } = {};
   readonly #pace: Pace | undefined;
+  readonly #fannedOut: Observer["fanOut"];
   readonly #following: Disposable;
   /** The start: the log's head was looked up. */
   readonly ready: Promise<void>;
@@ -59,6 +60,7 @@ export class Topic implements Flushable, FollowSink, Disposable {
     toJson: JsonPayload;
     coders: TopicCoders | undefined;
     clock: Clock;
+    fannedOut: Observer["fanOut"];
   }) {
     this.address = init.address;
     this.channel = init.channel;
@@ -68,6 +70,7 @@ export class Topic implements Flushable, FollowSink, Disposable {
     this.#toJson = init.toJson;
     this.#coders = init.coders;
     this.#pace = init.channel.window?.pace(init.clock);
+    this.#fannedOut = init.fannedOut;
     this.#following = init.log.follow(init.address, this);
     this.ready = this.#start();
     this.ready.catch(() => {}); // each subscriber awaits it and deals with it
@@ -184,6 +187,27 @@ export class Topic implements Flushable, FollowSink, Disposable {
     }
     if (proto !== undefined) this.#coding.proto?.said(proto);
     if (json !== undefined) this.#coding.json?.said(json);
+    if (this.#fannedOut !== undefined)
+      this.#tell(this.#fannedOut, entries[from]!.offset, last, to - from, { proto, json });
+  }
+
+  /** Who took the group is live still. Bytes are those of the publications, before they are coded. */
+  #tell(
+    fannedOut: NonNullable<Observer["fanOut"]>,
+    first: number,
+    last: number,
+    events: number,
+    groups: { readonly proto: SharedGroup | undefined; readonly json: SharedGroup | undefined },
+  ): void {
+    let subscribers = 0;
+    let bytes = 0;
+    for (const { live, json } of this.#readers) {
+      if (!live) continue;
+      subscribers++;
+      bytes += (json ? groups.json : groups.proto)?.parts[0]?.length ?? 0;
+    }
+    const { channel, address, epoch } = this;
+    fannedOut({ channel, address, epoch, first, last, events, subscribers, bytes });
   }
 
   /** Entries framed as publications, for so many readers. */

@@ -5,6 +5,7 @@ import {
   type Clock,
   type Limits,
   type Log,
+  type Observer,
   type Position,
   type Retention,
   fail,
@@ -60,6 +61,7 @@ export class Topics implements Disposable {
   readonly #limits: Limits;
   readonly #coders: TopicCoders | undefined;
   readonly #clock: Clock;
+  readonly #fannedOut: Observer["fanOut"];
   readonly #topics = new Map<string, Topic>();
   readonly #users = new Map<Topic, number>();
   readonly #appending = new Map<string, Appending>();
@@ -72,12 +74,15 @@ export class Topics implements Disposable {
     /** Codes what topics say, once for all subscribers. */
     coding: BatchStation | undefined;
     clock: Clock;
+    /** Undefined: nobody wants to know. */
+    fannedOut: Observer["fanOut"];
   }) {
     this.log = init.log;
     this.#coders = init.coding && new TopicCoders(init.coding);
     this.#queue = init.queue;
     this.#limits = init.limits;
     this.#clock = init.clock;
+    this.#fannedOut = init.fannedOut;
   }
 
   /** Appends with what else is published in this turn; resolves with the position once the backplane has it. */
@@ -113,6 +118,7 @@ export class Topics implements Disposable {
         toJson,
         coders: this.#coders,
         clock: this.#clock,
+        fannedOut: this.#fannedOut,
       });
       this.#topics.set(address, topic);
       const made = topic;
