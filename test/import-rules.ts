@@ -13,6 +13,7 @@ const siblings: Readonly<Record<string, readonly string[]>> = {
   "auth-*": ["core"],
   "backplane-*": ["core"],
   middleware: ["core"],
+  telemetry: ["core"],
   generator: ["core"],
   cli: ["core", "generator", "client", "testkit", "transport-*"],
 };
@@ -27,12 +28,14 @@ const browserEntries: Readonly<Record<string, readonly string[]>> = {
   testkit: [".", "./page"],
   "transport-*": ["./client"],
   "auth-*": ["./client"],
-  middleware: ["./circuit-breaker", "./hedging", "./retry", "./timeout"],
+  telemetry: ["./client"],
+  middleware: ["./circuit-breaker", "./hedging", "./logging", "./retry", "./timeout"],
 };
 const browserLibraries = new Set([
   "@bufbuild/protobuf",
   "@connectrpc/connect",
   "@connectrpc/connect-web",
+  "@opentelemetry/api",
   "@raceway/core",
   "idb-keyval",
 ]);

@@ -51,4 +51,6 @@ export {
   inspectPlugins,
 } from "./plugin-inspect.ts";
 export * from "./random.ts";
+export * from "./sensitive.ts";
 export * from "./transport.ts";
+export * from "./watch-call.ts";

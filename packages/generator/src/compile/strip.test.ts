@@ -1,6 +1,7 @@
 // Nothing that is meant for servers, and nothing that only tools need, gets into what clients have.
-import { toJson } from "@bufbuild/protobuf";
+import { createFileRegistry, toJson } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { isSensitive } from "@raceway/core";
 import { expect, test } from "vitest";
 import { SchemaFolder, demo } from "../../test-kit/schema-folder.ts";
 
@@ -39,6 +40,34 @@ test("an annotated schema gives the same descriptors as a bare one", async () =>
       toJson(FileDescriptorProtoSchema, { ...file, sourceCodeInfo: undefined }),
     );
   expect(await bare(one)).toEqual(await bare(other));
+});
+
+test("that a field is sensitive stays, as protobuf's own option, and is known to whoever logs, stripped or not", async () => {
+  using schema = new SchemaFolder(
+    demo(`message Login {
+  string name = 1 [(raceway.v1.field).key = true];
+  string password = 2 [(raceway.v1.field).sensitive = true, deprecated = true];
+  string pin = 3 [debug_redact = true];
+  string open = 4 [(raceway.v1.field) = { sensitive: false }];
+}
+`),
+  );
+  const seen = async (keepOptions: readonly string[]) => (await schema.seen({ keepOptions })).context.descriptors;
+  const sensitive = (set: Awaited<ReturnType<typeof seen>>): boolean[] =>
+    createFileRegistry(set).getMessage("demo.v1.Login")!.fields.map(isSensitive);
+  const stripped = await seen([]);
+  const options = (set: typeof stripped) =>
+    set.file
+      .at(-1)!
+      .messageType.at(-1)!
+      .field.map((field) => field.options);
+  expect(sensitive(stripped)).toEqual([false, true, true, false]);
+  expect(options(stripped).map((each) => each?.debugRedact === true)).toEqual([false, true, true, false]);
+  expect(options(stripped)[1]).toMatchObject({ deprecated: true, $unknown: [] });
+  // As descriptors are that other tools made.
+  const whole = await seen(["raceway.v1"]);
+  options(whole)[1]!.debugRedact = false;
+  expect(sensitive(whole)).toEqual([false, true, true, false]);
 });
 
 const others = {

@@ -1,6 +1,6 @@
 // Descriptors as clients may see them: without custom options, without the imports that only those needed, and with comments
 // that cannot end the comment they are written into.
-import { type DescMessage, type Message, clone, create, toBinary } from "@bufbuild/protobuf";
+import { type DescMessage, type Message, clone, create, getExtension, isMessage, toBinary } from "@bufbuild/protobuf";
 import * as wkt from "@bufbuild/protobuf/wkt";
 import type {
   DescriptorProto,
@@ -9,10 +9,11 @@ import type {
   FileDescriptorProto,
   FileDescriptorSet,
 } from "@bufbuild/protobuf/wkt";
+import { field as fieldExtension } from "../gen/raceway/v1/options_pb.ts";
 
 /**
  * Custom options are dropped, ours and others', so that no rule about authorization and no annotation for other tools ends
- * up in a browser. `keep` has the full names, or packages, of options that are read at run time.
+ * up in a browser. That a field is sensitive stays, as protobuf's own `debug_redact`: whoever logs or traces has to know. `keep` has the full names, or packages, of options that are read at run time.
  */
 export function stripOptions(set: FileDescriptorSet, keep: readonly string[] = []): FileDescriptorSet {
   const kept = keptOptions(set, keep);
@@ -24,6 +25,8 @@ export function stripOptions(set: FileDescriptorSet, keep: readonly string[] = [
       const used = new Set<string>();
       for (const [extendee, holder] of optionHolders(file)) {
         if (holder.options === undefined) continue;
+        if (isMessage(holder.options, wkt.FieldOptionsSchema) && getExtension(holder.options, fieldExtension).sensitive)
+          holder.options.debugRedact = true;
         holder.options.$unknown = (holder.options.$unknown ?? []).filter(({ no }) => {
           const home = kept.get(`${extendee.typeName}:${no}`);
           if (home !== undefined) used.add(home);
