@@ -36,6 +36,7 @@ const browserLibraries = new Set([
   "@connectrpc/connect",
   "@connectrpc/connect-web",
   "@opentelemetry/api",
+  "@opentelemetry/core",
   "@raceway/core",
   "idb-keyval",
 ]);
