@@ -15,6 +15,7 @@ import {
   type Logger,
   type Observer,
   type Plugin,
+  type Stations,
   type PluginList,
   type Position,
   type Random,

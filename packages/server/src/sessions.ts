@@ -4,7 +4,6 @@ import {
   type Limits,
   type Logger,
   type Observer,
-  type Peer,
   type SessionEvent,
   type Timer,
   fail,
