@@ -33,7 +33,7 @@ export interface GenerateOptions {
   readonly importExtension?: ImportExtension;
   /** What is generated: names of built-in targets, or targets of one's own. `["es", "ts"]` unless said. */
   readonly targets?: readonly (BuiltInTarget | Target)[];
-  /** Custom options, or packages of them, that stay in the descriptors of clients, such as "buf.validate". */
+  /** Custom options, or packages of them, that stay in the descriptors of clients; those of "buf.validate" always do. */
   readonly keepOptions?: readonly string[];
   /** Compares and writes nothing. */
   readonly check?: boolean;

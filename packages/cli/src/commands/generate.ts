@@ -42,7 +42,7 @@ export function generateCommand(context: CommandContext, ended: Ended): CommandM
           type: "string",
           array: true,
           requiresArg: true,
-          describe: "Custom option, or package of them, that clients may see, such as buf.validate",
+          describe: "Custom option, or package of them, that clients may see; those of buf.validate they always may",
         })
         .option("check", {
           type: "boolean",

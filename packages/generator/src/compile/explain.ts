@@ -112,7 +112,7 @@ function explain(said: string, where: Where): Explained {
 
 function missingImport(statement: string, { sources }: Where): Explained {
   const path = /["'](.*)["']/.exec(statement)?.[1] ?? statement;
-  const roots = sources.roots.map((root) => sources.shownRoot(root)).join(", ");
+  const roots = [...new Set(sources.roots.map((root) => sources.shownRoot(root)))].join(", ");
   return {
     rule: "import_missing",
     message: `there is no "${path}" to import; looked in ${roots}`,

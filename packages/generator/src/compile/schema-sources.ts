@@ -6,7 +6,7 @@ import { GenerateFailure } from "../failure.ts";
 import { bundledSchemas } from "./bundled-schemas.ts";
 
 export interface SchemaSources {
-  /** Absolute folders that import paths are relative to; the last one may be the generator's own. */
+  /** Absolute folders that import paths are relative to; the last ones may be the generator's own. */
   readonly roots: readonly string[];
   /** Import paths of what is to be generated, sorted. */
   readonly files: readonly string[];
@@ -48,8 +48,9 @@ export function findSources(cwd: string, inputs: readonly string[], protoPaths: 
       files.add(posix(relative(root, file)));
     }
   }
-  const own = bundledSchemas();
-  if (![...roots].some((root) => existsSync(join(root, "raceway/v1/options.proto")))) roots.add(own);
+  const theirs = [...roots];
+  for (const { root, file } of bundledSchemas())
+    if (!theirs.some((one) => existsSync(join(one, file)))) roots.add(root);
   return sourcesOf(cwd, [...roots], [...files].toSorted(compareText));
 }
 
@@ -68,7 +69,7 @@ function sourcesOf(cwd: string, roots: readonly string[], files: readonly string
       return path === undefined ? file : posix(relative(cwd, path));
     },
     shownRoot: (root) =>
-      root === bundledSchemas() ? "the generator's own schemas" : posix(relative(cwd, root)) || ".",
+      bundledSchemas().some((bundled) => bundled.root === root) ? "the generator's own schemas" : posix(relative(cwd, root)) || ".",
     text(file) {
       let text = texts.get(file);
       if (text === undefined) {

@@ -11,9 +11,17 @@ import type {
 } from "@bufbuild/protobuf/wkt";
 import { field as fieldExtension } from "../gen/raceway/v1/options_pb.ts";
 
+/** Number of `(buf.validate.message)`, `(buf.validate.oneof)` and `(buf.validate.field)`, which is reserved for them in what they extend. */
+const VALIDATION_RULES = 1159;
+const ruleHolders: ReadonlySet<string> = new Set(
+  [wkt.MessageOptionsSchema, wkt.OneofOptionsSchema, wkt.FieldOptionsSchema].map(({ typeName }) => typeName),
+);
+
 /**
  * Custom options are dropped, ours and others', so that no rule about authorization and no annotation for other tools ends
- * up in a browser. That a field is sensitive stays, as protobuf's own `debug_redact`: whoever logs or traces has to know. `keep` has the full names, or packages, of options that are read at run time.
+ * up in a browser. That a field is sensitive stays, as protobuf's own `debug_redact`: whoever logs or traces has to know. The rules of
+ * Protovalidate stay, too, without the import of their schema, which whoever holds messages to them brings along. `keep` has the full names, or packages, of
+ * other options that are read at run time.
  */
 export function stripOptions(set: FileDescriptorSet, keep: readonly string[] = []): FileDescriptorSet {
   const kept = keptOptions(set, keep);
@@ -28,6 +36,7 @@ export function stripOptions(set: FileDescriptorSet, keep: readonly string[] = [
         if (isMessage(holder.options, wkt.FieldOptionsSchema) && getExtension(holder.options, fieldExtension).sensitive)
           holder.options.debugRedact = true;
         holder.options.$unknown = (holder.options.$unknown ?? []).filter(({ no }) => {
+          if (no === VALIDATION_RULES && ruleHolders.has(extendee.typeName)) return true;
           const home = kept.get(`${extendee.typeName}:${no}`);
           if (home !== undefined) used.add(home);
           return home !== undefined;
