@@ -14,6 +14,7 @@ const siblings: Readonly<Record<string, readonly string[]>> = {
   "backplane-*": ["core"],
   middleware: ["core"],
   telemetry: ["core"],
+  validate: ["core"],
   generator: ["core"],
   cli: ["core", "generator", "client", "testkit", "transport-*"],
 };
@@ -29,10 +30,12 @@ const browserEntries: Readonly<Record<string, readonly string[]>> = {
   "transport-*": ["./client"],
   "auth-*": ["./client"],
   telemetry: ["./client"],
+  validate: ["./client"],
   middleware: ["./circuit-breaker", "./hedging", "./logging", "./retry", "./timeout"],
 };
 const browserLibraries = new Set([
   "@bufbuild/protobuf",
+  "@bufbuild/protovalidate",
   "@connectrpc/connect",
   "@connectrpc/connect-web",
   "@opentelemetry/api",

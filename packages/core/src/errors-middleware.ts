@@ -41,6 +41,22 @@ export const middlewareReasons = {
     message: (v: { address: string }): string =>
       `Clients from ${v.address} are not admitted here. Come from an allowed network, or change the lists of ip-filter.`,
   },
+  // Is it as the schema wants it?
+  message_invalid: {
+    code: Code.InvalidArgument as Code,
+    message: (v: { type: string; violations: string }): string =>
+      `${v.type} breaks rules of its schema: ${v.violations}. Correct the message.`,
+  },
+  response_invalid: {
+    code: Code.Internal as Code,
+    message: (v: { type: string; violations: string }): string =>
+      `The response ${v.type} breaks rules of its schema: ${v.violations}. Correct the server's handler.`,
+  },
+  rule_failed: {
+    code: Code.Internal as Code,
+    message: (v: { type: string }): string =>
+      `A rule of ${v.type} could not be applied, so the message was not let through. The server's log says why; correct the rule.`,
+  },
   // How much?
   rate_limited: {
     code: Code.ResourceExhausted as Code,

@@ -1,8 +1,15 @@
 // Writes third-party/protovalidate/buf/validate/validate.proto from the descriptor in @bufbuild/protovalidate, whose package has no schema file: `node packages/generator/tools/validate-proto.ts`.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type DescField, ScalarType, getOption, hasOption } from "@bufbuild/protobuf";
-import type { DescExtension, DescMessage, DescOneof } from "@bufbuild/protobuf";
+import {
+  type DescExtension,
+  type DescField,
+  type DescMessage,
+  type DescOneof,
+  ScalarType,
+  getOption,
+  hasOption,
+} from "@bufbuild/protobuf";
 import { file_buf_validate_validate, predefined } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
 const file = file_buf_validate_validate;

@@ -69,7 +69,9 @@ function sourcesOf(cwd: string, roots: readonly string[], files: readonly string
       return path === undefined ? file : posix(relative(cwd, path));
     },
     shownRoot: (root) =>
-      bundledSchemas().some((bundled) => bundled.root === root) ? "the generator's own schemas" : posix(relative(cwd, root)) || ".",
+      bundledSchemas().some((bundled) => bundled.root === root)
+        ? "the generator's own schemas"
+        : posix(relative(cwd, root)) || ".",
     text(file) {
       let text = texts.get(file);
       if (text === undefined) {
