@@ -1,7 +1,15 @@
 // A call in flight on the client, which outlives the session that carries it where that is safe.
 import type { DescMethod } from "@bufbuild/protobuf";
 import { ConnectError, type ContextValues } from "@connectrpc/connect";
-import { type BatchWindow, type Clock, type Limits, type Timer, fail } from "@raceway/core";
+import {
+  type AttemptHeaders,
+  type BatchWindow,
+  type Clock,
+  type Limits,
+  type Timer,
+  attemptHeaders,
+  fail,
+} from "@raceway/core";
 import {
   type Call,
   type CallReceiver,
@@ -9,6 +17,7 @@ import {
   type HeaderField,
   type Session,
   errorOf,
+  headerFields,
   headersOf,
 } from "@raceway/core/internal";
 import type { OutboxEntry } from "./outbox-entry.ts";
@@ -40,6 +49,7 @@ export interface CallInit extends OperationInit {
   readonly contextValues: ContextValues | undefined;
 }
 export interface OperationInit {
+  readonly contextValues?: ContextValues | undefined;
   readonly signal: AbortSignal | undefined;
   readonly timeoutMs: number | undefined;
   readonly header: readonly HeaderField[];
@@ -57,6 +67,7 @@ export abstract class Operation implements CallReceiver {
   readonly path: string;
   protected readonly init: OperationInit;
   protected call: Call | undefined;
+  readonly #attemptHeaders: AttemptHeaders | undefined;
 
   // By the outbox
   /** Order in which calls were made; 0: not yet submitted. */
@@ -79,6 +90,7 @@ export abstract class Operation implements CallReceiver {
     this.host = host;
     this.path = path;
     this.init = init;
+    this.#attemptHeaders = init.contextValues?.get(attemptHeaders);
   }
 
   get settled(): boolean {
@@ -126,8 +138,24 @@ export abstract class Operation implements CallReceiver {
 
   /** Opens the call on this session. Throws `message_too_large`, `headers_too_large`. */
   launch(session: Session): void {
+    const made = this.#attemptHeaders?.({ idempotencyKey: this.idempotencyKey });
+    if (made === undefined) this.#open(session, this.init.header);
+    else if (made instanceof Promise)
+      made
+        .then((more) => this.#launchLate(session, more))
+        .catch((error: unknown) => this.abort(ConnectError.from(error)));
+    else this.#open(session, [...this.init.header, ...headerFields(made)]);
+  }
+  #open(session: Session, header: readonly HeaderField[]): void {
     this.openedAt ??= this.host.clock.now();
-    this.open(session);
+    this.open(session, header);
+  }
+  /** Its headers are there; the session or its link may be gone by now. */
+  #launchLate(session: Session, more: Readonly<Record<string, string>>): void {
+    if (this.#settled) return;
+    if (this.host.present === session && session.current !== undefined && session.over === undefined)
+      this.#open(session, [...this.init.header, ...headerFields(more)]);
+    else this.host.outbox.submit(this, true);
   }
 
   lost(error: ConnectError): void {
@@ -184,8 +212,12 @@ export abstract class Operation implements CallReceiver {
   protected abstract get fresh(): boolean;
   /** May it be sent again though the server may have seen it? */
   protected abstract get repeatable(): boolean;
+  /** Of a call that runs once, however often it is sent; else "". */
+  protected get idempotencyKey(): string {
+    return "";
+  }
   /** Opens the call on this session. */
-  protected abstract open(session: Session): void;
+  protected abstract open(session: Session, header: readonly HeaderField[]): void;
   /** The caller's error; called once. */
   protected abstract failed(error: ConnectError): void;
   abstract data(payload: Uint8Array, header: readonly HeaderField[] | undefined): void;

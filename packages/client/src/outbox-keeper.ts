@@ -240,9 +240,9 @@ class RestoredOperation extends Operation {
   override get record(): OperationRecord {
     return this.#entry;
   }
-  protected open(session: Session): void {
+  protected open(session: Session, header: readonly HeaderField[]): void {
     this.call = session.open(this, this.path, {
-      header: this.header,
+      header,
       timeoutMs: this.remainingMs,
       idempotencyKey: this.#entry.id,
       payload: this.#entry.request,

@@ -118,11 +118,11 @@ class StreamOperation extends Operation {
     this.call!.halfClose();
   }
 
-  protected open(session: Session): void {
+  protected open(session: Session, header: readonly HeaderField[]): void {
     const after = this.#after();
     this.#asked = false;
     this.call = session.open(this, this.path, {
-      header: this.init.header,
+      header,
       timeoutMs: this.remainingMs,
       ...(after !== undefined && { after }),
       ...(this.#request !== undefined && { payload: this.#request }),

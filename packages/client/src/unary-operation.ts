@@ -54,9 +54,12 @@ class UnaryOperation<I extends DescMessage, O extends DescMessage> extends Opera
     }
   }
 
-  protected open(session: Session): void {
+  protected override get idempotencyKey(): string {
+    return this.#key;
+  }
+  protected open(session: Session, header: readonly HeaderField[]): void {
     this.call = session.open(this, this.path, {
-      header: this.init.header,
+      header,
       timeoutMs: this.remainingMs,
       idempotencyKey: this.#key,
       payload: this.#request!,

@@ -41,6 +41,31 @@ export const middlewareReasons = {
     message: (v: { address: string }): string =>
       `Clients from ${v.address} are not admitted here. Come from an allowed network, or change the lists of ip-filter.`,
   },
+  // Is it what was sent?
+  signature_missing: {
+    code: Code.Unauthenticated as Code,
+    message: (v: { path: string; detail: string }): string =>
+      `${v.path} takes signed calls only, and ${v.detail}. Add signer() to the client's plugins.`,
+  },
+  signature_invalid: {
+    code: Code.Unauthenticated as Code,
+    message: (v: { path: string; detail: string }): string =>
+      `The signature of a call of ${v.path} is not valid: ${v.detail}. Sign with the key of that id, and change nothing on the way.`,
+  },
+  signature_key_unknown: {
+    code: Code.Unauthenticated as Code,
+    message: (v: { path: string; key: string }): string =>
+      `A call of ${v.path} is signed with key "${v.key}", which is not known here. Add it to the keys of verifier, or sign with another.`,
+  },
+  signature_expired: {
+    code: Code.Unauthenticated as Code,
+    message: (v: { path: string; ms: number; windowMs: number }): string =>
+      `A call of ${v.path} was signed ${v.ms} ms from now, and ${v.windowMs} are allowed. Sign it anew; if that does not help, set the clock.`,
+  },
+  signature_replayed: {
+    code: Code.Unauthenticated as Code,
+    message: (v: { path: string }): string => `A signed call of ${v.path} came a second time. Sign each call anew.`,
+  },
   // Is it as the schema wants it?
   message_invalid: {
     code: Code.InvalidArgument as Code,

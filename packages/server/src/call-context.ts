@@ -1,21 +1,13 @@
 // What a handler gets beside its request: Connect's HandlerContext, made lazily, plus `get`.
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import {
-  type ContextKey,
-  type ContextValues,
-  type HandlerContext,
-  createContextKey,
-  createContextValues,
-} from "@connectrpc/connect";
+import { type ContextKey, type ContextValues, type HandlerContext, createContextValues } from "@connectrpc/connect";
+import { idempotencyKey } from "@raceway/core";
 import { type HeaderField, headerFields, headersOf } from "@raceway/core/internal";
 
 /** Connect's HandlerContext, and a shorter way to context values: `context.get(principal)`. */
 export interface CallContext extends HandlerContext {
   get<T>(key: ContextKey<T>): T;
 }
-
-/** The key of a call that runs once, however often it comes; "" for none. For a handler to pass on to whatever has the effect. */
-export const idempotencyKey: ContextKey<string> = createContextKey("", { description: "idempotency key" });
 
 /** Values of a call over those of its session: what a call sets, other calls do not see. */
 export function inheritContext(parent: ContextValues): ContextValues {

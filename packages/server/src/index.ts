@@ -9,7 +9,8 @@ export {
   type TopicPublisher,
   raceway,
 } from "./app.ts";
-export { type CallContext, idempotencyKey } from "./call-context.ts";
+export { idempotencyKey } from "@raceway/core";
+export type { CallContext } from "./call-context.ts";
 export { type MemoryOptions, memory } from "./memory.ts";
 export { MemoryStorage } from "./memory-log.ts";
 export { AFTER_HEADER } from "./native.ts";

@@ -8,9 +8,10 @@ import {
   type Store,
   type Timer,
   fail,
+  idempotencyKey,
   principal,
 } from "@raceway/core";
-import { type CallContext, SessionCallContext, idempotencyKey } from "./call-context.ts";
+import { type CallContext, SessionCallContext } from "./call-context.ts";
 import type { AnyHandler, Channel } from "./channel.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { type Kept, type Reply, errorReplyOf, packKept, replay, replyOf, unpackKept } from "./once-record.ts";

@@ -79,7 +79,7 @@ function sample(desc: DescMessage, round: number, within: readonly DescMessage[]
     const value = (): unknown => {
       if (each.message !== undefined)
         return reflect(each.message, sample(each.message, round, [...within, desc]), false);
-      return each.enum === undefined ? scalar(each.scalar as ScalarType) : firstOf(each.enum);
+      return each.enum === undefined ? scalar(each.scalar) : firstOf(each.enum);
     };
     if (each.fieldKind === "list") fields.get(each).add(value());
     else if (each.fieldKind === "map") fields.get(each).set(scalar(each.mapKey), value());
