@@ -85,6 +85,8 @@ export async function stage(options: {
   handlers?: Partial<LabHandlers>;
   /** Middleware of clients with a session. */
   clientUse?: PluginList;
+  /** The same of clients at the native doors. */
+  doorInterceptors?: readonly Interceptor[];
 }): Promise<Stage> {
   const memory = memoryTransport();
   const calls: string[] = [];
@@ -120,7 +122,11 @@ export async function stage(options: {
         for (const [name, value] of Object.entries(headers)) request.header.set(name, value);
         return next(request);
       };
-      return doors[way as keyof typeof doors]({ baseUrl, httpVersion: "2", interceptors: [headed] } as never);
+      return doors[way as keyof typeof doors]({
+        baseUrl,
+        httpVersion: "2",
+        interceptors: [headed, ...(options.doorInterceptors ?? [])],
+      } as never);
     }
     const shows = definePlugin({
       name: "shows",

@@ -5,7 +5,7 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
 import { fail, reasonOf } from "@raceway/core";
-import type { EndFrame, Session } from "@raceway/core/internal";
+import type { EndFrame, HeaderField, Session } from "@raceway/core/internal";
 import { Operation, type OperationHost, type OperationRecord, endError } from "./operation.ts";
 import type { KeeperHost, OutboxEntry, OutboxKeeper, OutboxStore, RestoredCall } from "./outbox-entry.ts";
 

@@ -114,6 +114,8 @@ class StreamOperation extends Operation {
       this.call!.send(payload);
     }
     this.#input = undefined;
+    while (!this.settled && this.call === undefined) await new Promise<void>((resolve) => (this.#room = resolve));
+    if (this.settled) return;
     this.#said = true;
     this.call!.halfClose();
   }

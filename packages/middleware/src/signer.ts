@@ -30,7 +30,7 @@ type Request = UnaryRequest | StreamRequest;
 /** The request, with its signature in the headers of each attempt. */
 export async function signedByAttempt(request: Request, world: SignerWorld, mayDrop: boolean): Promise<Request> {
   const { request: passed, headers } = await signing(request, world, mayDrop);
-  return { ...passed, contextValues: withValue(passed.contextValues, headers) } as Request;
+  return { ...passed, contextValues: withValue(passed.contextValues, headers) };
 }
 
 /** The same with one signature, for a client that sends a call once. */
@@ -39,7 +39,7 @@ export async function signedOnce(request: Request, world: SignerWorld): Promise<
   const header = new Headers(passed.header);
   const made = await headers({ idempotencyKey: header.get("idempotency-key") ?? "" });
   for (const [name, value] of Object.entries(made)) header.set(name, value);
-  return { ...passed, header } as Request;
+  return { ...passed, header };
 }
 
 async function signing(
@@ -100,7 +100,7 @@ async function* signedMessages(
   const signed = async (message: object, last: boolean): Promise<object> => {
     const place = { sequence: ++sequence, last };
     const value = await stream.key.sign(messageBytes(method, stream, place, message, field.number));
-    return { ...message, [field.localName]: create(field.message, { ...place, value } as never) };
+    return { ...message, [field.localName]: create(field.message, { ...place, value }) };
   };
   for await (const message of messages) yield await signed(message as object, false);
   if (!mayDrop) yield await signed(create(method.input), true);
@@ -110,7 +110,7 @@ async function* signedMessages(
 function withValue(values: ContextValues, headers: AttemptHeaders): ContextValues {
   const { id } = attemptHeaders;
   return {
-    get: (key) => (key.id === id ? (headers as never) : values.get(key)),
+    get: (key) => (key.id === id ? (headers as never) : (values.get(key) as never)),
     set(key, value) {
       values.set(key, value);
       return this;

@@ -20,8 +20,8 @@ export const signerOptions = {
 } as const;
 
 export const verifierOptions = {
-  /** A signature is good for so long, before and after its time: as long as a call may take to arrive, and clocks may differ. Nonces are kept for twice as long. */
-  windowMs: { kind: "number", default: 60_000, min: 1_000, max: 3_600_000, unit: "ms" },
+  /** A signature is good for so long, before and after its time: as long as a call may take to arrive, and clocks may differ. A call may wait for `limits.resumeMs` until its session has a link again. */
+  windowMs: { kind: "number", default: 120_000, min: 1_000, max: 3_600_000, unit: "ms" },
   /** Channels that take calls without a signature, too: "package.Service/Method" or "package.Service/*". */
   unsigned: { kind: "list", default: [] },
 } as const;

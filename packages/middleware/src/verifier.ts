@@ -1,5 +1,4 @@
 // Looks at the signatures of what comes to a server, by sessions and native doors alike.
-import type { DescMethod } from "@bufbuild/protobuf";
 import {
   type ContextKey,
   type ContextValues,
@@ -162,7 +161,7 @@ async function* verifiedMessages(
     if (given === undefined)
       throw fail("signature_missing", { path, detail: "a message of this stream has no signature" });
     const { sequence, last, value } = given;
-    if (!verifies(messageBytes(desc as DescMethod, stream, { sequence, last }, message, field.number), value))
+    if (!verifies(messageBytes(desc, stream, { sequence, last }, message, field.number), value))
       throw fail("signature_invalid", { path, detail: `it is not that of message ${place + 1} of the stream` });
     if (mayDrop ? sequence <= place : sequence !== place + 1)
       throw fail("signature_invalid", {
@@ -171,7 +170,7 @@ async function* verifiedMessages(
       });
     place = sequence;
     if (last) return;
-    delete (message as Record<string, unknown>)[field.localName];
+    (message as Record<string, unknown>)[field.localName] = undefined; // what it was for is done
     yield message;
   }
   if (!mayDrop) throw fail("signature_missing", { path, detail: "this stream ended without its last, signed message" });

@@ -9,13 +9,15 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { EmptySchema } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_empty } from "@bufbuild/protobuf/wkt";
+import type { Sealed, Signature } from "../../raceway/v1/payload_pb.ts";
+import { file_raceway_v1_payload } from "../../raceway/v1/payload_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file lab/v1/lab.proto.
  */
 export const file_lab_v1_lab: GenFile = /*@__PURE__*/
-  fileDesc("ChBsYWIvdjEvbGFiLnByb3RvEgZsYWIudjEi1gEKC0VjaG9SZXF1ZXN0EgwKBHRleHQYASABKAkSDAoEZGF0YRgCIAEoDBIQCghkZWxheV9tcxgDIAEoDRITCgZzZWNyZXQYBCABKAlCA4ABARIZCgVlbWFpbBgFIAEoCUIKukgH2AEBcgJgARI8CgR0YWdzGAYgAygLMh0ubGFiLnYxLkVjaG9SZXF1ZXN0LlRhZ3NFbnRyeUIPgAEBukgJmgEGKgRyAhgIGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjoKDEVjaG9SZXNwb25zZRIcCgR0ZXh0GAEgASgJQg66SAtyCboBBmJyb2tlbhIMCgRkYXRhGAIgASgMInIKCkFkZFJlcXVlc3QSCQoBYRgBIAEoBRIJCgFiGAIgASgFOk66SEsaSQoQYWRkLnN1cGVyc3RpdGlvbhIXYSBhbmQgYiBhcmUgbm90IGJvdGggMTMaHHRoaXMuYSAhPSAxMyB8fCB0aGlzLmIgIT0gMTMiGgoLQWRkUmVzcG9uc2USCwoDc3VtGAEgASgFIhsKC1BlZWtSZXF1ZXN0EgwKBHRleHQYASABKAkiHAoMUGVla1Jlc3BvbnNlEgwKBHRleHQYASABKAkiNQoMQ291bnRSZXF1ZXN0EgwKBGZyb20YASABKA0SFwoCdG8YAiABKA1CC7pICCoGGIDQrPMOIh4KDUNvdW50UmVzcG9uc2USDQoFdmFsdWUYASABKA0iJAoKU3VtUmVxdWVzdBIWCgV2YWx1ZRgBIAEoBUIHukgEGgI4DSIpCgtTdW1SZXNwb25zZRILCgNzdW0YASABKAUSDQoFY291bnQYAiABKA0iLAoLQ2hhdFJlcXVlc3QSHQoEdGV4dBgBIAEoCUIPukgMcgoyCF5bXjw+XSokIhwKDENoYXRSZXNwb25zZRIMCgR0ZXh0GAEgASgJIigKDFRpY2tzUmVxdWVzdBIYCgVib2FyZBgBIAEoCUIJukgGcgS6AQEqIkcKBFRpY2sSDgoGc3ltYm9sGAEgASgJEh0KBXByaWNlGAIgASgBQg66SAsSCSkAAAAAAAAAABIQCghzZXF1ZW5jZRgDIAEoDSI2Cg1DdXJzb3JSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkSCQoBeBgCIAEoAhIJCgF5GAMgASgCMrcDCgpMYWJTZXJ2aWNlEjEKBEVjaG8SEy5sYWIudjEuRWNob1JlcXVlc3QaFC5sYWIudjEuRWNob1Jlc3BvbnNlEjMKA0FkZBISLmxhYi52MS5BZGRSZXF1ZXN0GhMubGFiLnYxLkFkZFJlc3BvbnNlIgOQAgISNgoEUGVlaxITLmxhYi52MS5QZWVrUmVxdWVzdBoULmxhYi52MS5QZWVrUmVzcG9uc2UiA5ACARI2CgVDb3VudBIULmxhYi52MS5Db3VudFJlcXVlc3QaFS5sYWIudjEuQ291bnRSZXNwb25zZTABEjAKA1N1bRISLmxhYi52MS5TdW1SZXF1ZXN0GhMubGFiLnYxLlN1bVJlc3BvbnNlKAESNQoEQ2hhdBITLmxhYi52MS5DaGF0UmVxdWVzdBoULmxhYi52MS5DaGF0UmVzcG9uc2UoATABEi0KBVRpY2tzEhQubGFiLnYxLlRpY2tzUmVxdWVzdBoMLmxhYi52MS5UaWNrMAESOQoGQ3Vyc29yEhUubGFiLnYxLkN1cnNvclJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkoAWIGcHJvdG8z", [file_google_protobuf_empty]);
+  fileDesc("ChBsYWIvdjEvbGFiLnByb3RvEgZsYWIudjEi+gEKC0VjaG9SZXF1ZXN0EgwKBHRleHQYASABKAkSDAoEZGF0YRgCIAEoDBIQCghkZWxheV9tcxgDIAEoDRITCgZzZWNyZXQYBCABKAlCA4ABARIZCgVlbWFpbBgFIAEoCUIKukgH2AEBcgJgARI8CgR0YWdzGAYgAygLMh0ubGFiLnYxLkVjaG9SZXF1ZXN0LlRhZ3NFbnRyeUIPgAEBukgJmgEGKgRyAhgIEiIKBnNlYWxlZBgPIAEoCzISLnJhY2V3YXkudjEuU2VhbGVkGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIl4KDEVjaG9SZXNwb25zZRIiCgZzZWFsZWQYDyABKAsyEi5yYWNld2F5LnYxLlNlYWxlZBIcCgR0ZXh0GAEgASgJQg66SAtyCboBBmJyb2tlbhIMCgRkYXRhGAIgASgMInIKCkFkZFJlcXVlc3QSCQoBYRgBIAEoBRIJCgFiGAIgASgFOk66SEsaSQoQYWRkLnN1cGVyc3RpdGlvbhIXYSBhbmQgYiBhcmUgbm90IGJvdGggMTMaHHRoaXMuYSAhPSAxMyB8fCB0aGlzLmIgIT0gMTMiGgoLQWRkUmVzcG9uc2USCwoDc3VtGAEgASgFIhsKC1BlZWtSZXF1ZXN0EgwKBHRleHQYASABKAkiHAoMUGVla1Jlc3BvbnNlEgwKBHRleHQYASABKAkiNQoMQ291bnRSZXF1ZXN0EgwKBGZyb20YASABKA0SFwoCdG8YAiABKA1CC7pICCoGGIDQrPMOIh4KDUNvdW50UmVzcG9uc2USDQoFdmFsdWUYASABKA0iTgoKU3VtUmVxdWVzdBIoCglzaWduYXR1cmUYDyABKAsyFS5yYWNld2F5LnYxLlNpZ25hdHVyZRIWCgV2YWx1ZRgBIAEoBUIHukgEGgI4DSIpCgtTdW1SZXNwb25zZRILCgNzdW0YASABKAUSDQoFY291bnQYAiABKA0iVgoLQ2hhdFJlcXVlc3QSKAoJc2lnbmF0dXJlGA8gASgLMhUucmFjZXdheS52MS5TaWduYXR1cmUSHQoEdGV4dBgBIAEoCUIPukgMcgoyCF5bXjw+XSokIhwKDENoYXRSZXNwb25zZRIMCgR0ZXh0GAEgASgJIigKDFRpY2tzUmVxdWVzdBIYCgVib2FyZBgBIAEoCUIJukgGcgS6AQEqImsKBFRpY2sSIgoGc2VhbGVkGA8gASgLMhIucmFjZXdheS52MS5TZWFsZWQSDgoGc3ltYm9sGAEgASgJEh0KBXByaWNlGAIgASgBQg66SAsSCSkAAAAAAAAAABIQCghzZXF1ZW5jZRgDIAEoDSI2Cg1DdXJzb3JSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkSCQoBeBgCIAEoAhIJCgF5GAMgASgCMrcDCgpMYWJTZXJ2aWNlEjEKBEVjaG8SEy5sYWIudjEuRWNob1JlcXVlc3QaFC5sYWIudjEuRWNob1Jlc3BvbnNlEjMKA0FkZBISLmxhYi52MS5BZGRSZXF1ZXN0GhMubGFiLnYxLkFkZFJlc3BvbnNlIgOQAgISNgoEUGVlaxITLmxhYi52MS5QZWVrUmVxdWVzdBoULmxhYi52MS5QZWVrUmVzcG9uc2UiA5ACARI2CgVDb3VudBIULmxhYi52MS5Db3VudFJlcXVlc3QaFS5sYWIudjEuQ291bnRSZXNwb25zZTABEjAKA1N1bRISLmxhYi52MS5TdW1SZXF1ZXN0GhMubGFiLnYxLlN1bVJlc3BvbnNlKAESNQoEQ2hhdBITLmxhYi52MS5DaGF0UmVxdWVzdBoULmxhYi52MS5DaGF0UmVzcG9uc2UoATABEi0KBVRpY2tzEhQubGFiLnYxLlRpY2tzUmVxdWVzdBoMLmxhYi52MS5UaWNrMAESOQoGQ3Vyc29yEhUubGFiLnYxLkN1cnNvclJlcXVlc3QaFi5nb29nbGUucHJvdG9idWYuRW1wdHkoAWIGcHJvdG8z", [file_google_protobuf_empty, file_raceway_v1_payload]);
 
 /**
  * @generated from message lab.v1.EchoRequest
@@ -58,6 +60,13 @@ export type EchoRequest = Message<"lab.v1.EchoRequest"> & {
    * @generated from field: map<string, string> tags = 6;
    */
   tags: { [key: string]: string };
+
+  /**
+   * All of it, for those who have the key.
+   *
+   * @generated from field: raceway.v1.Sealed sealed = 15;
+   */
+  sealed?: Sealed | undefined;
 };
 
 /**
@@ -71,6 +80,11 @@ export const EchoRequestSchema: GenMessage<EchoRequest> = /*@__PURE__*/
  * @generated from message lab.v1.EchoResponse
  */
 export type EchoResponse = Message<"lab.v1.EchoResponse"> & {
+  /**
+   * @generated from field: raceway.v1.Sealed sealed = 15;
+   */
+  sealed?: Sealed | undefined;
+
   /**
    * @generated from field: string text = 1;
    */
@@ -206,6 +220,11 @@ export const CountResponseSchema: GenMessage<CountResponse> = /*@__PURE__*/
  */
 export type SumRequest = Message<"lab.v1.SumRequest"> & {
   /**
+   * @generated from field: raceway.v1.Signature signature = 15;
+   */
+  signature?: Signature | undefined;
+
+  /**
    * @generated from field: int32 value = 1;
    */
   value: number;
@@ -244,6 +263,11 @@ export const SumResponseSchema: GenMessage<SumResponse> = /*@__PURE__*/
  * @generated from message lab.v1.ChatRequest
  */
 export type ChatRequest = Message<"lab.v1.ChatRequest"> & {
+  /**
+   * @generated from field: raceway.v1.Signature signature = 15;
+   */
+  signature?: Signature | undefined;
+
   /**
    * @generated from field: string text = 1;
    */
@@ -295,6 +319,11 @@ export const TicksRequestSchema: GenMessage<TicksRequest> = /*@__PURE__*/
  * @generated from message lab.v1.Tick
  */
 export type Tick = Message<"lab.v1.Tick"> & {
+  /**
+   * @generated from field: raceway.v1.Sealed sealed = 15;
+   */
+  sealed?: Sealed | undefined;
+
   /**
    * @generated from field: string symbol = 1;
    */
