@@ -5,6 +5,7 @@ import { memoryTransport, reasonOf } from "@raceway/core";
 import { ipFilter } from "@raceway/middleware/ip-filter";
 import { rateLimit } from "@raceway/middleware/rate-limit";
 import { rbac } from "@raceway/middleware/rbac";
+import { signatures, signer, verifier } from "@raceway/middleware/signing";
 import { raceway } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
 import { type JWK, type JWTPayload, SignJWT, UnsecuredJWT, exportJWK, exportSPKI, generateKeyPair } from "jose";
@@ -14,6 +15,7 @@ import { labClient } from "../gen/lab/v1/lab.client.ts";
 import { labService } from "../gen/lab/v1/lab.server.ts";
 import { issuer } from "../middleware/issuer.ts";
 import { type WayName, names, outcome, stage, wayNames } from "../middleware/stage.ts";
+import { tampering } from "../middleware/tampering.ts";
 
 export interface Attack {
   readonly name: string;
@@ -171,6 +173,34 @@ export const attacks: readonly Attack[] = [
         if ((await outcome(it.client(way, "ann").peek({}))) === "ok") passed++;
       holds(passed === 3, `${passed} calls of ${wayNames.length * 2} got through where 3 may`);
       return `rate_limited after 3 of ${wayNames.length * 2}`;
+    },
+  },
+  {
+    name: "a replayed signature, by every way and in the next session",
+    async run() {
+      const key = { id: "device", secret: "0123456789abcdef0123456789abcdef" };
+      const unsigned = ["lab.v1.LabService/Cursor"];
+      let caught = "";
+      // Takes the first signature that goes by, and puts it on all that follows: the same call, word for word.
+      const { plugin, interceptor } = tampering({
+        header: (name, text) => (name === "raceway-signature" ? (caught ||= text) : text),
+      });
+      await using it = await stage({
+        use: [verifier({ keys: { device: { secret: key.secret } }, unsigned })],
+        clientUse: [signer({ key, unsigned }), plugin],
+        doorInterceptors: [signatures({ key, unsigned }), interceptor],
+      });
+      const honest = await outcome(it.client("websocket").echo({ text: "pay 100" }));
+      holds(honest === "ok", `the honest client was refused: ${String(honest)}`);
+      for (const way of [...wayNames, ...wayNames] as readonly WayName[]) {
+        const got = reasonOf(await outcome(it.client(way).echo({ text: "pay 100" })));
+        holds(got === "signature_replayed", `by ${way}: ${got ?? "an answer"}`);
+      }
+      const other = reasonOf(await outcome(it.client("poll").echo({ text: "pay 900" })));
+      holds(other === "signature_invalid", `${other ?? "an answer"} to another message under the same signature`);
+      const runs = it.calls.filter((call) => call.startsWith("echo")).length;
+      holds(runs === 1, `the handler ran ${runs} times`);
+      return `signature_replayed by ${wayNames.length} ways in; signature_invalid for another message`;
     },
   },
   {
