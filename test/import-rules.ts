@@ -31,7 +31,7 @@ const browserEntries: Readonly<Record<string, readonly string[]>> = {
   "auth-*": ["./client"],
   telemetry: ["./client"],
   validate: ["./client"],
-  middleware: ["./circuit-breaker", "./hedging", "./logging", "./retry", "./signing", "./timeout"],
+  middleware: ["./circuit-breaker", "./encryption", "./hedging", "./logging", "./retry", "./signing", "./timeout"],
 };
 const browserLibraries = new Set([
   "@bufbuild/protobuf",

@@ -66,6 +66,22 @@ export const middlewareReasons = {
     code: Code.Unauthenticated as Code,
     message: (v: { path: string }): string => `A signed call of ${v.path} came a second time. Sign each call anew.`,
   },
+  // Can it be read?
+  sealed_missing: {
+    code: Code.DataLoss as Code,
+    message: (v: { type: string; where: string }): string =>
+      `${v.type} came open in ${v.where}, where only what is sealed is taken: anybody may have written it. Seal it, or name the channel in skip of encryption.`,
+  },
+  sealed_invalid: {
+    code: Code.DataLoss as Code,
+    message: (v: { type: string; where: string }): string =>
+      `${v.type} in ${v.where} cannot be opened: it was altered, sealed for another place, or with another key of the same id. Have it sent again, and ask who could change it.`,
+  },
+  sealed_key_unknown: {
+    code: Code.DataLoss as Code,
+    message: (v: { type: string; where: string; key: string }): string =>
+      `${v.type} in ${v.where} is sealed with key "${v.key}", which is not known here. Add it to the keys of encryption.`,
+  },
   // Is it as the schema wants it?
   message_invalid: {
     code: Code.InvalidArgument as Code,

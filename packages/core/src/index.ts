@@ -52,5 +52,6 @@ export {
 } from "./plugin-inspect.ts";
 export * from "./random.ts";
 export * from "./sensitive.ts";
+export * from "./topic-address.ts";
 export * from "./transport.ts";
 export * from "./watch-call.ts";

@@ -19,8 +19,16 @@ export function composeGates(stations: readonly Stations[], channel: ChannelInfo
     gates.flatMap((gate) => (gate.subscribe ? [gate.subscribe.bind(gate)] : [])),
   );
   const publish = inTurn<[TopicPublication]>(gates.flatMap((gate) => (gate.publish ? [gate.publish.bind(gate)] : [])));
-  if (subscribe === undefined && publish === undefined) return undefined;
-  return { ...(subscribe && { subscribe }), ...(publish && { publish }) };
+  const replace = composeReplace(gates);
+  if (subscribe === undefined && publish === undefined && replace === undefined) return undefined;
+  return { ...(subscribe && { subscribe }), ...(publish && { publish }), ...(replace && { replace }) };
+}
+
+/** Each gets what the one before it gave. */
+function composeReplace(gates: readonly TopicGate[]): TopicGate["replace"] {
+  const steps = gates.flatMap((gate) => (gate.replace ? [gate.replace.bind(gate)] : []));
+  if (steps.length <= 1) return steps[0];
+  return (asked) => steps.reduce<unknown>((message, step) => step({ ...asked, message }), asked.message);
 }
 
 /** How long messages of a channel may wait; undefined if no plugin says so. */

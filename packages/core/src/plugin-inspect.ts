@@ -99,9 +99,10 @@ export async function inspectPlugins(
       }
       if (own.topic === undefined || host.side === "client" || channel.contract.kind !== "topic") continue;
       const gate = own.topic(channel);
-      if (gate?.subscribe === undefined && gate?.publish === undefined) absent.push({ plugin: name, station: "topic" });
+      if ([gate?.subscribe, gate?.publish, gate?.replace].every((face) => face === undefined))
+        absent.push({ plugin: name, station: "topic" });
       if (gate?.subscribe !== undefined) join("subscribe", name);
-      if (gate?.publish !== undefined) join("publish", name);
+      if (gate?.publish !== undefined || gate?.replace !== undefined) join("publish", name);
     }
     return {
       path: channel.path,

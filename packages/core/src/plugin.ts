@@ -126,6 +126,8 @@ export interface TopicGate {
   subscribe?(asked: TopicSubscription): void | Promise<void>;
   /** Once per publication, before it is appended. */
   publish?(asked: TopicPublication): void | Promise<void>;
+  /** Once per publication that all gates let through: what is appended in its place, a message of the same type. Answers at once, and leaves alone what it was given. */
+  replace?(asked: TopicPublication): unknown;
 }
 export interface TopicSubscription {
   readonly kind: "subscribe" | "resume" | "refresh";

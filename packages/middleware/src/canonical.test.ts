@@ -99,7 +99,8 @@ describe("the canonical form of a message", () => {
   });
 
   it("tells messages apart", () => {
-    const of = (init: object): string => Buffer.from(canonicalBytes(whole, create(whole, init))).toString("hex");
+    const of = (init: Record<string, unknown>): string =>
+      Buffer.from(canonicalBytes(whole, create(whole, init))).toString("hex");
     const all = [
       {},
       { text: "a" },

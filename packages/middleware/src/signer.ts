@@ -100,8 +100,7 @@ async function* signedMessages(
   const signed = async (message: object, last: boolean): Promise<object> => {
     const place = { sequence: ++sequence, last };
     const value = await stream.key.sign(messageBytes(method, stream, place, message, field.number));
-    const signature: object = create(field.message, { ...place, value });
-    return { ...message, [field.localName]: signature };
+    return Object.assign({}, message, { [field.localName]: create(field.message, { ...place, value }) });
   };
   for await (const message of messages) yield await signed(message as object, false);
   if (!mayDrop) yield await signed(create(method.input), true);

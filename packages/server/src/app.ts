@@ -24,6 +24,7 @@ import {
   type ServiceDefinition,
   type StartedBackplane,
   type TransportRoutes,
+  compileAddress,
   fail,
   inspectPlugins,
   jsonCodec,
@@ -51,7 +52,6 @@ import {
 } from "@raceway/core/internal";
 import { nodeClock } from "@raceway/core/node";
 import { type AcceptHost, accept, sessionContext } from "./accept.ts";
-import { compileAddress } from "./address.ts";
 import { type Admit, Entrance, composeAdmission } from "./admission.ts";
 import { checkChannels, unenforced } from "./channel-checks.ts";
 import { type AnyHandler, Channel } from "./channel.ts";
@@ -268,7 +268,9 @@ class App implements Raceway {
         const turn = this.#turns.take(address, channel.gate.publish({ address, key, message, context }));
         if (turn !== undefined) await turn;
       }
-      const position = await topics.publish(channel, address, channel.coding(this.#proto).encode(message));
+      const { replace } = channel.gate ?? {};
+      const event = replace === undefined ? message : replace({ address, key, message, context });
+      const position = await topics.publish(channel, address, channel.coding(this.#proto).encode(event));
       done?.(position);
       return position;
     } catch (error) {

@@ -1,8 +1,15 @@
 // A served channel: what its handler, codecs and middleware come to, decided once.
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
-import type { BatchWindow, ChannelContract, ChannelInfo, ChannelPolicy, Codec, TopicGate } from "@raceway/core";
-import type { AddressOf } from "./address.ts";
+import type {
+  AddressOf,
+  BatchWindow,
+  ChannelContract,
+  ChannelInfo,
+  ChannelPolicy,
+  Codec,
+  TopicGate,
+} from "@raceway/core";
 
 /** A user's handler, whatever its shape. */
 export type AnyHandler = (request: never, context: never) => unknown;

@@ -1,5 +1,6 @@
 // Topic addresses: a template of the schema, filled with the fields of a request.
-import { type ChannelContract, type Limits, fail } from "@raceway/core";
+import type { ChannelContract } from "./channel.ts";
+import { fail } from "./errors.ts";
 
 export type AddressOf = (request: Readonly<Record<string, unknown>>) => string;
 
@@ -7,7 +8,11 @@ export type AddressOf = (request: Readonly<Record<string, unknown>>) => string;
  * Prepares "rooms/{room}/messages". Values are percent-escaped, so none can add a segment; an empty value is refused.
  * Throws `address_invalid`, here for a template that cannot be, later for values that do not fit.
  */
-export function compileAddress(path: string, contract: ChannelContract, limits: Limits): AddressOf {
+export function compileAddress(
+  path: string,
+  contract: ChannelContract,
+  limits: { readonly addressBytes: number },
+): AddressOf {
   const template = contract.address ?? path.slice(1);
   const fields = contract.addressFields ?? [];
   const literals = template.split(/\{[^}]*\}/);
