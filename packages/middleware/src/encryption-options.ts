@@ -90,20 +90,27 @@ export function encryptionPlugin<K>(vault: Vault, given: EncryptionOptions<K>): 
     start: ({ side }) => ({
       call(channel) {
         if (isNamed(channel, skip) || channel.gated) return undefined; // its events are sealed when they are published
-        const { path, desc } = channel;
-        const seals = (type: DescMessage, place: Place): Change | undefined =>
-          vault.seals && sealedField(type) ? (message) => vault.seal(type, message as object, place) : undefined;
-        const opens = (type: DescMessage, place: Place): Change | undefined =>
-          sealedField(type) ? (message) => vault.open(type, message as MessageShape<DescMessage>, place) : undefined;
-        if (side === "server") {
-          const requests = opens(desc.input, { request: path });
-          const responses = seals(desc.output, { response: path });
-          return requests || responses ? changing({ requests, responses: () => responses }) : undefined;
-        }
-        const requests = seals(desc.input, { request: path });
+        const { path, desc, contract } = channel;
         const place = placeOf(channel);
-        const responses = (request: unknown): Change | undefined => opens(desc.output, place(request));
-        return requests || sealedField(desc.output) ? changing({ requests, responses, onRefused }) : undefined;
+        const seal =
+          (type: DescMessage, where: Place): Change =>
+          (message) =>
+            vault.seal(type, message as object, where);
+        const open =
+          (type: DescMessage, where: Place): Change =>
+          (message) =>
+            vault.open(type, message as MessageShape<DescMessage>, where);
+        const isServer = side === "server";
+        // Whoever opens has to; whoever seals, if it can. What names a topic is for the server to read.
+        const hasRequests =
+          contract.kind !== "topic" && sealedField(desc.input) !== undefined && (isServer || vault.seals);
+        const hasResponses = sealedField(desc.output) !== undefined && (!isServer || vault.seals);
+        if (!hasRequests && !hasResponses) return undefined;
+        return changing({
+          requests: hasRequests ? (isServer ? open : seal)(desc.input, { request: path }) : undefined,
+          responses: hasResponses ? (request) => (isServer ? seal : open)(desc.output, place(request)) : undefined,
+          onRefused,
+        });
       },
       topic(channel) {
         const { output } = channel.desc;
@@ -118,7 +125,7 @@ export function encryptionPlugin<K>(vault: Vault, given: EncryptionOptions<K>): 
   });
 }
 
-/** Where what a client gets of a channel was sealed for. */
+/** What responses of a channel, or the events of a topic, are sealed for. */
 function placeOf({ path, contract }: ChannelInfo): (request: unknown) => Place {
   if (contract.kind !== "topic") return () => ({ response: path });
   const addressOf = compileAddress(path, contract, { addressBytes: 65_536 });
@@ -133,13 +140,13 @@ function changing({
 }: {
   readonly requests: Change | undefined;
   /** Asked once per call, with its first request. */
-  readonly responses: (request: unknown) => Change | undefined;
-  readonly onRefused?: ((error: ConnectError) => void) | undefined;
+  readonly responses: ((request: unknown) => Change) | undefined;
+  readonly onRefused: ((error: ConnectError) => void) | undefined;
 }): NonNullable<ReturnType<NonNullable<Awaited<ReturnType<Plugin["start"]>>["call"]>>> {
   return (next) =>
     async function encryption(request) {
       if (!request.stream) {
-        const change = responses(request.message);
+        const change = responses?.(request.message);
         const message = requests === undefined ? request.message : await requests(request.message);
         const response = await next({ ...request, message } as typeof request);
         if (change === undefined || response.stream) return response;
@@ -152,7 +159,7 @@ function changing({
         first = looked.first ?? create(request.method.input);
         passed = { ...request, message: looked.rest };
       }
-      const change = responses(first);
+      const change = responses?.(first);
       if (requests !== undefined) passed = { ...passed, message: each(passed.message, requests, undefined) as never };
       const response = await next(passed);
       if (change === undefined) return response;

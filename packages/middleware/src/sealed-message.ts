@@ -57,8 +57,7 @@ export class Vault {
   seal<D extends DescMessage>(desc: D, given: MessageShape<D> | object, place: Place): Eventually<MessageShape<D>> {
     const field = fieldOf(desc);
     const message = isMessage(given, desc) ? given : create(desc, given as never);
-    if ((message as Readonly<Record<string, unknown>>)[field.localName] !== undefined)
-      return message as MessageShape<D>;
+    if ((message as Readonly<Record<string, unknown>>)[field.localName] !== undefined) return message;
     const keyId = this.#use?.() ?? "";
     const cipher = this.#ciphers.get(keyId);
     if (cipher === undefined) throw fail("sealed_key_unknown", { ...named(desc, place), key: keyId });

@@ -95,7 +95,10 @@ async function* signedMessages(
   mayDrop: boolean,
 ): AsyncGenerator<unknown> {
   const field = signatureField(method.input);
-  if (field === undefined) return yield* messages; // the server says what it thinks of it
+  if (field === undefined) {
+    yield* messages; // the server says what it thinks of it
+    return;
+  }
   let sequence = 0;
   const signed = async (message: object, last: boolean): Promise<object> => {
     const place = { sequence: ++sequence, last };
