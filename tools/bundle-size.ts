@@ -15,8 +15,8 @@ const limits: Readonly<Record<string, number>> = {
   // The outbox, several servers, drain and the liveness of doubted links came to it.
   everything: 56_000,
   client: 38_000,
-  websocket: 39_200, // the hooks for coded batches and windows
-  sse: 42_200, // the same
+  websocket: 39_500, // the hooks for coded batches and windows, headers of an attempt
+  sse: 42_500, // the same
   poll: 42_000,
 };
 

@@ -1,5 +1,5 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
 // Sealed messages: whoever carries or keeps them learns nothing of what is in them, and cannot change, move or make one without being found out.
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { type Backplane, type Entry, type PluginList, reasonOf } from "@raceway/core";
@@ -7,7 +7,6 @@ import { encryption, vault } from "@raceway/middleware/encryption";
 import { memory } from "@raceway/server";
 import { validate } from "@raceway/validate/server";
 import { describe, expect, it } from "vitest";
-import { encryption as pageEncryption, vault as pageVault } from "../../packages/middleware/src/encryption-page.ts";
 import { EchoRequestSchema, EchoResponseSchema, LabService, type Tick, TickSchema } from "../gen/lab/v1/lab_pb.ts";
 import { type Stage, first, outcome, stage, wayNames } from "./stage.ts";
 import { tampering } from "./tampering.ts";
@@ -297,25 +296,5 @@ describe("end to end", () => {
     ]);
     await using opener = await stage({ use: [encryption({ keys })] });
     expect(await outcome(opener.topics.ticks.publish({ board: "x" }, {}))).toBe("ok");
-  });
-});
-
-describe("a page", () => {
-  it("opens with WebCrypto what a server sealed, and the other way round", async () => {
-    const imported = await crypto.subtle.importKey("raw", new Uint8Array(keys.spring), "AES-GCM", false, [
-      "encrypt",
-      "decrypt",
-    ]);
-    for (const spring of [keys.spring, imported]) {
-      await using it = await stage({ use: [both], clientUse: [pageEncryption({ keys: { spring }, seal: "spring" })] });
-      await publish(it, "x", "one", "two", "three");
-      expect((await read(it, "x", 3, "websocket")).map(({ symbol }) => symbol)).toEqual(["one", "two", "three"]);
-      expect((await it.client("sse").echo({ text: secret })).text).toBe(secret);
-    }
-    const other = pageVault({ keys: { spring: keyOf(9) } });
-    const sealed = await vault({ keys, seal: "spring" }).seal(TickSchema, {}, { topic: "x" });
-    expect(reasonOf(await outcome(Promise.resolve(other.open(TickSchema, sealed, { topic: "x" }))))).toBe(
-      "sealed_invalid",
-    );
   });
 });

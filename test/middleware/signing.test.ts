@@ -3,7 +3,6 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Interceptor } from "@connectrpc/connect";
 import { sqliteStore } from "@raceway/backplane-sqlite";
 import { connect } from "@raceway/client";
 import { type Clock, type Plugin, memoryTransport, reasonOf } from "@raceway/core";
@@ -11,7 +10,6 @@ import { type SigningKey, signatures, signedBy, signer, verifier } from "@racewa
 import { memory as memoryBackplane, raceway } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
 import { describe, expect, it } from "vitest";
-import { signatures as pageSignatures, signer as pageSigner } from "../../packages/middleware/src/signing-page.ts";
 import { type Lab, from, handlers, lab, take } from "../app/lab.ts";
 import { labClient } from "../gen/lab/v1/lab.client.ts";
 import { labService } from "../gen/lab/v1/lab.server.ts";
@@ -33,16 +31,13 @@ const unsigned = ["lab.v1.LabService/Cursor"];
 function signed(
   key: SigningKey | (() => SigningKey) | undefined,
   between: Tampering = {},
-  more: { readonly file?: string; readonly plugin?: Plugin; readonly interceptor?: Interceptor } = {},
+  more: { readonly file?: string } = {},
 ): Promise<Stage> {
   const { plugin, interceptor } = tampering(between);
   return stage({
     use: [verifier({ keys, unsigned })],
-    clientUse: [more.plugin ?? (key && signer({ key, unsigned })), plugin],
-    doorInterceptors: [
-      ...(more.interceptor ? [more.interceptor] : key ? [signatures({ key, unsigned })] : []),
-      interceptor,
-    ],
+    clientUse: [key && signer({ key, unsigned }), plugin],
+    doorInterceptors: [...(key ? [signatures({ key, unsigned })] : []), interceptor],
     ...(more.file !== undefined && { backplane: memoryBackplane({ store: sqliteStore({ file: more.file }) }) }),
     handlers: {
       peek: (_, context) => ({ text: context.get(signedBy) }),
@@ -295,43 +290,6 @@ describe("over losses", () => {
     expect(reasonOf(await outcome(two.client("gRPC door").echo({ text: "x" })))).toBe("signature_replayed");
     expect(two.calls).toEqual([]);
     await rm(folder, { recursive: true });
-  });
-});
-
-describe("a page", () => {
-  it("signs with WebCrypto what a server verifies with its own", async () => {
-    for (const key of [shared, own] as const) {
-      const pageKey = key as Parameters<typeof pageSigner>[0]["key"];
-      await using it = await signed(
-        undefined,
-        {},
-        {
-          plugin: pageSigner({ key: pageKey, unsigned }),
-          interceptor: pageSignatures({ key: pageKey, unsigned }),
-        },
-      );
-      for (const way of ["websocket", "Connect door"] as const) {
-        const client = it.client(way);
-        expect((await client.peek({ text: "größe 茶" })).text).toBe(key.id);
-        expect(await client.sum(from([{ value: 1 }, { value: 2 }]))).toMatchObject({ sum: 3 });
-        expect(await take(client.count({ from: 1, to: 2 }), 2)).toHaveLength(2);
-      }
-    }
-  });
-
-  it("keeps its calls in their order, though a signature takes its time", async () => {
-    await using it = await signed(undefined, {}, { plugin: pageSigner({ key: own as never, unsigned }) });
-    const client = it.client("websocket");
-    await Promise.all(Array.from({ length: 50 }, (_, at) => client.add({ a: at, b: 0 })));
-    expect(it.calls).toEqual(Array.from({ length: 50 }, (_, at) => `add ${at} 0`));
-  });
-
-  it("tells each call that a key is none", async () => {
-    const key = { id: "own", privateKey: "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----" };
-    await using it = await signed(undefined, {}, { plugin: pageSigner({ key, unsigned }) });
-    const client = it.client("websocket");
-    for (let at = 0; at < 2; at++) expect(await outcome(client.peek({}))).toBeInstanceOf(Error);
-    expect(it.calls).toEqual([]);
   });
 });
 

@@ -139,23 +139,21 @@ export abstract class Operation implements CallReceiver {
   /** Opens the call on this session. Throws `message_too_large`, `headers_too_large`. */
   launch(session: Session): void {
     const made = this.#attemptHeaders?.({ idempotencyKey: this.idempotencyKey });
-    if (made === undefined) this.#open(session, this.init.header);
-    else if (made instanceof Promise)
+    if (made instanceof Promise)
       made
-        .then((more) => this.#launchLate(session, more))
+        .then((more) => {
+          if (this.#settled) return;
+          // The session, or its link, may be gone by now.
+          if (this.host.present === session && session.current !== undefined) this.#open(session, more);
+          else this.host.outbox.submit(this, true);
+        })
         .catch((error: unknown) => this.abort(ConnectError.from(error)));
-    else this.#open(session, [...this.init.header, ...headerFields(made)]);
+    else this.#open(session, made);
   }
-  #open(session: Session, header: readonly HeaderField[]): void {
+  #open(session: Session, more: Readonly<Record<string, string>> | undefined): void {
     this.openedAt ??= this.host.clock.now();
-    this.open(session, header);
-  }
-  /** Its headers are there; the session or its link may be gone by now. */
-  #launchLate(session: Session, more: Readonly<Record<string, string>>): void {
-    if (this.#settled) return;
-    if (this.host.present === session && session.current !== undefined && session.over === undefined)
-      this.#open(session, [...this.init.header, ...headerFields(more)]);
-    else this.host.outbox.submit(this, true);
+    const { header } = this.init;
+    this.open(session, more === undefined ? header : [...header, ...headerFields(more)]);
   }
 
   lost(error: ConnectError): void {

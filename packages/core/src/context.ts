@@ -26,17 +26,3 @@ export const transportName: ContextKey<string> = createContextKey("", { descript
 export const idempotencyKey: ContextKey<string> = createContextKey("", { description: "idempotency key" });
 /** Network address of the client, behind proxies that are trusted; "" if no plugin found out: then the peer's is all that is known. */
 export const clientAddress: ContextKey<string> = createContextKey("", { description: "client address" });
-
-/** Headers of one attempt, beside those of the request; a promise is waited for before the call is sent. */
-export type AttemptHeaders = (attempt: {
-  /** "" for a call that has none. */
-  readonly idempotencyKey: string;
-}) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
-/**
- * Client: asked each time that a call is sent, the first time and again after the loss of a session, for what must not be said twice. Interceptors set it in the context values
- * of the request that they pass on. What is kept of a call over a restart of the client is sent without.
- */
-export const attemptHeaders: ContextKey<AttemptHeaders | undefined> = createContextKey<AttemptHeaders | undefined>(
-  undefined,
-  { description: "headers of an attempt" },
-);

@@ -1,4 +1,5 @@
 // Public names of @raceway/core: what authors of plugins and generated code may use.
+export * from "./attempt-headers.ts";
 export * from "./backplane.ts";
 export {
   type BatchCoder,

@@ -31,6 +31,11 @@ export type SignerOptions<K> = OptionsOf<typeof signerOptions> & {
   readonly key: K | (() => K);
 };
 
+export type VerifierOptions<K> = OptionsOf<typeof verifierOptions> & {
+  /** Keys by their id; all of them are good, so a new one can be given out before the old one is taken back. */
+  readonly keys: Readonly<Record<string, K>>;
+};
+
 /** Shortest secret, in bytes: as long as what HMAC-SHA-256 gives (RFC 2104, section 3). */
 const SECRET_BYTES = 32;
 

@@ -9,11 +9,12 @@ import {
   verify,
 } from "node:crypto";
 import type { Interceptor } from "@connectrpc/connect";
-import { type OptionsOf, type Plugin, resolveOptions } from "@raceway/core";
+import { type Plugin, resolveOptions } from "@raceway/core";
 import { checkChannelNames } from "./channel-settings.ts";
 import type { Signs } from "./signer.ts";
 import {
   type SignerOptions,
+  type VerifierOptions,
   checkKeyId,
   invalid,
   resolveSigner,
@@ -44,16 +45,11 @@ export function signatures(options: SignerOptions<SigningKey>): Interceptor {
   return signingInterceptor(resolveSigner(options, prepareSigning));
 }
 
-export type VerifierOptions = OptionsOf<typeof verifierOptions> & {
-  /** Keys by their id; all of them are good, so a new one can be given out before the old one is taken back. */
-  readonly keys: Readonly<Record<string, VerifyingKey>>;
-};
-
 /**
  * Server: refuses calls, subscriptions and messages of streams that are not signed (`signature_missing`), with an unknown key (`signature_key_unknown`) or otherwise than they say
  * (`signature_invalid`), too early or late (`signature_expired`), or that came before (`signature_replayed`; nonces are in the host's store, so all nodes with one store know them).
  */
-export function verifier({ keys, ...rest }: VerifierOptions): Plugin {
+export function verifier({ keys, ...rest }: VerifierOptions<VerifyingKey>): Plugin {
   const options = resolveOptions("verifier", verifierOptions, rest);
   checkChannelNames("verifier", "unsigned", options.unsigned);
   const known = new Map<string, Verifies>();
