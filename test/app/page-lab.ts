@@ -1,11 +1,15 @@
 // The lab service over all four transports, for tests that run in a page. Vitest's `globalSetup`.
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { compression } from "@raceway/middleware/compression";
-import { raceway } from "@raceway/server";
+import { encryption } from "@raceway/middleware/encryption";
+import { verifier } from "@raceway/middleware/signing";
+import { type Raceway, raceway } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
 import { grpc } from "@raceway/transport-grpc/server";
 import { poll } from "@raceway/transport-poll/server";
 import { sse } from "@raceway/transport-sse/server";
 import { websocket } from "@raceway/transport-websocket/server";
+import { validate } from "@raceway/validate/server";
 import type { TestProject } from "vitest/node";
 import { type LabPublishers, labService } from "../gen/lab/v1/lab.server.ts";
 import { handlers } from "./lab.ts";
@@ -13,6 +17,7 @@ import { handlers } from "./lab.ts";
 declare module "vitest" {
   interface ProvidedContext {
     labUrl: string;
+    guarded: GuardedLab;
   }
 }
 
@@ -32,5 +37,46 @@ export default async function setup(project: TestProject): Promise<() => Promise
   });
   const { url } = await app.listen({ port: 0, host: "127.0.0.1" });
   project.provide("labUrl", url);
-  return () => app.close(0);
+  const guarded = await guardedLab();
+  project.provide("guarded", guarded.page);
+  return async () => {
+    await app.close(0);
+    await guarded.app.close(0);
+  };
+}
+
+/** The same for pages that sign, seal and validate what they say; and what such a page has to know. */
+async function guardedLab(): Promise<{ readonly app: Raceway; readonly page: GuardedLab }> {
+  const pair = generateKeyPairSync("ed25519", {
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+    publicKeyEncoding: { type: "spki", format: "pem" },
+  });
+  const secret = randomBytes(32).toString("hex");
+  const key = randomBytes(32);
+  const unsigned = ["lab.v1.LabService/Cursor"];
+  const app = raceway({
+    transports: [websocket(), sse(), poll(), grpc()],
+    use: [
+      verifier({ keys: { shared: { secret }, own: { publicKey: pair.publicKey } }, unsigned }),
+      encryption({ keys: { page: key }, seal: "page" }),
+      validate(),
+    ],
+    allowedOrigins: ["*"],
+  });
+  const topics: LabPublishers = app.serve(labService, {
+    ...handlers([], virtualClock()),
+    async add({ a, b }) {
+      await topics.ticks.publish({ board: `page-${a}` }, { sequence: b });
+      return { sum: a + b };
+    },
+  });
+  const { url } = await app.listen({ port: 0, host: "127.0.0.1" });
+  return { app, page: { url, secret, privateKey: pair.privateKey, key: [...key] } };
+}
+
+export interface GuardedLab {
+  readonly url: string;
+  readonly secret: string;
+  readonly privateKey: string;
+  readonly key: readonly number[];
 }
