@@ -8,6 +8,7 @@ import { memory } from "@raceway/server";
 import { validate } from "@raceway/validate/server";
 import { describe, expect, it } from "vitest";
 import { EchoRequestSchema, EchoResponseSchema, LabService, type Tick, TickSchema } from "../gen/lab/v1/lab_pb.ts";
+import { labClient } from "../gen/lab/v1/lab.client.ts";
 import { type Stage, first, outcome, stage, wayNames } from "./stage.ts";
 import { tampering } from "./tampering.ts";
 
@@ -61,7 +62,7 @@ async function read(
   way: (typeof sessions)[number] = "memory",
 ): Promise<Tick[]> {
   const seen: Tick[] = [];
-  for await (const tick of it.generated(way).ticks({ board }, { from: "start" })) if (seen.push(tick) === count) break;
+  for await (const tick of labClient(it.transport(way)).ticks({ board }, { from: "start" })) if (seen.push(tick) === count) break;
   return seen;
 }
 const publish = async (it: Stage, board: string, ...symbols: readonly string[]): Promise<void> => {

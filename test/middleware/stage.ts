@@ -24,7 +24,6 @@ import { sse } from "@raceway/transport-sse/server";
 import { websocket as websocketLink } from "@raceway/transport-websocket/client";
 import { websocket } from "@raceway/transport-websocket/server";
 import { handlers } from "../app/lab.ts";
-import { type LabClient as GeneratedClient, labClient } from "../gen/lab/v1/lab.client.ts";
 import { type LabHandlers, type LabPublishers, labService } from "../gen/lab/v1/lab.server.ts";
 import { LabService } from "../gen/lab/v1/lab_pb.ts";
 import { type Front, front } from "./front.ts";
@@ -74,8 +73,8 @@ export interface Stage extends AsyncDisposable {
   readonly calls: string[];
   /** A client with a credential, by a way; at a door headers go with each request. */
   client(way: WayName, credential?: string, headers?: Readonly<Record<string, string>>): LabClient;
-  /** The same with the generated client, which knows the schema's contract. */
-  generated(way: WayName, credential?: string): GeneratedClient;
+  /** What such a client calls through. */
+  transport(way: WayName, credential?: string): Transport;
   /** A client behind a proxy that writes these headers into every request, and can cut what goes through it. Not for memory. */
   behind(way: WayName, credential: string, headers?: Readonly<Record<string, string>>): Promise<Behind>;
 }
@@ -149,7 +148,7 @@ export async function stage(options: {
     topics,
     calls,
     client: (way, credential = "", headers = {}) => createClient(LabService, transportOf(way, credential, headers)),
-    generated: (way, credential = "") => labClient(transportOf(way, credential, {})),
+    transport: (way, credential = "") => transportOf(way, credential, {}),
     async behind(way, credential, headers = {}) {
       const proxy: Front = await front(url, way === "grpc" || way.includes("door") ? 2 : 1, headers);
       fronts.push(proxy);

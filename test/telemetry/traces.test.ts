@@ -94,7 +94,8 @@ describe.each(wayNames)("by %s", (way) => {
     await using it = await stage({ use: [telemetry(seen.options)], clientUse: [clientTelemetry(seen.options)] });
     const abort = new AbortController();
     const headers = { traceparent: PARENT };
-    const reading = first(it.client(way).ticks({ board: "tea" }, { signal: abort.signal, ...(isDoor && { headers }) }));
+    const client = labClient(it.transport(way));
+    const reading = first(client.ticks({ board: "tea" }, { signal: abort.signal, ...(isDoor && { headers }) }));
     let over = false;
     void reading.then(() => (over = true));
     const published = async (): Promise<boolean> => {
@@ -110,8 +111,8 @@ describe.each(wayNames)("by %s", (way) => {
     expect(server.kind).toBe(SpanKind.CONSUMER);
     if (isDoor) expect(server.spanContext().traceId).toBe(TRACE);
     else {
-      const client = spans().find((span) => span !== server)!;
-      expect(server.parentSpanContext?.spanId).toBe(client.spanContext().spanId);
+      const asked = spans().find((span) => span !== server)!;
+      expect(server.parentSpanContext?.spanId).toBe(asked.spanContext().spanId);
     }
   });
 
@@ -416,8 +417,8 @@ it("a call that is made again is one span on the client, and one for each attemp
 
 it("times are the host's", async () => {
   const seen = sight();
-  const clock = virtualClock();
-  await using it = await lab({ server: { use: [telemetry(seen.options)], clock }, client: { clock } });
+  await using it = await lab({ server: { use: [telemetry(seen.options)] } });
+  const { clock } = it;
   const call = it.client.echo({ delayMs: 1_500 });
   await clock.advance(1_500);
   await call;
