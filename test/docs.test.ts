@@ -121,12 +121,11 @@ function missing(readme: readonly Row[], name: string, option: Option): string |
   const candidates = readme.filter((row) => row.name === name);
   if (candidates.length === 0) return `no row for option \`${name}\` (${wanted.join(", ")})`;
   const gaps = candidates.map(({ cells }) => {
-    const words = new Set(
-      cells
-        .join(" ")
-        .replace(/(?<=\d)[,_](?=\d{3})/g, "")
-        .split(/[^\w.-]+/),
-    ); // 1,024 is 1024
+    const text = cells.join(" ");
+    const words = new Set([
+      ...text.replace(/(?<=\d)[,_](?=\d{3})/g, "").split(/[^\w.-]+/), // 1,024 is 1024
+      ...Array.from(text.matchAll(/`([^`]+)`/g), ([, code]) => code!), // a path, say
+    ]);
     return wanted.filter((word) => !words.has(word));
   });
   if (gaps.some((gap) => gap.length === 0)) return undefined;

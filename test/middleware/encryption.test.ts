@@ -7,8 +7,8 @@ import { encryption, vault } from "@raceway/middleware/encryption";
 import { memory } from "@raceway/server";
 import { validate } from "@raceway/validate/server";
 import { describe, expect, it } from "vitest";
-import { EchoRequestSchema, EchoResponseSchema, LabService, type Tick, TickSchema } from "../gen/lab/v1/lab_pb.ts";
 import { labClient } from "../gen/lab/v1/lab.client.ts";
+import { EchoRequestSchema, EchoResponseSchema, LabService, type Tick, TickSchema } from "../gen/lab/v1/lab_pb.ts";
 import { type Stage, first, outcome, stage, wayNames } from "./stage.ts";
 import { tampering } from "./tampering.ts";
 
@@ -62,7 +62,8 @@ async function read(
   way: (typeof sessions)[number] = "memory",
 ): Promise<Tick[]> {
   const seen: Tick[] = [];
-  for await (const tick of labClient(it.transport(way)).ticks({ board }, { from: "start" })) if (seen.push(tick) === count) break;
+  for await (const tick of labClient(it.transport(way)).ticks({ board }, { from: "start" }))
+    if (seen.push(tick) === count) break;
   return seen;
 }
 const publish = async (it: Stage, board: string, ...symbols: readonly string[]): Promise<void> => {

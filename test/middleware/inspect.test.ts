@@ -51,7 +51,7 @@ it("tells the order of a server's plugins and why, and who takes part in each ch
       /lab.v1.LabService/Cursor (signal)
         call      rbac
         not here  picky (call), limits (call)
-        warning: picky: Cursor is not looked at. Make it a call.
+        warning: picky: Cursor is not looked at; make it a call
     "
   `);
 });

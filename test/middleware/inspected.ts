@@ -17,7 +17,7 @@ const picky: Plugin = definePlugin({
   name: "picky",
   check: ({ contract, desc }) =>
     contract.kind === "signal"
-      ? [{ severity: "warning", message: `${desc.name} is not looked at`, mend: "Make it a call." }]
+      ? [{ severity: "warning", message: `${desc.name} is not looked at`, mend: "make it a call" }]
       : [],
   start: () => ({ call: ({ contract }) => (contract.kind === "call" ? (next) => next : undefined) }),
 });

@@ -220,7 +220,7 @@ describe("a channel that a plugin does not fit", () => {
     noting("picky", started, {
       check: ({ path, contract }) =>
         contract.kind === "duplex"
-          ? [{ severity, message: `${path} streams both ways`, mend: "Leave it out with skip." }]
+          ? [{ severity, message: `${path} streams both ways`, mend: "leave it out with skip" }]
           : [],
     });
 
@@ -231,7 +231,7 @@ describe("a channel that a plugin does not fit", () => {
     const error = await outcome(app.listen({ port: 0, host: "127.0.0.1" }));
     expect(reasonOf(error)).toBe("plugin_unfit");
     expect((error as Error).message).toBe(
-      "[failed_precondition] Plugin picky does not fit /lab.v1.LabService/Chat: /lab.v1.LabService/Chat streams both ways. Leave it out with skip.",
+      "[failed_precondition] Plugin picky does not fit /lab.v1.LabService/Chat: /lab.v1.LabService/Chat streams both ways; leave it out with skip.",
     );
     expect(started).toEqual([]);
   });
@@ -240,7 +240,7 @@ describe("a channel that a plugin does not fit", () => {
     const it = server([picky("warning")]);
     expect(await it.use()).toMatchObject({ url: expect.stringContaining("127.0.0.1") as string });
     expect(it.log.lines).toEqual([
-      'warn: a plugin warns of a channel {"plugin":"picky","path":"/lab.v1.LabService/Chat","warning":"/lab.v1.LabService/Chat streams both ways","mend":"Leave it out with skip."}',
+      'warn: a plugin warns of a channel {"plugin":"picky","path":"/lab.v1.LabService/Chat","warning":"/lab.v1.LabService/Chat streams both ways","mend":"leave it out with skip"}',
     ]);
     await it.close();
   });

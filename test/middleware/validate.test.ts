@@ -181,7 +181,7 @@ describe("validation", () => {
     const error = await outcome(app.listen({ port: 0, host: "127.0.0.1" }));
     expect(reasonOf(error)).toBe("plugin_unfit");
     expect((error as ConnectError).rawMessage).toBe(
-      "Plugin validate does not fit /lab.v1.LabService/Add: lab.v1.AddRequest, rule odd cannot be applied: field not found: c. Correct the rule in the schema, and generate again.",
+      "Plugin validate does not fit /lab.v1.LabService/Add: lab.v1.AddRequest, rule odd cannot be applied: field not found: c; correct the rule in the schema, and generate again.",
     );
   });
 

@@ -1,6 +1,6 @@
+// One trace from the client through the session to the handler, by every way in; topics, resumes and switches in it; and nothing in it that must not be. Long because each kind of call has its trace, by each way.
 import { toBinary, fromBinary, create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-// One trace from the client through the session to the handler, by every way in; topics, resumes and switches in it; and nothing in it that must not be.
 import { Metadata, credentials, makeGenericClientConstructor } from "@grpc/grpc-js";
 import {
   ROOT_CONTEXT,

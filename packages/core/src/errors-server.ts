@@ -139,7 +139,7 @@ export const serverReasons = {
   plugin_unfit: {
     code: Code.FailedPrecondition as Code,
     message: (v: { plugin: string; path: string; detail: string; mend: string }): string =>
-      `Plugin ${v.plugin} does not fit ${v.path}: ${v.detail}. ${v.mend}`,
+      `Plugin ${v.plugin} does not fit ${v.path}: ${v.detail}; ${v.mend}.`,
   },
   policy_unenforced: {
     code: Code.FailedPrecondition as Code,

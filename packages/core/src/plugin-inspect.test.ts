@@ -108,7 +108,7 @@ describe("an inspection", () => {
 
   it("tells what would stop the start, of all channels, and goes on", async () => {
     const strict = plugin("strict", {
-      check: ({ path }) => [{ severity: "error", message: `${path} is not mine`, mend: "Take it away." }],
+      check: ({ path }) => [{ severity: "error", message: `${path} is not mine`, mend: "take it away" }],
       start: () => ({
         ready() {
           throw new Error("a rule is for nobody");

@@ -50,7 +50,7 @@ export interface PluginFinding {
   readonly severity: "error" | "warning";
   /** What is wrong, without plugin, channel and full stop: both are named beside it. */
   readonly message: string;
-  /** What to do about it: a sentence. */
+  /** What to do about it, without capital and full stop. */
   readonly mend: string;
 }
 

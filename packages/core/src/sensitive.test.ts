@@ -15,7 +15,7 @@ describe("a message for people to read", () => {
       delayMs: 3,
       secret: REDACTED,
     });
-    expect(EchoRequestSchema.fields.filter(isSensitive).map(({ name }) => name)).toEqual(["secret"]);
+    expect(EchoRequestSchema.fields.filter(isSensitive).map(({ name }) => name)).toEqual(["secret", "tags"]);
   });
 
   it("has messages in messages, lists and maps, cut where they get long or deep", () => {

@@ -2,8 +2,8 @@
 import { reasonOf } from "@raceway/core";
 import { describe, expect, it } from "vitest";
 import { take } from "../../../test/app/lab.ts";
-import { TickSchema } from "../../../test/gen/lab/v1/lab_pb.ts";
 import { labClient } from "../../../test/gen/lab/v1/lab.client.ts";
+import { TickSchema } from "../../../test/gen/lab/v1/lab_pb.ts";
 import { outcome, stage } from "../../../test/middleware/stage.ts";
 import { encryption as pageEncryption, vault as pageVault } from "./encryption-page.ts";
 import { encryption, vault } from "./encryption.ts";
@@ -23,7 +23,9 @@ describe("a page", () => {
       await using it = await stage({ use: [both], clientUse: [pageEncryption({ keys: { spring }, seal: "spring" })] });
       for (const symbol of ["one", "two", "three"]) await it.topics.ticks.publish({ board: "x" }, { symbol });
       expect(
-        (await take(labClient(it.transport("websocket")).ticks({ board: "x" }, { from: "start" }), 3)).map(({ symbol }) => symbol),
+        (await take(labClient(it.transport("websocket")).ticks({ board: "x" }, { from: "start" }), 3)).map(
+          ({ symbol }) => symbol,
+        ),
       ).toEqual(["one", "two", "three"]);
       expect((await it.client("sse").echo({ text: secret })).text).toBe(secret);
     }

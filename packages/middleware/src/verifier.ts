@@ -60,7 +60,7 @@ export function verifierPlugin(
         {
           severity: "error",
           message: `its messages, ${desc.input.typeName}, have no field for their signature`,
-          mend: "Give them one of type raceway.v1.Signature, or name the channel in unsigned.",
+          mend: "give them one of type raceway.v1.Signature, or name the channel in unsigned",
         },
       ];
     },

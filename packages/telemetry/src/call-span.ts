@@ -1,5 +1,5 @@
-import type { ConnectError, StreamRequest, StreamResponse, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 // One call as a span and a measurement, on either side: begun, followed to its end, and told of exactly once.
+import type { ConnectError, StreamRequest, StreamResponse, UnaryRequest, UnaryResponse } from "@connectrpc/connect";
 import {
   type Attributes,
   type Context,

@@ -1,5 +1,5 @@
-import type { ConnectError } from "@connectrpc/connect";
 // How a connection fares: a span for each way to an open link, and measurements of losses, switches and round trips.
+import type { ConnectError } from "@connectrpc/connect";
 import { type Counter, type Histogram, type Meter, type Span, SpanStatusCode, type Tracer } from "@opentelemetry/api";
 import type { Clock } from "@raceway/core";
 import { ERROR_TYPE, SECONDS, SpanTimes, TRANSPORT, statusOf } from "./conventions.ts";

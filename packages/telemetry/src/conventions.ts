@@ -1,5 +1,5 @@
-import { Code, type ConnectError } from "@connectrpc/connect";
 // Names: OpenTelemetry's conventions for calls (stable) and for messaging, and Raceway's own beside them. In one place, so that server and client agree.
+import { Code, type ConnectError } from "@connectrpc/connect";
 import type { Attributes, HrTime } from "@opentelemetry/api";
 import type { ChannelInfo, Clock } from "@raceway/core";
 

@@ -1,5 +1,5 @@
-import type { ConnectError } from "@connectrpc/connect";
 // What is measured of a server. Labels have few values: channels of the schema, codes, transports, reasons of the catalogue; never who, from where, or which key.
+import type { ConnectError } from "@connectrpc/connect";
 import type { Counter, Histogram, Meter, UpDownCounter } from "@opentelemetry/api";
 import { type Observer, catalogue, reasonOf } from "@raceway/core";
 import { LIFETIMES, REASON, RPC_METHOD, RPC_STATUS, SECONDS, TRANSPORT, methodOf, statusOf } from "./conventions.ts";

@@ -1,3 +1,4 @@
+// The server's side: spans for calls, subscriptions, publications and fan-outs, which go on where the client's or another server's left off; and measurements.
 import {
   ConnectError,
   type ContextKey,
@@ -5,7 +6,6 @@ import {
   type UnaryRequest,
   createContextKey,
 } from "@connectrpc/connect";
-// The server's side: spans for calls, subscriptions, publications and fan-outs, which go on where the client's or another server's left off; and measurements.
 import { type Context, type Span, SpanKind, context as otel, trace } from "@opentelemetry/api";
 import {
   type ChannelInfo,

@@ -51,7 +51,7 @@ export function validate(given: OptionsOf<typeof validateServerOptions> = {}): P
             {
               severity: "error" as const,
               message: `${wrong.where} cannot be applied: ${wrong.why}`,
-              mend: "Correct the rule in the schema, and generate again.",
+              mend: "correct the rule in the schema, and generate again",
             },
           ];
         broken(desc, create(desc), "message_invalid"); // so that the first message waits for nothing

@@ -119,7 +119,7 @@ function textOf(name: string, { side, order, introduce, session, channels, probl
     if (absent.length > 0)
       lines.push(`    not here  ${absent.map(({ plugin, station }) => `${plugin} (${station})`).join(", ")}`);
     for (const { plugin, severity, message, mend } of findings)
-      lines.push(`    ${severity}: ${plugin}: ${message}. ${mend}`);
+      lines.push(`    ${severity}: ${plugin}: ${message}; ${mend}`);
   }
   for (const problem of problems) lines.push(`  error: ${problem}`);
   return `${lines.join("\n")}\n`;
