@@ -2,11 +2,12 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { type Backplane, type Entry, type PluginList, reasonOf } from "@raceway/core";
+import { type Backplane, type Entry, type PluginList, jsonCodec, reasonOf } from "@raceway/core";
 import { encryption, vault } from "@raceway/middleware/encryption";
 import { memory } from "@raceway/server";
 import { validate } from "@raceway/validate/server";
 import { describe, expect, it } from "vitest";
+import { lab } from "../app/lab.ts";
 import { labClient } from "../gen/lab/v1/lab.client.ts";
 import { EchoRequestSchema, EchoResponseSchema, LabService, type Tick, TickSchema } from "../gen/lab/v1/lab_pb.ts";
 import { type Stage, first, outcome, stage, wayNames } from "./stage.ts";
@@ -258,6 +259,22 @@ describe("keys", () => {
     expect(() => vault({ keys, seal: "spring" }).seal(LabService.method.peek.input, {}, { topic: "x" })).toThrow(
       "a type with a field of type raceway.v1.Sealed",
     );
+  });
+});
+
+describe("as JSON, too,", () => {
+  it("events and calls are sealed and opened", async () => {
+    await using it = await lab({ server: { use: [both] } });
+    const connection = it.connect({ use: [both], codec: jsonCodec(), frames: "json" });
+    const client = labClient(connection);
+    expect((await client.echo({ text: secret, data: new Uint8Array([0, 255]) })).data).toEqual(
+      new Uint8Array([0, 255]),
+    );
+    const reading = first(client.ticks({ board: "x" }));
+    await it.clock.settle();
+    await it.topics.ticks.publish({ board: "x" }, { symbol: secret });
+    await it.clock.settle();
+    expect((await reading)?.symbol).toBe(secret);
   });
 });
 

@@ -3,9 +3,11 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
 import { sqliteStore } from "@raceway/backplane-sqlite";
 import { connect } from "@raceway/client";
-import { type Clock, type Plugin, memoryTransport, reasonOf } from "@raceway/core";
+import { type Clock, jsonCodec, type Plugin, memoryTransport, reasonOf } from "@raceway/core";
 import { type SigningKey, signatures, signedBy, signer, verifier } from "@raceway/middleware/signing";
 import { memory as memoryBackplane, raceway } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
@@ -13,6 +15,7 @@ import { describe, expect, it } from "vitest";
 import { type Lab, from, handlers, lab, take } from "../app/lab.ts";
 import { labClient } from "../gen/lab/v1/lab.client.ts";
 import { labService } from "../gen/lab/v1/lab.server.ts";
+import { LabService } from "../gen/lab/v1/lab_pb.ts";
 import { type Stage, first, outcome, stage, wayNames } from "./stage.ts";
 import { type Tampering, tampering } from "./tampering.ts";
 import { troubles } from "./trouble.ts";
@@ -290,6 +293,30 @@ describe("over losses", () => {
     expect(reasonOf(await outcome(two.client("gRPC door").echo({ text: "x" })))).toBe("signature_replayed");
     expect(two.calls).toEqual([]);
     await rm(folder, { recursive: true });
+  });
+});
+
+describe("whatever a message looks like on the wire,", () => {
+  it("its signature is the same: payloads as JSON, frames as lines of text, a door that speaks JSON", async () => {
+    await using it = await lab({ server: { use: [verifier({ keys, unsigned })] } });
+    const use = [signer({ key: shared, unsigned })];
+    const connections = [
+      it.connect({ use, codec: jsonCodec() }),
+      it.connect({ use, codec: jsonCodec(), frames: "json" }),
+      it.connect({ use, frames: "json" }),
+    ];
+    const message = { text: "größe 茶 🚀", data: new Uint8Array([0, 255]), tags: { b: "1", a: "2", 10: "3", 9: "4" } };
+    for (const connection of connections) {
+      const client = labClient(connection);
+      expect((await client.echo(message)).text).toBe(message.text);
+      expect(await client.sum(from([{ value: -1 }, { value: 2 }]))).toMatchObject({ sum: 1, count: 2 });
+    }
+    await using doors = await signed(shared);
+    for (const useBinaryFormat of [true, false]) {
+      const interceptors = [signatures({ key: shared, unsigned })];
+      const transport = createConnectTransport({ baseUrl: doors.url, httpVersion: "2", useBinaryFormat, interceptors });
+      expect((await createClient(LabService, transport).echo(message)).text).toBe(message.text);
+    }
   });
 });
 

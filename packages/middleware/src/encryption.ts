@@ -1,6 +1,7 @@
 // Encryption end to end: events are sealed before they reach the log, calls before they reach a link, and opened by those who have the key.
 import { createCipheriv, createDecipheriv } from "node:crypto";
 import { type Plugin, systemRandom } from "@raceway/core";
+import { concat } from "./canonical.ts";
 import {
   type EncryptionOptions,
   type VaultOptions,
@@ -33,14 +34,14 @@ function cipherOf(option: string, given: Uint8Array): Cipher {
   return {
     seal(nonce, data, plain) {
       const cipher = createCipheriv(ALGORITHM, key, nonce).setAAD(data);
-      return Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+      return concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
     },
     open(nonce, data, sealed) {
       const end = sealed.length - TAG_BYTES;
       if (end < 0) throw new RangeError("shorter than its tag");
       const decipher = createDecipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES }).setAAD(data);
       decipher.setAuthTag(sealed.subarray(end));
-      return Buffer.concat([decipher.update(sealed.subarray(0, end)), decipher.final()]);
+      return concat([decipher.update(sealed.subarray(0, end)), decipher.final()]); // none of it before all was found good
     },
   };
 }

@@ -14,9 +14,11 @@ import {
   field,
   message,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { reasonOf } from "@raceway/core";
 import { describe, expect, it } from "vitest";
 import { hasRules } from "./has-rules.ts";
 import { wrongRule } from "./rule-check.ts";
+import { broken } from "./rules.ts";
 
 type Rules = MessageInitShape<typeof FieldRulesSchema>;
 
@@ -117,6 +119,17 @@ describe("a rule that cannot be applied is named, where", () => {
     expect(wrongRule(schema({ count: cel("10 / this > 3") }))).toBeUndefined();
     expect(wrongRule(schema({ text: cel("int(this) > 3") }))).toBeUndefined();
   });
+});
+
+describe("a pattern", () => {
+  it.each(["^(a+)+$", "(a|a)*b", "(a+a+)+b", "^(([a-z])+.)+[A-Z]([a-z])+$"])(
+    "that would take for ever elsewhere is matched in linear time: %s",
+    (pattern) => {
+      const desc = schema({ text: { type: { case: "string", value: { pattern } } } });
+      const message = create(desc, { inner: [{ one: { case: "text", value: `${"a".repeat(30_000)}!` } }] });
+      expect(reasonOf(broken(desc, message, "message_invalid"))).toBe("message_invalid");
+    },
+  );
 });
 
 describe("a type", () => {
