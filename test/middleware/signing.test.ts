@@ -133,6 +133,22 @@ describe.each(wayNames)("by %s,", (way) => {
       expect(reasonOf(await outcome(first(client.ticks({ board: "x" }))))).toBe(reason);
   });
 
+  it("the idempotency key is signed, too, of whatever call has one", async () => {
+    const headers = { "idempotency-key": "order-7" };
+    await using it = await signed(shared);
+    const client = it.client(way);
+    for (let at = 0; at < 2; at++) expect((await client.add({ a: 1, b: 2 }, { headers })).sum).toBe(3);
+    expect(it.calls).toEqual(["add 1 2"]);
+    expect(await outcome(client.peek({ text: "x" }, { headers }))).toBe("ok");
+    expect(await take(client.count({ from: 1, to: 2 }, { headers }), 2)).toHaveLength(2);
+    expect(await client.sum(from([{ value: 1 }]), { headers })).toMatchObject({ sum: 1 });
+    if (!way.includes("door")) return; // in a session it is no header
+    await using other = await signed(shared, {
+      header: (name, text) => (name === "idempotency-key" ? "order-8" : text),
+    });
+    expect(reasonOf(await outcome(other.client(way).add({ a: 1, b: 2 }, { headers })))).toBe("signature_invalid");
+  });
+
   it("what is said twice is refused, and what is old or comes from the future", async () => {
     let caught = "";
     const catching: Tampering = {

@@ -13,6 +13,8 @@ import {
   writeSignature,
 } from "./signature.ts";
 
+const KEY_HEADER = "idempotency-key";
+
 /** A key that signs. */
 export interface Signs {
   readonly id: string;
@@ -37,7 +39,7 @@ export async function signedByAttempt(request: Request, world: SignerWorld, mayD
 export async function signedOnce(request: Request, world: SignerWorld): Promise<Request> {
   const { request: passed, headers } = await signing(request, world, false);
   const header = new Headers(passed.header);
-  const made = await headers({ idempotencyKey: header.get("idempotency-key") ?? "" });
+  const made = await headers({ idempotencyKey: "" });
   for (const [name, value] of Object.entries(made)) header.set(name, value);
   return { ...passed, header };
 }
@@ -48,6 +50,8 @@ async function signing(
   mayDrop: boolean,
 ): Promise<{ readonly request: Request; readonly headers: AttemptHeaders }> {
   const method: DescMethod = request.method;
+  // A server looks into the header, too, where the call itself has no key.
+  const given = request.header.get(KEY_HEADER) ?? "";
   if (request.stream && streamsRequests(method)) {
     // Such a stream is never sent again once a server may have seen it, so all that is ever seen of the nonce is one stream.
     const stream = { keyId: "", nonce: toBase64Url(world.bytes(16)) };
@@ -56,7 +60,8 @@ async function signing(
     const messages = signedMessages(method, request.message, { ...stream, key }, mayDrop);
     return {
       request: { ...request, message: messages } as Request,
-      headers: ({ idempotencyKey }) => callHeaders(method, key, world, stream.nonce, idempotencyKey, undefined),
+      headers: ({ idempotencyKey }) =>
+        callHeaders(method, key, world, stream.nonce, idempotencyKey || given, undefined),
     };
   }
   let message: unknown = request.message;
@@ -69,7 +74,7 @@ async function signing(
   return {
     request: passed,
     headers: ({ idempotencyKey }) =>
-      callHeaders(method, world.key(), world, toBase64Url(world.bytes(16)), idempotencyKey, message),
+      callHeaders(method, world.key(), world, toBase64Url(world.bytes(16)), idempotencyKey || given, message),
   };
 }
 

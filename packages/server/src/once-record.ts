@@ -45,8 +45,12 @@ function headersIn(context: CallContext): Pick<Reply, "header" | "trailer"> {
   // Most calls have none, and then none are made.
   if (context instanceof SessionCallContext)
     return { header: context.takeHeader() ?? [], trailer: context.takeTrailer() ?? [] };
-  return { header: headerFields(context.responseHeader), trailer: headerFields(context.responseTrailer) };
+  const own = (headers: Headers): HeaderField[] => headerFields(headers).filter(({ key }) => !ofProtocol.test(key));
+  return { header: own(context.responseHeader), trailer: own(context.responseTrailer) };
 }
+
+/** What a door puts into the headers of a reply before its handler runs: the next door has its own. */
+const ofProtocol = /^(content-type|content-encoding|accept-encoding|connect-.+|grpc-.+)$/;
 
 const VERSION = 1;
 
