@@ -191,7 +191,8 @@ export class Outbox implements ConnectionOutbox {
   };
   /** Room on the link, and at the server, which refuses more calls at once than its limit. If none of ours is in flight, the server may say so itself. */
   #roomy(session: Session): boolean {
-    if (this.#flying > 0 && session.callsInFlight >= this.#limits.calls) return false;
+    // Those whose headers are still being made are not in the session yet.
+    if (this.#flying > 0 && Math.max(session.callsInFlight, this.#flying) >= this.#limits.calls) return false;
     if (this.#pacer?.session !== session)
       this.#pacer = new Call(session, 0, { ...nobody, writable: () => this.schedule() }, 0);
     return this.#pacer.writable;
