@@ -69,7 +69,7 @@ export function keyBytes(option: string, key: Uint8Array): Uint8Array<ArrayBuffe
 
 type Change = (message: unknown) => unknown;
 
-export function encryptionPlugin<K>(vault: Vault, given: EncryptionOptions<K>): Plugin {
+export function encryptionPlugin<K>(made: Vault, given: EncryptionOptions<K>): Plugin {
   const { keys: _, seal: __, onRefused, ...rest } = given;
   const { skip } = resolveOptions("encryption", encryptionOptions, rest);
   checkChannelNames("encryption", "skip", skip);
@@ -87,41 +87,44 @@ export function encryptionPlugin<K>(vault: Vault, given: EncryptionOptions<K>): 
       "circuit-breaker",
       "attempt-timeout",
     ],
-    start: ({ side }) => ({
-      call(channel) {
-        if (isNamed(channel, skip) || channel.gated) return undefined; // its events are sealed when they are published
-        const { path, desc, contract } = channel;
-        const place = placeOf(channel);
-        const seal =
-          (type: DescMessage, where: Place): Change =>
-          (message) =>
-            vault.seal(type, message as object, where);
-        const open =
-          (type: DescMessage, where: Place): Change =>
-          (message) =>
-            vault.open(type, message as MessageShape<DescMessage>, where);
-        const isServer = side === "server";
-        // Whoever opens has to; whoever seals, if it can. What names a topic is for the server to read.
-        const hasRequests =
-          contract.kind !== "topic" && sealedField(desc.input) !== undefined && (isServer || vault.seals);
-        const hasResponses = sealedField(desc.output) !== undefined && (!isServer || vault.seals);
-        if (!hasRequests && !hasResponses) return undefined;
-        return changing({
-          requests: hasRequests ? (isServer ? open : seal)(desc.input, { request: path }) : undefined,
-          responses: hasResponses ? (request) => (isServer ? seal : open)(desc.output, place(request)) : undefined,
-          onRefused,
-        });
-      },
-      topic(channel) {
-        const { output } = channel.desc;
-        if (!vault.seals || sealedField(output) === undefined || isNamed(channel, skip)) return undefined;
-        return {
-          replace({ address, message }) {
-            return vault.seal(output, message as object, { topic: address });
-          },
-        };
-      },
-    }),
+    start: ({ side, random }) => {
+      const vault = made.withRandom((length) => random.bytes(length));
+      return {
+        call(channel) {
+          if (isNamed(channel, skip) || channel.gated) return undefined; // its events are sealed when they are published
+          const { path, desc, contract } = channel;
+          const place = placeOf(channel);
+          const seal =
+            (type: DescMessage, where: Place): Change =>
+            (message) =>
+              vault.seal(type, message as object, where);
+          const open =
+            (type: DescMessage, where: Place): Change =>
+            (message) =>
+              vault.open(type, message as MessageShape<DescMessage>, where);
+          const isServer = side === "server";
+          // Whoever opens has to; whoever seals, if it can. What names a topic is for the server to read.
+          const hasRequests =
+            contract.kind !== "topic" && sealedField(desc.input) !== undefined && (isServer || vault.seals);
+          const hasResponses = sealedField(desc.output) !== undefined && (!isServer || vault.seals);
+          if (!hasRequests && !hasResponses) return undefined;
+          return changing({
+            requests: hasRequests ? (isServer ? open : seal)(desc.input, { request: path }) : undefined,
+            responses: hasResponses ? (request) => (isServer ? seal : open)(desc.output, place(request)) : undefined,
+            onRefused,
+          });
+        },
+        topic(channel) {
+          const { output } = channel.desc;
+          if (!vault.seals || sealedField(output) === undefined || isNamed(channel, skip)) return undefined;
+          return {
+            replace({ address, message }) {
+              return vault.seal(output, message as object, { topic: address });
+            },
+          };
+        },
+      };
+    },
   });
 }
 

@@ -48,6 +48,11 @@ export class Vault {
     this.#bytes = bytes;
   }
 
+  /** The same keys, with chance from elsewhere. */
+  withRandom(bytes: (length: number) => Uint8Array): Vault {
+    return new Vault(this.#ciphers, this.#use, bytes);
+  }
+
   /** It has a key to seal with. */
   get seals(): boolean {
     return this.#use !== undefined;
