@@ -18,7 +18,7 @@ import { staleFindings } from "./output/stale.ts";
 import { writePlan } from "./output/write.ts";
 import { rangeOf } from "./place.ts";
 import { SourceText } from "./source-text.ts";
-import type { ImportExtension, OutputFile, Target } from "./target.ts";
+import type { ImportExtension, OutputFile, Target } from "@raceway/core/target";
 import { esTarget } from "./targets/es/target.ts";
 import { tsTarget } from "./targets/ts/target.ts";
 

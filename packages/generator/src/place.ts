@@ -19,7 +19,7 @@ export interface Place {
   readonly token?: string;
 }
 
-type Described = DescFile | DescService | DescMethod | DescMessage | DescField | DescEnum;
+export type Described = DescFile | DescService | DescMethod | DescMessage | DescField | DescEnum;
 
 // Field numbers of descriptor.proto: https://github.com/protocolbuffers/protobuf/blob/main/src/google/protobuf/descriptor.proto
 const FILE_MESSAGE = 4;
@@ -124,6 +124,6 @@ function startsWith(path: readonly number[], start: readonly number[]): boolean 
   return start.every((number, at) => path[at] === number);
 }
 
-function fileOf(desc: Described): DescFile {
+export function fileOf(desc: Described): DescFile {
   return desc.kind === "file" ? desc : desc.kind === "rpc" || desc.kind === "field" ? desc.parent.file : desc.file;
 }

@@ -1,17 +1,18 @@
 // From descriptors to the channel model.
-import type { DescFile, DescMessage, DescMethod, DescService, FileRegistry } from "@bufbuild/protobuf";
+import type { DescEnum, DescFile, DescMessage, DescMethod, DescService, FileRegistry } from "@bufbuild/protobuf";
 import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
-import { compareText } from "../diagnostic.ts";
-import { pathOf } from "../place.ts";
 import {
   type ChannelModel,
   type FileModel,
   MODEL_VERSION,
-  type MessageModel,
   type Model,
   type ServiceModel,
-} from "./model.ts";
+  type TypeModel,
+} from "@raceway/core/target";
+import { compareText } from "../diagnostic.ts";
+import { type Declarations, declarationsOf } from "./build-types.ts";
+import { commentOf } from "./comments.ts";
 import { type FileNames, namesOf } from "./names.ts";
 import { contractOf, fieldNamed, namesInAddress, policyOf } from "./options.ts";
 
@@ -34,7 +35,19 @@ export function buildModel(registry: FileRegistry, requested: readonly string[],
       services: isAsked ? file.services.map((service) => serviceModel(service)) : [],
     };
   });
-  return { version: MODEL_VERSION, files };
+  let declarations: Declarations | undefined;
+  const declared = (): Declarations => (declarations ??= declarationsOf(registry, files, typeModel));
+  return {
+    version: MODEL_VERSION,
+    files,
+    // Made when a target asks for them: most runs write channels only, and a large schema has ten thousands of fields.
+    get messages() {
+      return declared().messages;
+    },
+    get enums() {
+      return declared().enums;
+    },
+  };
 
   function serviceModel(service: DescService): ServiceModel {
     return {
@@ -55,8 +68,8 @@ export function buildModel(registry: FileRegistry, requested: readonly string[],
       localName: method.localName,
       path: `/${method.parent.typeName}/${method.name}`,
       shape: method.methodKind,
-      request: messageModel(method.input),
-      response: messageModel(method.output),
+      request: typeModel(method.input),
+      response: typeModel(method.output),
       contract,
       ...(policy !== undefined && { policy }),
       key: namesInAddress(contract.address ?? "").map((name) => {
@@ -68,43 +81,15 @@ export function buildModel(registry: FileRegistry, requested: readonly string[],
     };
   }
 
-  function messageModel(message: DescMessage): MessageModel {
-    const path = message.file.proto.name;
+  function typeModel(desc: DescMessage | DescEnum): TypeModel {
+    const path = desc.file.proto.name;
     const module = asked.has(path) ? undefined : wktPublicImportPaths[path];
     return {
-      typeName: message.typeName,
+      typeName: desc.typeName,
       file: path,
       ...(module !== undefined && { module }),
-      type: namesIn(message.file).type(message),
-      schema: namesIn(message.file).descriptor(message),
+      type: namesIn(desc.file).type(desc),
+      schema: namesIn(desc.file).descriptor(desc),
     };
   }
-}
-
-/** The comment before a declaration, or else the one behind it, as lines without the blank that most of them begin with. */
-function commentOf(desc: DescService | DescMethod): readonly string[] {
-  const file = desc.kind === "rpc" ? desc.parent.file : desc.file;
-  const text = commentsIn(file).get(pathOf(desc).join()) ?? "";
-  const lines = text.split(/\r\n|[\n\r\u2028\u2029]/).map((line) => line.replace(/^ /, "").trimEnd());
-  while (lines.at(-1) === "") lines.pop();
-  while (lines[0] === "") lines.shift();
-  return lines;
-}
-
-const comments = new WeakMap<DescFile, ReadonlyMap<string, string>>();
-
-/** All comments of a file by path; large files have ten thousands of locations, too many to look through per method. */
-function commentsIn(file: DescFile): ReadonlyMap<string, string> {
-  let known = comments.get(file);
-  if (known === undefined) {
-    const locations = file.proto.sourceCodeInfo?.location ?? [];
-    known = new Map(
-      locations.flatMap(({ path, leadingComments, trailingComments }) => {
-        const text = leadingComments || trailingComments;
-        return text === "" ? [] : [[path.join(), text] as const];
-      }),
-    );
-    comments.set(file, known);
-  }
-  return known;
 }

@@ -6,10 +6,10 @@ import { safeIdentifier } from "@bufbuild/protoplugin";
 type Named = DescFile | DescMessage | DescEnum | DescExtension | DescService;
 
 export interface FileNames {
-  /** Name of a message's type. */
-  type(message: DescMessage): string;
+  /** Name of a type. */
+  type(desc: DescMessage | DescEnum): string;
   /** Name of a descriptor. */
-  descriptor(desc: DescMessage | DescService): string;
+  descriptor(desc: DescMessage | DescEnum | DescService): string;
 }
 
 // protoplugin keeps this to itself (`names.ts`, `allNames`); the order in which names are taken decides who gets a "$".
@@ -21,7 +21,7 @@ export function namesOf(file: DescFile): FileNames {
   const all = [...nestedTypes(file)];
   for (const desc of all) if (desc.kind === "message" || desc.kind === "enum") take(types, desc, identifier(desc));
   for (const desc of [file, ...all]) take(descriptors, desc, descriptorName(desc));
-  return { type: (message) => types.get(message)!, descriptor: (desc) => descriptors.get(desc)! };
+  return { type: (desc) => types.get(desc)!, descriptor: (desc) => descriptors.get(desc)! };
 
   function take(into: Map<Named, string>, desc: Named, ideal: string): void {
     let name = safeIdentifier(ideal);

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { SchemaFolder } from "../../test-kit/schema-folder.ts";
 import type { GenerateOptions } from "../generate.ts";
-import type { Target } from "../target.ts";
+import type { Target } from "@raceway/core/target";
 import { openOutputFolder } from "./output-folder.ts";
 
 const room = {

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { relative, resolve, sep } from "node:path";
 import type { Diagnostic } from "../diagnostic.ts";
 import type { Rule } from "../rules.ts";
-import type { OutputFile } from "../target.ts";
+import type { OutputFile } from "@raceway/core/target";
 import { isOurs, withHeader } from "./header.ts";
 import { MANIFEST, type ManifestEntry, hashOf, manifestText, readManifest } from "./manifest.ts";
 import type { OutputFolder } from "./output-folder.ts";

@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { CodeGeneratorRequestSchema } from "@bufbuild/protobuf/wkt";
 import { GenerateFailure } from "../../failure.ts";
-import type { Target } from "../../target.ts";
+import type { Target } from "@raceway/core/target";
 import { runProtocGenEs } from "./protoc-gen-es.ts";
 
 export function esTarget(): Target {

@@ -1,6 +1,6 @@
 // `*.client.ts`: a client of each service, and a function of each channel.
-import type { ChannelModel, FileModel, ServiceModel } from "../../model/model.ts";
-import type { ImportExtension } from "../../target.ts";
+import type { ChannelModel, FileModel, ServiceModel } from "@raceway/core/target";
+import type { ImportExtension } from "@raceway/core/target";
 import { Imports } from "./imports.ts";
 import { type ServiceNames, clientMethod, nameServices, propertyAccess, propertyName } from "./names.ts";
 import { type CodeBlockWriter, codeWriter, withImports, writeComment, writeSignature } from "./writer.ts";

@@ -1,5 +1,5 @@
 // The names that the target `ts` gives: what a service is called, and that no two names of one file are the same.
-import type { ChannelModel, ServiceModel } from "../../model/model.ts";
+import type { ChannelModel, ServiceModel } from "@raceway/core/target";
 
 export interface ServiceNames {
   /** "RoomClient". */

@@ -1,5 +1,6 @@
 // The target `ts`: of each schema file with services a contract, a client and a server side.
-import { type OutputFile, type Target, outputPath } from "../../target.ts";
+import type { OutputFile, Target } from "@raceway/core/target";
+import { outputPath } from "../../output-path.ts";
 import { clientFile } from "./client.ts";
 import { contractFile } from "./contract.ts";
 import { serverFile } from "./server.ts";
