@@ -122,7 +122,8 @@ export interface FieldModel {
 }
 
 export type FieldType =
-  { readonly kind: "scalar"; readonly scalar: Scalar } | { readonly kind: "message" | "enum"; readonly typeName: string };
+  | { readonly kind: "scalar"; readonly scalar: Scalar }
+  | { readonly kind: "message" | "enum"; readonly typeName: string };
 
 /** Names of protobuf. */
 export type Scalar =

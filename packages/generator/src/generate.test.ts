@@ -1,9 +1,9 @@
+import type { Target } from "@raceway/core/target";
 // Requests that cannot be, tools that do not work, and targets and compilers of one's own.
 import { expect, test } from "vitest";
 import { SchemaFolder } from "../test-kit/schema-folder.ts";
 import type { SchemaCompiler } from "./compile/schema-compiler.ts";
 import { generate } from "./generate.ts";
-import type { Target } from "@raceway/core/target";
 
 const a = { "proto/a.proto": 'syntax = "proto3"; service A { rpc X(M) returns (M); } message M {}' };
 

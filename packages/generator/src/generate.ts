@@ -3,13 +3,14 @@ import { relative, resolve, sep } from "node:path";
 import { create, createFileRegistry } from "@bufbuild/protobuf";
 import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
 import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import type { ImportExtension, Model, OutputFile, Target, TargetContext } from "@raceway/core/target";
 import { bufCompiler } from "./compile/buf.ts";
 import { explainFindings } from "./compile/explain.ts";
 import type { SchemaCompiler } from "./compile/schema-compiler.ts";
 import { type SchemaSources, findSources } from "./compile/schema-sources.ts";
 import { stripOptions, withImports } from "./compile/strip.ts";
 import { type Diagnostic, sortDiagnostics } from "./diagnostic.ts";
-import { GenerateFailure } from "./failure.ts";
+import { GenerateFailure, reasonText } from "./failure.ts";
 import type { Finding } from "./lint/finding.ts";
 import { lint } from "./lint/lint.ts";
 import { openOutputFolder } from "./output/output-folder.ts";
@@ -18,9 +19,7 @@ import { staleFindings } from "./output/stale.ts";
 import { writePlan } from "./output/write.ts";
 import { rangeOf } from "./place.ts";
 import { SourceText } from "./source-text.ts";
-import type { ImportExtension, OutputFile, Target } from "@raceway/core/target";
-import { esTarget } from "./targets/es/target.ts";
-import { tsTarget } from "./targets/ts/target.ts";
+import { type BuiltInTarget, builtInTarget } from "./targets/built-in.ts";
 
 export interface GenerateOptions {
   /** Schema files, or folders that have some. */
@@ -42,8 +41,6 @@ export interface GenerateOptions {
   /** buf, from npm, unless said. */
   readonly compiler?: SchemaCompiler;
 }
-
-export type BuiltInTarget = "es" | "ts";
 
 export interface GenerateResult {
   /** What is wrong; errors mean that nothing was written. */
@@ -98,27 +95,28 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
     };
     const made: OutputFile[] = [];
     for (const target of (options.targets ?? ["es", "ts"]).map(targetOf))
-      made.push(...(await target.generate(model, context)));
+      made.push(...(await filesOf(target, model, context)));
     return made;
   }
 }
 
 function targetOf(target: BuiltInTarget | Target): Target {
-  if (typeof target === "object") {
-    if (target.contract !== 1)
-      throw new GenerateFailure(
-        "usage",
-        `Target ${target.name} speaks contract ${String(target.contract)}, this generator speaks 1. Install versions that fit.`,
-      );
-    return target;
-  }
-  switch (target) {
-    case "es":
-      return esTarget();
-    case "ts":
-      return tsTarget();
-    default:
-      throw new GenerateFailure("usage", `There is no target ${JSON.stringify(target)}. Built in are es and ts.`);
+  if (typeof target !== "object") return builtInTarget(target);
+  if (target.contract !== 1)
+    throw new GenerateFailure(
+      "usage",
+      `Target ${target.name} speaks contract ${String(target.contract)}, this generator speaks 1. Install versions that fit.`,
+    );
+  return target;
+}
+
+/** A target may be anybody's: what it throws ends the run with its name. */
+async function filesOf(target: Target, model: Model, context: TargetContext): Promise<readonly OutputFile[]> {
+  try {
+    return [...(await target.generate(model, context))];
+  } catch (error) {
+    if (error instanceof GenerateFailure) throw error;
+    throw new GenerateFailure("tool", `Target ${target.name} failed: ${reasonText(error)}`, { cause: error });
   }
 }
 

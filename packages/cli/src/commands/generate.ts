@@ -8,6 +8,7 @@ export interface GenerateArguments {
   readonly "proto-path": readonly string[] | undefined;
   readonly "import-extension": "js" | "ts" | "none" | undefined;
   readonly target: readonly string[] | undefined;
+  readonly "target-option": readonly string[] | undefined;
   readonly "keep-option": readonly string[] | undefined;
   readonly check: boolean;
   readonly json: boolean;
@@ -37,7 +38,18 @@ export function generateCommand(context: CommandContext, ended: Ended): CommandM
           choices: ["js", "ts", "none"] as const,
           describe: "How imports between generated files end; default js",
         })
-        .option("target", { type: "string", array: true, requiresArg: true, describe: "What to write; default es ts" })
+        .option("target", {
+          type: "string",
+          array: true,
+          requiresArg: true,
+          describe: "What to write: a built-in target, or a module that exports one; default es ts",
+        })
+        .option("target-option", {
+          type: "string",
+          array: true,
+          requiresArg: true,
+          describe: "Option of a target, as openapi.title=Chat",
+        })
         .option("keep-option", {
           type: "string",
           array: true,

@@ -1,3 +1,4 @@
+import type { Target } from "@raceway/core/target";
 // `raceway generate`: what it does.
 import {
   type DiagnosticFormat,
@@ -9,6 +10,7 @@ import {
 } from "@raceway/generator";
 import { type GenerateJob, readConfig } from "../config.ts";
 import { type CommandContext, Exit, UsageError } from "../context.ts";
+import { targetsNamed } from "../targets.ts";
 import type { GenerateArguments } from "./generate.ts";
 
 export async function runGenerate(args: GenerateArguments, context: CommandContext): Promise<number> {
@@ -24,8 +26,13 @@ export async function runGenerate(args: GenerateArguments, context: CommandConte
 }
 
 async function run(options: GenerateOptions): ReturnType<typeof generate> {
+  return refusals(() => generate(options));
+}
+
+/** What was asked for and cannot be is a wrong use of the command. */
+async function refusals<T>(act: () => Promise<T>): Promise<T> {
   try {
-    return await generate(options);
+    return await act();
   } catch (error) {
     if (error instanceof GenerateFailure && error.kind === "usage")
       throw new UsageError(error.message, { cause: error });
@@ -37,7 +44,7 @@ async function jobsOf(args: GenerateArguments, context: CommandContext): Promise
   const given = {
     protoPath: args["proto-path"],
     importExtension: args["import-extension"],
-    targets: args.target,
+    targets: await targetsOf(args, context),
     keepOptions: args["keep-option"],
   };
   const some = Object.entries(given).filter(([, value]) => value !== undefined);
@@ -53,6 +60,12 @@ async function jobsOf(args: GenerateArguments, context: CommandContext): Promise
     );
   }
   return config.generate;
+}
+
+async function targetsOf(args: GenerateArguments, { cwd }: CommandContext): Promise<readonly Target[] | undefined> {
+  const options = args["target-option"] ?? [];
+  if (args.target === undefined && options.length === 0) return undefined;
+  return refusals(() => targetsNamed(args.target ?? ["es", "ts"], options, cwd));
 }
 
 /** "2 added, 1 changed, 9 unchanged". */

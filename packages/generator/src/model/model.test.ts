@@ -1,7 +1,7 @@
+import type { ChannelModel } from "@raceway/core/target";
 // From schema to model: what a channel is after all that its method, service and file say.
 import { expect, test } from "vitest";
 import { SchemaFolder, demo } from "../../test-kit/schema-folder.ts";
-import type { ChannelModel } from "@raceway/core/target";
 
 async function channels(files: Readonly<Record<string, string>>): Promise<Readonly<Record<string, ChannelModel>>> {
   using schema = new SchemaFolder(files);

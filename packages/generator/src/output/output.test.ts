@@ -2,11 +2,11 @@
 import { mkdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Target } from "@raceway/core/target";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { SchemaFolder } from "../../test-kit/schema-folder.ts";
 import type { GenerateOptions } from "../generate.ts";
-import type { Target } from "@raceway/core/target";
 import { openOutputFolder } from "./output-folder.ts";
 
 const room = {

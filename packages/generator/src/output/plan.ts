@@ -1,9 +1,9 @@
 // What writing would do: each file compared with what is there. Nothing is changed here.
 import { existsSync } from "node:fs";
 import { relative, resolve, sep } from "node:path";
+import type { OutputFile } from "@raceway/core/target";
 import type { Diagnostic } from "../diagnostic.ts";
 import type { Rule } from "../rules.ts";
-import type { OutputFile } from "@raceway/core/target";
 import { isOurs, withHeader } from "./header.ts";
 import { MANIFEST, type ManifestEntry, hashOf, manifestText, readManifest } from "./manifest.ts";
 import type { OutputFolder } from "./output-folder.ts";
@@ -81,7 +81,7 @@ export function planOutput(
   };
 
   function planFile(file: OutputFile, source: string): void {
-    const after = withHeader(file.source, file.text);
+    const after = withHeader(file.path, file.source, file.text);
     next.set(file.path, { source, hash: hashOf(after) });
     const existing = folder.read(file.path);
     if (existing?.kind === "other") {
@@ -94,7 +94,8 @@ export function planOutput(
       );
       return;
     }
-    if (existing !== undefined && !isOurs(existing.text)) {
+    // What is the same byte for byte may stay whoever wrote it: a manifest can get lost.
+    if (existing !== undefined && existing.text !== after && !isOurs(file.path, existing.text, known.has(file.path))) {
       say(
         "error",
         "output_foreign",
@@ -114,7 +115,11 @@ export function planOutput(
     if (existing === undefined) return;
     if (needed) {
       next.set(path, entry);
-    } else if (existing.kind === "other" || !isOurs(existing.text) || hashOf(existing.text) !== entry.hash) {
+    } else if (
+      existing.kind === "other" ||
+      !isOurs(path, existing.text, true) ||
+      hashOf(existing.text) !== entry.hash
+    ) {
       say(
         "warning",
         "output_edited",

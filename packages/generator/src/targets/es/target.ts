@@ -1,8 +1,8 @@
 // The target `es`: message types and descriptors, `*_pb.ts`, by protoc-gen-es.
 import { create } from "@bufbuild/protobuf";
 import { CodeGeneratorRequestSchema } from "@bufbuild/protobuf/wkt";
-import { GenerateFailure } from "../../failure.ts";
 import type { Target } from "@raceway/core/target";
+import { GenerateFailure } from "../../failure.ts";
 import { runProtocGenEs } from "./protoc-gen-es.ts";
 
 export function esTarget(): Target {

@@ -1,7 +1,7 @@
+import type { ChannelModel, ServiceModel } from "@raceway/core/target";
 // Names of generated code: readable, and never the same twice.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { ChannelModel, ServiceModel } from "@raceway/core/target";
 import { clientMethod, lowerCamel, nameServices, propertyAccess, propertyName, upperFirst } from "./names.ts";
 
 const message = { typeName: "M", file: "m.proto", type: "M", schema: "MSchema" };
