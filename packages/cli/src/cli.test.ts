@@ -226,3 +226,33 @@ test("the executable: help is quick, since it loads no command's code", () => {
   expect(run("--version").stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   expect(run("generate", "--out", "x").status).toBe(2);
 });
+
+const list = `export default (options) => ({
+  name: "list",
+  contract: 1,
+  generate: (model) => [{ path: options.file ?? "list.txt", source: model.files[0].path, text: model.files[0].path }],
+});
+`;
+
+test("targets of modules, and their options", async () => {
+  using folder = new Folder({ "proto/chat/v1/room.proto": room, "list.mjs": list, "odd.mjs": "export default 1;" });
+  const run = (...args: readonly string[]): ReturnType<Folder["run"]> =>
+    folder.run("generate", "proto", "--out", "gen", ...args);
+  expect(await run("--target", "./list.mjs", "--target-option", "./list.mjs.file=all.txt")).toEqual({
+    code: 0,
+    out: "",
+    err: "gen: 1 added\n",
+  });
+  expect(readdirSync(join(folder.path, "gen"))).toContain("all.txt");
+  for (const [args, message] of [
+    [["--target", "tss"], 'There is no target "tss"; did you mean ts? Built in are '],
+    [["--target", "./odd.mjs"], "./odd.mjs exports no target as default"],
+    [["--target", "./gone.mjs"], "There is no file or package ./gone.mjs."],
+    [["--target", "ts", "--target-option", "ts.x=1"], "ts: there is no option x"],
+    [["--target", "ts", "--target-option", "es.x=1"], "--target-option es.x=1 is not TARGET.OPTION=VALUE"],
+    [["--target", "ts", "--target-option", "ts.x"], "--target-option ts.x is not TARGET.OPTION=VALUE"],
+  ] as const) {
+    const { code, err } = await run(...args);
+    expect({ code, err }, args.join(" ")).toEqual({ code: 2, err: expect.stringContaining(message) });
+  }
+});

@@ -109,3 +109,17 @@ test("what others need is generated too, without their services", async () => {
     "b_pb.ts",
   ]);
 });
+
+test("a target that throws ends the run with its name, and nothing is written", async () => {
+  using schema = new SchemaFolder(a);
+  const broken: Target = {
+    name: "broken",
+    contract: 1,
+    *generate() {
+      yield { path: "a.txt", source: "a.proto", text: "" };
+      throw new Error("no idea");
+    },
+  };
+  await expect(schema.generate({ targets: ["ts", broken] })).rejects.toThrow("Target broken failed: no idea");
+  expect(schema.list()).toEqual([]);
+});

@@ -1,5 +1,5 @@
-import type { Target } from "@raceway/core/target";
 // `raceway generate`: what it does.
+import type { Target } from "@raceway/core/target";
 import {
   type DiagnosticFormat,
   type FileChange,

@@ -99,7 +99,7 @@ function fieldModel(field: DescField): FieldModel {
 function typeOf(field: DescField): FieldType {
   if (field.message !== undefined) return { kind: "message", typeName: field.message.typeName };
   if (field.enum !== undefined) return { kind: "enum", typeName: field.enum.typeName };
-  return { kind: "scalar", scalar: scalarName(field.scalar!) };
+  return { kind: "scalar", scalar: scalarName(field.scalar) };
 }
 
 const presences: { readonly [presence: number]: FieldModel["presence"] } = {

@@ -11,12 +11,12 @@ interface BuiltIn {
   create(options: OptionsOf<OptionTable>): Target;
 }
 
-const builtIn = {
+export type BuiltInTarget = "es" | "ts";
+
+const builtIn: Readonly<Record<BuiltInTarget, BuiltIn>> = {
   es: { options: {}, create: () => esTarget() },
   ts: { options: {}, create: () => tsTarget() },
-} satisfies Readonly<Record<string, BuiltIn>>;
-
-export type BuiltInTarget = keyof typeof builtIn;
+};
 
 /** In the order in which they are told to people. */
 export const builtInTargets: readonly BuiltInTarget[] = Object.keys(builtIn) as BuiltInTarget[];
@@ -34,10 +34,10 @@ export function builtInTarget(name: string, given: Readonly<Record<string, strin
     const meant = nearest(name, builtInTargets);
     throw new GenerateFailure(
       "usage",
-      `There is no target ${JSON.stringify(name)}${meant === undefined ? "" : `; did you mean ${meant}?`} Built in are ${builtInTargets.slice(0, -1).join(", ")} and ${builtInTargets.at(-1)!}.`,
+      `There is no target ${JSON.stringify(name)}${meant === undefined ? "." : `; did you mean ${meant}?`} Built in are ${builtInTargets.slice(0, -1).join(", ")} and ${builtInTargets.at(-1)!}.`,
     );
   }
-  const { options, create }: BuiltIn = builtIn[name];
+  const { options, create } = builtIn[name];
   try {
     return create(resolveOptions(name, options, fromText(options, given)));
   } catch (error) {

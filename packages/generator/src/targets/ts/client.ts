@@ -1,6 +1,5 @@
 // `*.client.ts`: a client of each service, and a function of each channel.
-import type { ChannelModel, FileModel, ServiceModel } from "@raceway/core/target";
-import type { ImportExtension } from "@raceway/core/target";
+import type { ChannelModel, FileModel, ImportExtension, ServiceModel } from "@raceway/core/target";
 import { Imports } from "./imports.ts";
 import { type ServiceNames, clientMethod, nameServices, propertyAccess, propertyName } from "./names.ts";
 import { type CodeBlockWriter, codeWriter, withImports, writeComment, writeSignature } from "./writer.ts";

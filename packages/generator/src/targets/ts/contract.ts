@@ -1,7 +1,6 @@
 // `*.contract.ts`: what both sides know of each channel, as constants.
 import type { ChannelContract } from "@raceway/core";
-import type { FileModel } from "@raceway/core/target";
-import type { ImportExtension } from "@raceway/core/target";
+import type { FileModel, ImportExtension } from "@raceway/core/target";
 import { Imports } from "./imports.ts";
 import { type Literal, literal } from "./literal.ts";
 import { nameServices, propertyName } from "./names.ts";

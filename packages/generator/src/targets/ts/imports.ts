@@ -1,5 +1,4 @@
-import type { MessageModel } from "@raceway/core/target";
-import type { ImportExtension } from "@raceway/core/target";
+import type { ImportExtension, MessageModel } from "@raceway/core/target";
 // The imports of one generated file: collected while its text is written, renamed where a name is taken, sorted.
 import { compareText } from "../../diagnostic.ts";
 

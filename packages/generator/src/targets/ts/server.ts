@@ -1,7 +1,6 @@
 // `*.server.ts`: what handlers have to be, what there is to publish with, and the policy. Never imported by a client.
 import type { ChannelPolicy } from "@raceway/core";
-import type { ChannelModel, FileModel, ServiceModel } from "@raceway/core/target";
-import type { ImportExtension } from "@raceway/core/target";
+import type { ChannelModel, FileModel, ImportExtension, ServiceModel } from "@raceway/core/target";
 import { Imports } from "./imports.ts";
 import { type Literal, literal } from "./literal.ts";
 import { type ServiceNames, nameServices, propertyName } from "./names.ts";
