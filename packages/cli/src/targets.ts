@@ -1,5 +1,5 @@
-import type { Target } from "@raceway/core/target";
 // The targets that a command line or a configuration names: built in, or exported by a module.
+import type { Target } from "@raceway/core/target";
 import { builtInTarget, isBuiltIn } from "@raceway/generator";
 import { UsageError } from "./context.ts";
 import { moduleUrl } from "./module-url.ts";

@@ -1,5 +1,5 @@
-import type { Target } from "@raceway/core/target";
 // Requests that cannot be, tools that do not work, and targets and compilers of one's own.
+import type { Target } from "@raceway/core/target";
 import { expect, test } from "vitest";
 import { SchemaFolder } from "../test-kit/schema-folder.ts";
 import type { SchemaCompiler } from "./compile/schema-compiler.ts";

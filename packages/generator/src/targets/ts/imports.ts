@@ -1,5 +1,5 @@
-import type { ImportExtension, MessageModel } from "@raceway/core/target";
 // The imports of one generated file: collected while its text is written, renamed where a name is taken, sorted.
+import type { ImportExtension, MessageModel } from "@raceway/core/target";
 import { compareText } from "../../diagnostic.ts";
 
 /** Globals that generated code relies on, and its parameters; what has such a name in a schema is imported under another. */

@@ -1,5 +1,5 @@
-import type { ChannelModel, ServiceModel } from "@raceway/core/target";
 // Names of generated code: readable, and never the same twice.
+import type { ChannelModel, ServiceModel } from "@raceway/core/target";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { clientMethod, lowerCamel, nameServices, propertyAccess, propertyName, upperFirst } from "./names.ts";
