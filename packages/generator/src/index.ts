@@ -11,4 +11,6 @@ export { type Rule, rules } from "./rules.ts";
 export * from "@raceway/core/target";
 export { type BuiltInTarget, builtInTarget, builtInTargets, isBuiltIn } from "./targets/built-in.ts";
 export { esTarget } from "./targets/es/target.ts";
+export { jsonSchema } from "./targets/json-schema/target.ts";
+export { openapi } from "./targets/openapi/target.ts";
 export { tsTarget } from "./targets/ts/target.ts";

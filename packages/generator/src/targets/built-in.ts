@@ -4,6 +4,8 @@ import type { Target } from "@raceway/core/target";
 import { GenerateFailure, reasonText } from "../failure.ts";
 import { nearest } from "../near.ts";
 import { esTarget } from "./es/target.ts";
+import { jsonSchema, jsonSchemaOptions } from "./json-schema/target.ts";
+import { openapi, openapiOptions } from "./openapi/target.ts";
 import { tsTarget } from "./ts/target.ts";
 
 interface BuiltIn {
@@ -11,11 +13,13 @@ interface BuiltIn {
   create(options: OptionsOf<OptionTable>): Target;
 }
 
-export type BuiltInTarget = "es" | "ts";
+export type BuiltInTarget = "es" | "ts" | "json-schema" | "openapi";
 
 const builtIn: Readonly<Record<BuiltInTarget, BuiltIn>> = {
   es: { options: {}, create: () => esTarget() },
   ts: { options: {}, create: () => tsTarget() },
+  "json-schema": { options: jsonSchemaOptions, create: jsonSchema },
+  openapi: { options: openapiOptions, create: openapi },
 };
 
 /** In the order in which they are told to people. */

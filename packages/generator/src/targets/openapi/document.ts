@@ -1,0 +1,160 @@
+// An OpenAPI 3.1 document of the calls of one schema file, as the Connect protocol has them over HTTP
+// (https://connectrpc.com/docs/protocol): POST, and GET for calls without side effects.
+import type { ChannelModel, FileModel, Model, ServiceModel } from "@raceway/core/target";
+import { type Json, jsonObject } from "../json-schema/json.ts";
+import { described, schemasOf } from "../json-schema/schemas.ts";
+
+type Part = { readonly [name: string]: Json };
+
+export interface OpenapiFacts {
+  readonly title: string;
+  readonly version: string;
+  /** URL that the paths are below; "" for none. */
+  readonly server: string;
+}
+
+/** Undefined if the file has no call with one request: OpenAPI has no words for streams. */
+export function openapiDocument(model: Model, file: FileModel, facts: OpenapiFacts): Json | undefined {
+  const services = file.services
+    .map((service) => ({ service, calls: service.channels.filter(isUnary) }))
+    .filter(({ calls }) => calls.length > 0);
+  if (services.length === 0) return undefined;
+  const calls = services.flatMap((one) => one.calls);
+  const types = calls.flatMap(({ request, response }) => [request.typeName, response.typeName]);
+  return {
+    openapi: "3.1.0",
+    info: { title: facts.title === "" ? file.package || file.path : facts.title, version: facts.version },
+    ...(facts.server !== "" && { servers: [{ url: facts.server }] }),
+    tags: services.map(({ service }) => ({ name: service.typeName, ...described({ ...service, deprecated: false }) })),
+    paths: jsonObject(
+      services.flatMap(({ service, calls: own }) => own.map((call) => [call.path, pathItem(service, call)] as const)),
+    ),
+    components: {
+      schemas: jsonObject([
+        ...Object.entries(schemasOf(model, types, { closed: false, ref: schemaRef })),
+        // A dash is in no name of protobuf, so none of these can meet a type of the schema.
+        ["connect-error", errorSchema] as const,
+      ]),
+      responses: {
+        error: {
+          description: "The call failed; the HTTP status follows from the code.",
+          content: json("#/components/schemas/connect-error"),
+        },
+      },
+      parameters,
+    },
+  };
+}
+
+function isUnary({ shape, contract }: ChannelModel): boolean {
+  return shape === "unary" && contract.kind === "call";
+}
+
+function pathItem(service: ServiceModel, call: ChannelModel): Part {
+  const operation = (parameterNames: readonly string[], more: Part, suffix: string): Part => ({
+    tags: [service.typeName],
+    operationId: `${service.typeName}.${call.name}${suffix}`,
+    ...described({ comment: call.comment, deprecated: call.deprecated || service.deprecated }),
+    parameters: parameterNames.map((name) => ({ $ref: `#/components/parameters/${name}` })),
+    ...more,
+    responses: {
+      "200": { description: "The reply.", content: json(schemaRef(call.response.typeName)) },
+      default: { $ref: "#/components/responses/error" },
+    },
+  });
+  const post = operation(
+    ["version", "timeout"],
+    { requestBody: { required: true, content: json(schemaRef(call.request.typeName)) } },
+    "",
+  );
+  if (call.contract.idempotency !== "no-side-effects") return { post };
+  const get = operation(["connect", "encoding", "base64", "compression", "timeout"], {}, ".get");
+  const message = { name: "message", in: "query", required: true, content: json(schemaRef(call.request.typeName)) };
+  return { get: { ...get, parameters: [message, ...(get["parameters"] as readonly Json[])] }, post };
+}
+
+function json(ref: string): Part {
+  return { "application/json": { schema: { $ref: ref } } };
+}
+
+function schemaRef(typeName: string): string {
+  return `#/components/schemas/${typeName}`;
+}
+
+const parameters: Part = {
+  version: {
+    name: "Connect-Protocol-Version",
+    in: "header",
+    description: "Version of the protocol.",
+    schema: { const: "1" },
+  },
+  timeout: {
+    name: "Connect-Timeout-Ms",
+    in: "header",
+    description: "The call ends with deadline_exceeded after so many milliseconds.",
+    schema: { type: "string", pattern: "^[0-9]{1,10}$" },
+  },
+  connect: { name: "connect", in: "query", description: "Version of the protocol.", schema: { const: "v1" } },
+  encoding: {
+    name: "encoding",
+    in: "query",
+    required: true,
+    description: "What the message is written in.",
+    schema: { type: "string", enum: ["json", "proto"] },
+  },
+  base64: {
+    name: "base64",
+    in: "query",
+    description: "The message is in base64, in its form for URLs.",
+    schema: { const: "1" },
+  },
+  compression: {
+    name: "compression",
+    in: "query",
+    description: "What the message is compressed by.",
+    schema: { type: "string" },
+  },
+};
+
+// https://connectrpc.com/docs/protocol#error-codes
+const codes = [
+  "canceled",
+  "unknown",
+  "invalid_argument",
+  "deadline_exceeded",
+  "not_found",
+  "already_exists",
+  "permission_denied",
+  "resource_exhausted",
+  "failed_precondition",
+  "aborted",
+  "out_of_range",
+  "unimplemented",
+  "internal",
+  "unavailable",
+  "data_loss",
+  "unauthenticated",
+];
+
+const errorSchema: Part = {
+  type: "object",
+  title: "Error",
+  description: "An error of the Connect protocol. Details of type google.rpc.ErrorInfo have a stable reason.",
+  required: ["code"],
+  properties: {
+    code: { type: "string", enum: codes },
+    message: { type: "string" },
+    details: {
+      type: "array",
+      items: {
+        type: "object",
+        required: ["type", "value"],
+        properties: {
+          type: { type: "string", description: "Full name of the detail's message." },
+          value: { type: "string", description: "The message, encoded, in base64 without padding." },
+          debug: { description: "The message as JSON, for people." },
+        },
+      },
+    },
+  },
+};
