@@ -27,7 +27,7 @@ export function schemasOf(model: Model, typeNames: Iterable<string>, style: Sche
   const schemas = new Map<string, Schema>();
   for (const typeName of needed) {
     const message = messages.get(typeName);
-    const wellKnown = wellKnownSchemas[typeName];
+    const wellKnown = wellKnownSchemas.get(typeName);
     if (wellKnown !== undefined) schemas.set(typeName, wellKnown);
     else if (message !== undefined) {
       schemas.set(typeName, messageSchema(message, style));
@@ -128,26 +128,28 @@ const scalarSchemas: Readonly<Record<Scalar, Schema>> = {
 };
 
 /** Types that have a JSON form of their own. */
-const wellKnownSchemas: Readonly<Record<string, Schema>> = {
-  "google.protobuf.Any": { type: "object", properties: { "@type": { type: "string" } } },
-  "google.protobuf.Timestamp": {
-    type: "string",
-    format: "date-time",
-    pattern: "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$",
-  },
-  "google.protobuf.Duration": { type: "string", pattern: "^-?[0-9]{1,12}(\\.[0-9]{1,9})?s$" },
-  "google.protobuf.FieldMask": { type: "string" },
-  "google.protobuf.Struct": { type: "object" },
-  "google.protobuf.Value": {},
-  "google.protobuf.ListValue": { type: "array" },
-  "google.protobuf.NullValue": { type: "null" },
-  "google.protobuf.DoubleValue": float,
-  "google.protobuf.FloatValue": float,
-  "google.protobuf.Int32Value": int32,
-  "google.protobuf.UInt32Value": uint32,
-  "google.protobuf.Int64Value": int64,
-  "google.protobuf.UInt64Value": uint64,
-  "google.protobuf.BoolValue": { type: "boolean" },
-  "google.protobuf.StringValue": { type: "string" },
-  "google.protobuf.BytesValue": bytes,
-};
+const wellKnownSchemas: ReadonlyMap<string, Schema> = new Map<string, Schema>(
+  Object.entries({
+    "google.protobuf.Any": { type: "object", properties: { "@type": { type: "string" } } },
+    "google.protobuf.Timestamp": {
+      type: "string",
+      format: "date-time",
+      pattern: "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$",
+    },
+    "google.protobuf.Duration": { type: "string", pattern: "^-?[0-9]{1,12}(\\.[0-9]{1,9})?s$" },
+    "google.protobuf.FieldMask": { type: "string" },
+    "google.protobuf.Struct": { type: "object" },
+    "google.protobuf.Value": {},
+    "google.protobuf.ListValue": { type: "array" },
+    "google.protobuf.NullValue": { type: "null" },
+    "google.protobuf.DoubleValue": float,
+    "google.protobuf.FloatValue": float,
+    "google.protobuf.Int32Value": int32,
+    "google.protobuf.UInt32Value": uint32,
+    "google.protobuf.Int64Value": int64,
+    "google.protobuf.UInt64Value": uint64,
+    "google.protobuf.BoolValue": { type: "boolean" },
+    "google.protobuf.StringValue": { type: "string" },
+    "google.protobuf.BytesValue": bytes,
+  }),
+);
