@@ -1,5 +1,6 @@
 // Public names of @raceway/generator.
 export type { CompileResult, CompilerFinding, SchemaCompiler } from "./compile/schema-compiler.ts";
+export { compileSchemas } from "./compile-schemas.ts";
 export type { SchemaSources } from "./compile/schema-sources.ts";
 export { bufCompiler } from "./compile/buf.ts";
 export type { Diagnostic, Range } from "./diagnostic.ts";
@@ -10,6 +11,7 @@ export type { FileChange } from "./output/plan.ts";
 export { type Rule, rules } from "./rules.ts";
 export * from "@raceway/core/target";
 export { type BuiltInTarget, builtInTarget, builtInTargets, isBuiltIn } from "./targets/built-in.ts";
+export { asyncapi } from "./targets/asyncapi/target.ts";
 export { esTarget } from "./targets/es/target.ts";
 export { jsonSchema } from "./targets/json-schema/target.ts";
 export { openapi } from "./targets/openapi/target.ts";

@@ -7,6 +7,7 @@ export { type CaseResult, runCases, type Totals } from "./run-cases.ts";
 export { sessionCases, type SessionCaseOptions } from "./session-cases.ts";
 export type { LinkSubject } from "./subject.ts";
 export { linkSuites, type Suite } from "./suites.ts";
+export { targetCases, type TargetInput, type TargetSubject } from "./target-cases.ts";
 export { storeCases, type StoreSubject } from "./store-cases.ts";
 export { type TestHost, testHost } from "./test-host.ts";
 export { type ServedTransport, transportSubject, type TransportSubjectOptions } from "./transport-subject.ts";

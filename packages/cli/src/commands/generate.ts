@@ -42,7 +42,8 @@ export function generateCommand(context: CommandContext, ended: Ended): CommandM
           type: "string",
           array: true,
           requiresArg: true,
-          describe: "What to write: es, ts, json-schema, openapi, or a module that exports a target; default es ts",
+          describe:
+            "What to write: es, ts, json-schema, openapi, asyncapi, or a module that exports a target; default es ts",
         })
         .option("target-option", {
           type: "string",

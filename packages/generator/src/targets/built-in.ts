@@ -3,6 +3,7 @@ import { type OptionTable, type OptionsOf, resolveOptions } from "@raceway/core"
 import type { Target } from "@raceway/core/target";
 import { GenerateFailure, reasonText } from "../failure.ts";
 import { nearest } from "../near.ts";
+import { asyncapi, asyncapiOptions } from "./asyncapi/target.ts";
 import { esTarget } from "./es/target.ts";
 import { jsonSchema, jsonSchemaOptions } from "./json-schema/target.ts";
 import { openapi, openapiOptions } from "./openapi/target.ts";
@@ -13,13 +14,14 @@ interface BuiltIn {
   create(options: OptionsOf<OptionTable>): Target;
 }
 
-export type BuiltInTarget = "es" | "ts" | "json-schema" | "openapi";
+export type BuiltInTarget = "es" | "ts" | "json-schema" | "openapi" | "asyncapi";
 
 const builtIn: Readonly<Record<BuiltInTarget, BuiltIn>> = {
   es: { options: {}, create: () => esTarget() },
   ts: { options: {}, create: () => tsTarget() },
   "json-schema": { options: jsonSchemaOptions, create: jsonSchema },
   openapi: { options: openapiOptions, create: openapi },
+  asyncapi: { options: asyncapiOptions, create: asyncapi },
 };
 
 /** In the order in which they are told to people. */
