@@ -84,7 +84,10 @@ const broken: readonly (readonly [fault: string, create: () => Target, caughtBy:
       model.files.map(({ path, services }) => ({
         path: `${path}.ts`,
         source: path,
-        text: services.map(({ comment }) => `/** ${comment.join("\n")} */\n// ${comment.join("\n")}\n`).join(""),
+        text: services
+          .flatMap(({ channels }) => channels)
+          .map(({ comment }) => `/** ${comment.join("\n")} */\n// ${comment.join("\n")}\n`)
+          .join(""),
       })),
     ),
     "keeps comments",
