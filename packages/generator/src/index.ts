@@ -14,5 +14,7 @@ export { type BuiltInTarget, builtInTarget, builtInTargets, isBuiltIn } from "./
 export { asyncapi } from "./targets/asyncapi/target.ts";
 export { esTarget } from "./targets/es/target.ts";
 export { jsonSchema } from "./targets/json-schema/target.ts";
+export { markdown } from "./targets/markdown/target.ts";
 export { openapi } from "./targets/openapi/target.ts";
+export { protoc } from "./targets/protoc/target.ts";
 export { tsTarget } from "./targets/ts/target.ts";

@@ -105,7 +105,7 @@ export function targetCases(subject: TargetSubject): readonly Case[] {
             require(!codeOutsideText(text).includes(MARKER), () =>
               `in ${path}, a comment or text of the schema became code`);
           if (/\.(md|html)$/.test(path))
-            require(!/<script|<!--|-->|javascript:/i.test(text), () =>
+            require(!/<script|<!--|-->|(?<!\\)\]\(javascript:/i.test(text), () =>
               `in ${path}, a comment of the schema became markup`);
         }
       },

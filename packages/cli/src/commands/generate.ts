@@ -43,7 +43,7 @@ export function generateCommand(context: CommandContext, ended: Ended): CommandM
           array: true,
           requiresArg: true,
           describe:
-            "What to write: es, ts, json-schema, openapi, asyncapi, or a module that exports a target; default es ts",
+            "What to write: es, ts, json-schema, openapi, asyncapi, markdown, protoc, or a module that exports a target; default es ts",
         })
         .option("target-option", {
           type: "string",

@@ -6,7 +6,9 @@ import { nearest } from "../near.ts";
 import { asyncapi, asyncapiOptions } from "./asyncapi/target.ts";
 import { esTarget } from "./es/target.ts";
 import { jsonSchema, jsonSchemaOptions } from "./json-schema/target.ts";
+import { markdown } from "./markdown/target.ts";
 import { openapi, openapiOptions } from "./openapi/target.ts";
+import { protoc, protocOptions } from "./protoc/target.ts";
 import { tsTarget } from "./ts/target.ts";
 
 interface BuiltIn {
@@ -14,7 +16,7 @@ interface BuiltIn {
   create(options: OptionsOf<OptionTable>): Target;
 }
 
-export type BuiltInTarget = "es" | "ts" | "json-schema" | "openapi" | "asyncapi";
+export type BuiltInTarget = "es" | "ts" | "json-schema" | "openapi" | "asyncapi" | "markdown" | "protoc";
 
 const builtIn: Readonly<Record<BuiltInTarget, BuiltIn>> = {
   es: { options: {}, create: () => esTarget() },
@@ -22,6 +24,8 @@ const builtIn: Readonly<Record<BuiltInTarget, BuiltIn>> = {
   "json-schema": { options: jsonSchemaOptions, create: jsonSchema },
   openapi: { options: openapiOptions, create: openapi },
   asyncapi: { options: asyncapiOptions, create: asyncapi },
+  markdown: { options: {}, create: () => markdown() },
+  protoc: { options: protocOptions, create: (options) => protoc({ plugin: "", ...options }) },
 };
 
 /** In the order in which they are told to people. */
