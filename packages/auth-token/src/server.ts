@@ -1,9 +1,8 @@
 // The server's side: who shows a token, until when it is good, and whether it was taken back.
 import {
-  type Host,
-  type Opening,
   type Plugin,
   type Principal,
+  Revocations,
   definePlugin,
   fail,
   learn,
@@ -35,8 +34,8 @@ export interface TokenOptions extends JwtOptions {
 /** The plugin, and what a server does with it by hand. */
 export interface TokenPlugin extends Plugin {
   /**
-   * Ends all sessions and native streams of a principal now (`credential_revoked`), and refuses what was issued before this moment, on every server with the
-   * same store. Tokens issued later are good. Sessions on other servers end when they next come by another link, or show a fresh token.
+   * Takes back all tokens of a principal that were issued before this moment: ends his sessions and native streams with `credential_revoked`, here at once and on
+   * all servers with the same store about a second later, and refuses the tokens everywhere. Tokens issued later are good.
    */
   revoke(id: string): Promise<void>;
 }
@@ -78,16 +77,17 @@ export function token(options: TokenOptions): TokenPlugin {
   if (!(revokedMs >= 0)) throw optionError("revokedMs", revokedMs, "milliseconds, 0 or more");
   const introspectorOf = options.introspection === undefined ? undefined : Introspector.maker(options.introspection);
 
-  const open = new Map<string, Set<Opening>>();
-  let host: Host | undefined;
+  /** Of each server that runs with this plugin: mostly one. */
+  const started = new Set<Revocations>();
   return {
     ...definePlugin({
       name: "token",
       provides: [principal],
-      start(started) {
-        host = started;
-        const introspector = introspectorOf?.(started);
-        const verify = verifierOf?.(started.clock);
+      start(host) {
+        const revocations = new Revocations(host, { name: "token", keptMs: revokedMs });
+        started.add(revocations);
+        const introspector = introspectorOf?.(host);
+        const verify = verifierOf?.(host.clock);
         return {
           async session(opening) {
             const shown = opening.credential?.replace(/^bearer /i, "").trim() ?? "";
@@ -100,53 +100,30 @@ export function token(options: TokenOptions): TokenPlugin {
             const claims = opaque ? await introspector!.ask(shown) : await verify(shown);
             const who = whose(claims);
             if (who.id === "") throw fail("credential_invalid", { detail: "it names nobody" });
-            await checkRevoked(started, who.id, claims, options.revoked);
+            await revocations.admit(opening, who.id, issuedAt(claims));
+            if ((await options.revoked?.(claims)) === true) throw fail("credential_revoked");
             opening.context.set(principal, { method: "token", ...who });
-            const now = started.clock.wallNow();
+            const now = host.clock.wallNow();
             if (claims.exp !== undefined)
               opening.expiresIn(claims.exp * 1_000 + (options.clockToleranceMs ?? 5_000) - now);
-            remember(open, who.id, opening);
             if (opaque) introspector!.watch(shown, opening);
+          },
+          async [Symbol.asyncDispose]() {
+            started.delete(revocations);
+            revocations[Symbol.dispose]();
           },
         };
       },
     }),
     async revoke(id) {
-      if (host === undefined) throw fail("app_not_started", { what: "token.revoke" });
-      const until = String(host.clock.wallNow());
-      await host.store.put(`revoked ${id}`, new TextEncoder().encode(until), { ttlMs: revokedMs });
-      for (const opening of open.get(id) ?? []) opening.end(fail("credential_revoked"));
+      if (started.size === 0) throw fail("app_not_started", { what: "token.revoke" });
+      await Promise.all([...started].map((revocations) => revocations.revoke(id)));
     },
   };
 }
 
-function remember(open: Map<string, Set<Opening>>, id: string, opening: Opening): void {
-  if (opening.kind === "refresh" || opening.kind === "resume") {
-    // The session is in there by its first opening, whose end is the session's.
-    for (const each of open.get(id) ?? []) if (each.ended === opening.ended) return;
-  }
-  const all = open.get(id) ?? new Set();
-  open.set(id, all.add(opening));
-  const gone = (): void => {
-    all.delete(opening);
-    if (all.size === 0 && open.get(id) === all) open.delete(id);
-  };
-  if (opening.ended.aborted) gone();
-  else opening.ended.addEventListener("abort", gone, { once: true });
-}
-
-async function checkRevoked(
-  host: Host,
-  id: string,
-  claims: JWTPayload,
-  revoked: TokenOptions["revoked"],
-): Promise<void> {
-  const at = await host.store.get(`revoked ${id}`);
-  // To the second, as tokens are; one without a time of issue is older than everything.
-  if (at !== undefined && (claims.iat ?? 0) <= Math.floor(Number(new TextDecoder().decode(at)) / 1_000))
-    throw fail("credential_revoked");
-  if ((await revoked?.(claims)) === true) throw fail("credential_revoked");
-}
+/** In milliseconds. To the second, as tokens are: one of the second of its revocation counts as older. One without a time of issue is older than everything. */
+const issuedAt = (claims: JWTPayload): number => (claims.iat ?? 0) * 1_000;
 
 function principalOf(claims: JWTPayload): Principal {
   const { scope, scp, roles } = claims as { scope?: unknown; scp?: unknown; roles?: unknown };

@@ -52,6 +52,7 @@ export {
   inspectPlugins,
 } from "./plugin-inspect.ts";
 export * from "./random.ts";
+export { type RevocationOptions, Revocations } from "./revocations.ts";
 export * from "./sensitive.ts";
 export * from "./topic-address.ts";
 export * from "./transport.ts";

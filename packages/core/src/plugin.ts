@@ -104,7 +104,7 @@ export interface Opening {
    * on resume and refresh: everything is found out anew. A principal other than the session's is refused.
    */
   readonly context: ContextValues;
-  /** Aborted when the session is over; at a native door when the call is. */
+  /** Aborted when the session is over, or never came to be; at a native door when the call is. */
   readonly ended: AbortSignal;
   /** It was admitted, and no later one took its place: what is found out about its credential still matters. */
   readonly current: boolean;
@@ -113,7 +113,10 @@ export interface Opening {
    * unless it has shown a fresh one; clients are told, and do so before. Of several, the shortest counts.
    */
   expiresIn(ms: number): void;
-  /** Ends the session (at a native door: the call) now, whatever is under way, as when the credential was revoked. */
+  /**
+   * Ends the session (at a native door: the call) now, whatever is under way, as when the credential was revoked. Before it was admitted: refuses it. After
+   * a later opening took its place: nothing.
+   */
   end(error: ConnectError): void;
 }
 

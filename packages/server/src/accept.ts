@@ -1,5 +1,5 @@
 // The server's side of a handshake: from an opened link to a session, new or resumed, or to a clear refusal.
-import { type ContextValues, createContextValues } from "@connectrpc/connect";
+import { ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import {
   type BatchStation,
   type Codec,
@@ -76,6 +76,8 @@ class Accepting implements Handshake {
   readonly #host: AcceptHost;
   #timer: Timer | undefined;
   #greeted = false;
+  /** A new session about which plugins are asked. */
+  #applicant: ServerSession | undefined;
 
   constructor(host: AcceptHost) {
     this.#host = host;
@@ -109,6 +111,11 @@ class Accepting implements Handshake {
 
   closed(): void {
     this.#timer?.[Symbol.dispose]();
+    this.#notAdmitted(fail("link_closed", { transport: "present", detail: "before Welcome" }));
+  }
+  #notAdmitted(cause: unknown): void {
+    this.#applicant?.notAdmitted(ConnectError.from(cause));
+    this.#applicant = undefined;
   }
 
   #hello(link: SessionLink, hello: HelloFrame): Promise<void> | undefined {
@@ -131,6 +138,7 @@ class Accepting implements Handshake {
       address: link.link.peer.address,
     });
     const entrance = this.#entrance("open", link, hello, context, session);
+    if (entrance !== undefined) this.#applicant = session;
     const welcome = (): void => {
       if (link.over) return;
       session.address = context.get(clientAddress) || session.address;
@@ -148,6 +156,7 @@ class Accepting implements Handshake {
       if (hello.window !== undefined) session.core.peerWindow = hello.window;
       session.admitted(context, entrance);
       host.sessions.add(session);
+      this.#applicant = undefined;
       this.#welcome(link, session, hello, false);
     };
     const admitted = entrance && host.admit?.(entrance);
@@ -254,6 +263,7 @@ class Accepting implements Handshake {
   /** Says why, and closes the link. Nothing else is touched. */
   #refuse(link: SessionLink, cause: unknown): void {
     this.#timer?.[Symbol.dispose]();
+    this.#notAdmitted(cause);
     if (link.over || link.session !== undefined) return;
     const error = shownError(cause, this.#host.log, "handshake");
     this.#host.observer?.refused?.({ what: "handshake", transport: link.link.transport, channel: "", error });

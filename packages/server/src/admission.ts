@@ -80,8 +80,8 @@ export class Entrance implements Opening {
     else this.#expiryChanged?.();
   }
   end(error: ConnectError): void {
-    if (this.#taken) this.#into.end(error);
-    else this.#error ??= error;
+    if (!this.#taken) this.#error ??= error;
+    else if (this.#current) this.#into.end(error);
   }
 
   /** It was admitted. Throws if its end came first. `expiryChanged`: a plugin said, later on, that the credential ends sooner. */

@@ -156,6 +156,10 @@ export class ServerSession implements SessionOwner, ServingHost {
     }
     return this.#ended.signal;
   }
+  /** It was not admitted: whoever holds something for it lets go. */
+  notAdmitted(error: ConnectError): void {
+    (this.#ended ??= new AbortController()).abort(error);
+  }
   /** By a plugin. */
   end(error: ConnectError): void {
     this.core.end(error, true);
