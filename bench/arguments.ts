@@ -20,6 +20,8 @@ export const usage: string = `pnpm bench [workload…] [options]
 Workloads (all, if none is named): ${[...new Set(cases.map(({ workload }) => workload))].join(", ")};
 or single cases: ${cases.map(({ key }) => key).join(", ")}
 
+pnpm bench generate --help says what is measured of the generator.
+
   --reps N           repetitions of each measurement (5)
   --seconds S        length of one measurement (1)
   --peers a,b        of ${peers.map(({ name }) => name).join(", ")}; "none" for Raceway alone

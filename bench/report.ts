@@ -56,7 +56,7 @@ function milliseconds(micros: number | undefined): string {
 }
 
 /** First column to the left, all others to the right. */
-function formatTable(rows: readonly (readonly string[])[]): string {
+export function formatTable(rows: readonly (readonly string[])[]): string {
   const columns = Math.max(...rows.map((cells) => cells.length));
   const whole = rows.filter((cells) => cells.length > 2 || columns <= 2);
   const widths = Array.from({ length: columns }, (_, column) =>

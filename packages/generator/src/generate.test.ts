@@ -123,3 +123,29 @@ test("a target that throws ends the run with its name, and nothing is written", 
   await expect(schema.generate({ targets: ["ts", broken] })).rejects.toThrow("Target broken failed: no idea");
   expect(schema.list()).toEqual([]);
 });
+
+test("more files than one request of the compiler or of protoc-gen-es takes, in folders and beside them", async () => {
+  const names = Array.from({ length: 60 }, (_, at) => `M${at}`);
+  const file = (name: string): string =>
+    `syntax = "proto3"; package demo.v1; import "common.proto"; message ${name} { Common common = 1; }`;
+  using schema = new SchemaFolder({
+    "proto/common.proto": 'syntax = "proto3"; package demo.v1; message Common {}',
+    ...Object.fromEntries(names.map((name) => [`proto/all/${name.toLowerCase()}.proto`, file(name)])),
+    // Not wanted, so it may be broken; its folder cannot stand for what is wanted in it.
+    "proto/some/also.proto": file("Also"),
+    "proto/some/wanted.proto": file("Wanted"),
+    "proto/some/.hidden/broken.proto": "not protobuf",
+  });
+  const { ok, changes } = await schema.generate();
+  expect(ok).toBe(true);
+  expect(changes).toHaveLength(names.length + 3);
+  const text = schema.read("gen/all/m7_pb.ts");
+  expect(text).toContain('from "../common_pb.js"');
+  // The same bytes as alone.
+  using alone = new SchemaFolder({
+    "proto/common.proto": schema.read("proto/common.proto"),
+    "proto/all/m7.proto": schema.read("proto/all/m7.proto"),
+  });
+  await alone.generate();
+  expect(alone.read("gen/all/m7_pb.ts")).toBe(text);
+});

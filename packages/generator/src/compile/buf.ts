@@ -1,5 +1,6 @@
 // The compiler that the npm package of buf brings along, run offline in a folder of links to the proto paths.
 import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -12,6 +13,8 @@ import type { SchemaSources } from "./schema-sources.ts";
 
 /** Exit code of buf when it found something to say about the schema. */
 const FOUND = 100;
+/** So many paths fit into any system's arguments. */
+const FEW = 50;
 
 export function bufCompiler(): SchemaCompiler {
   return { name: "buf", compile };
@@ -26,7 +29,7 @@ async function compile(sources: SchemaSources, files: readonly string[]): Promis
     await Promise.all(sources.roots.map((root, at) => symlink(root, join(stage, `m${at}`), "junction")));
     await mkdir(join(stage, "cache"));
     const config = JSON.stringify({ version: "v2", modules });
-    const paths = files.flatMap((file) => ["--path", `m${rootIndex(sources, file)}/${file}`]);
+    const staged = files.map((file) => `m${rootIndex(sources, file)}/${file}`);
     const done = await run(
       [
         "build",
@@ -37,7 +40,7 @@ async function compile(sources: SchemaSources, files: readonly string[]): Promis
         "json",
         "-o",
         "-#format=binpb",
-        ...paths,
+        ...shortest(staged, sources).flatMap((path) => ["--path", path]),
       ],
       stage,
     );
@@ -55,6 +58,30 @@ function rootIndex(sources: SchemaSources, file: string): number {
   return sources.roots.findIndex((root) => join(root, file) === path);
 }
 
+/**
+ * A thousand paths are more than Windows takes as arguments: a folder of a root stands for its files if all that it has is
+ * wanted. Which that are is known for the files that inputs named; others are given one by one.
+ */
+function shortest(staged: readonly string[], sources: SchemaSources): readonly string[] {
+  if (staged.length < FEW) return staged;
+  const folders = new Map<string, string[]>();
+  for (const path of staged) {
+    const [root = "", top = "", ...rest] = path.split("/");
+    const folder = rest.length === 0 ? path : `${root}/${top}`;
+    folders.set(folder, [...(folders.get(folder) ?? []), path]);
+  }
+  return [...folders].flatMap(([folder, files]) => {
+    const [root = "", ...rest] = folder.split("/");
+    const path = join(sources.roots[Number(root.slice(1))] ?? "", ...rest);
+    return files.length > 1 && protosUnder(path) === files.length ? [folder] : files;
+  });
+}
+
+/** All that buf would find there, also where inputs are not looked for. */
+function protosUnder(path: string): number {
+  return readdirSync(path, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".proto")).length;
+}
+
 interface Done {
   readonly code: number;
   readonly out: Buffer;
@@ -63,20 +90,14 @@ interface Done {
 
 function run(args: readonly string[], cwd: string): Promise<Done> {
   return new Promise((resolve, reject) => {
-    let bin: string;
-    try {
-      bin = createRequire(import.meta.url).resolve("@bufbuild/buf/bin/buf");
-    } catch (error) {
-      reject(
-        new GenerateFailure("tool", "The package @bufbuild/buf is not installed. Install the dependencies again.", {
-          cause: error,
-        }),
-      );
-      return;
-    }
+    const command = bufCommand();
     // No network, no home: the cache is in the stage, and nothing is fetched.
     const env = { ...process.env, BUF_CACHE_DIR: join(cwd, "cache") };
-    const child = spawn(process.execPath, [bin, ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command[0], [...command.slice(1), ...args], {
+      cwd,
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
@@ -90,6 +111,30 @@ function run(args: readonly string[], cwd: string): Promise<Done> {
       else resolve({ code, out: Buffer.concat(out), err: Buffer.concat(err).toString("utf8") });
     });
   });
+}
+
+let command: readonly [string, ...string[]] | undefined;
+
+/** The binary of this platform itself where it is installed: buf's own script would start Node a second time, for 40 ms. */
+function bufCommand(): readonly [string, ...string[]] {
+  if (command !== undefined) return command;
+  const here = createRequire(import.meta.url);
+  let script: string;
+  try {
+    script = here.resolve("@bufbuild/buf/bin/buf");
+  } catch (error) {
+    throw new GenerateFailure("tool", "The package @bufbuild/buf is not installed. Install the dependencies again.", {
+      cause: error,
+    });
+  }
+  const arch = process.platform === "linux" && process.arch === "arm64" ? "aarch64" : process.arch;
+  const suffix = process.platform === "win32" ? ".exe" : "";
+  try {
+    command = [createRequire(script).resolve(`@bufbuild/buf-${process.platform}-${arch}/bin/buf${suffix}`)];
+  } catch {
+    command = [process.execPath, script]; // it knows where else the binary may be, or says what is wrong
+  }
+  return command;
 }
 
 /** One JSON object a line; what is no JSON, or has no place, is no finding. */

@@ -1,6 +1,6 @@
 // Descriptors as clients may see them: without custom options, without the imports that only those needed, and with comments
 // that cannot end the comment they are written into.
-import { type DescMessage, type Message, clone, create, getExtension, isMessage, toBinary } from "@bufbuild/protobuf";
+import { type DescMessage, type Message, create, getExtension, isMessage, toBinary } from "@bufbuild/protobuf";
 import * as wkt from "@bufbuild/protobuf/wkt";
 import type {
   DescriptorProto,
@@ -8,6 +8,7 @@ import type {
   FieldDescriptorProto,
   FileDescriptorProto,
   FileDescriptorSet,
+  SourceCodeInfo_Location,
 } from "@bufbuild/protobuf/wkt";
 import { field as fieldExtension } from "../gen/raceway/v1/options_pb.ts";
 
@@ -29,7 +30,7 @@ export function stripOptions(set: FileDescriptorSet, keep: readonly string[] = [
   const publicImports = publicClosures(set);
   return create(wkt.FileDescriptorSetSchema, {
     file: set.file.map((given) => {
-      const file = clone(wkt.FileDescriptorProtoSchema, given);
+      const file = copyOf(given);
       const used = new Set<string>();
       for (const [extendee, holder] of optionHolders(file)) {
         if (holder.options === undefined) continue;
@@ -45,15 +46,52 @@ export function stripOptions(set: FileDescriptorSet, keep: readonly string[] = [
       }
       for (const type of typesIn(file)) used.add(homes.get(type) ?? "");
       dropImports(file, (path) => (publicImports.get(path) ?? [path]).some((one) => used.has(one)));
-      for (const location of file.sourceCodeInfo?.location ?? []) {
-        // Unset ones read as "", and must not become set.
-        if (location.leadingComments !== "") location.leadingComments = safeComment(location.leadingComments);
-        if (location.trailingComments !== "") location.trailingComments = safeComment(location.trailingComments);
-        location.leadingDetachedComments = location.leadingDetachedComments.map(safeComment);
+      if (file.sourceCodeInfo !== undefined) {
+        file.sourceCodeInfo = shallow(file.sourceCodeInfo);
+        file.sourceCodeInfo.location = file.sourceCodeInfo.location.map(safeLocation);
       }
       return file;
     }),
   });
+}
+
+/** A file of which all that has options can be changed; the rest, above all thousands of source positions, is shared. */
+function copyOf(given: FileDescriptorProto): FileDescriptorProto {
+  const file = holder(given);
+  file.dependency = [...file.dependency];
+  file.enumType = file.enumType.map(enumCopy);
+  file.messageType = file.messageType.map(messageCopy);
+  file.extension = file.extension.map(holder);
+  file.service = file.service.map((one) => {
+    const service = holder(one);
+    service.method = service.method.map(holder);
+    return service;
+  });
+  return file;
+}
+function messageCopy(given: DescriptorProto): DescriptorProto {
+  const message = holder(given);
+  message.field = message.field.map(holder);
+  message.extension = message.extension.map(holder);
+  message.nestedType = message.nestedType.map(messageCopy);
+  message.enumType = message.enumType.map(enumCopy);
+  message.oneofDecl = message.oneofDecl.map(holder);
+  message.extensionRange = message.extensionRange.map(holder);
+  return message;
+}
+function enumCopy(given: EnumDescriptorProto): EnumDescriptorProto {
+  const one = holder(given);
+  one.value = one.value.map(holder);
+  return one;
+}
+function holder<T extends Message & OptionHolder>(given: T): T {
+  const copy = shallow(given);
+  if (copy.options !== undefined) copy.options = shallow(copy.options);
+  return copy;
+}
+/** Defaults of proto2, which descriptors are written in, are in the prototype. */
+function shallow<T extends Message>(given: T): T {
+  return Object.assign(Object.create(Object.getPrototypeOf(given) as object) as T, given);
 }
 
 /** Files that are needed to use the given ones, themselves included, in the order of the set. */
@@ -71,6 +109,17 @@ export function withImports(set: FileDescriptorSet, files: readonly string[]): r
  */
 function safeComment(text: string): string {
   return text.replaceAll(/\r\n|[\r\u2028\u2029]/g, "\n").replaceAll(/^\//gm, " /");
+}
+
+/** The location itself if it has no comment, as nearly all. Unset comments read as "", and must not become set. */
+function safeLocation(given: SourceCodeInfo_Location): SourceCodeInfo_Location {
+  const { leadingComments, trailingComments, leadingDetachedComments } = given;
+  if (leadingComments === "" && trailingComments === "" && leadingDetachedComments.length === 0) return given;
+  const location = shallow(given);
+  if (leadingComments !== "") location.leadingComments = safeComment(leadingComments);
+  if (trailingComments !== "") location.trailingComments = safeComment(trailingComments);
+  location.leadingDetachedComments = leadingDetachedComments.map(safeComment);
+  return location;
 }
 
 /** "extendee:number" of each option to keep, and the file that defines it. */

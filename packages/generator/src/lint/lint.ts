@@ -1,6 +1,7 @@
 // All rules about channels, run over the files that were asked for.
-import { type DescFile, type DescMethod, type DescService, getOption } from "@bufbuild/protobuf";
+import type { DescFile, DescMethod, DescService } from "@bufbuild/protobuf";
 import * as ext from "../gen/raceway/v1/options_pb.ts";
+import { optionOf } from "../model/option-of.ts";
 import { optionPart } from "../place.ts";
 import { type Address, lintAddress, lintDuplicates } from "./address.ts";
 import { lintCall, lintConflation, lintHistory, lintKind } from "./channel.ts";
@@ -34,7 +35,7 @@ export function lint(files: readonly DescFile[]): readonly Finding[] {
 function lintDefaults(desc: DescFile | DescService, report: Report): void {
   const rules = desc.kind === "file" ? ext.file : ext.service;
   const policy = desc.kind === "file" ? ext.file_policy : ext.service_policy;
-  const { defaults } = desc.kind === "file" ? getOption(desc, ext.file) : getOption(desc, ext.service);
+  const { defaults } = desc.kind === "file" ? optionOf(desc, ext.file) : optionOf(desc, ext.service);
   if (defaults?.wire !== undefined)
     lintWire(defaults.wire, (parts, token) => optionPart(desc, rules, ["defaults", "wire", ...parts], token), report);
   if (defaults?.transport !== undefined)
@@ -45,7 +46,7 @@ function lintDefaults(desc: DescFile | DescService, report: Report): void {
     );
   if (defaults !== undefined) lintInert(desc, defaults, report);
   lintPolicy(
-    desc.kind === "file" ? getOption(desc, ext.file_policy) : getOption(desc, ext.service_policy),
+    desc.kind === "file" ? optionOf(desc, ext.file_policy) : optionOf(desc, ext.service_policy),
     (parts, token) => optionPart(desc, policy, parts, token),
     report,
   );
@@ -53,7 +54,7 @@ function lintDefaults(desc: DescFile | DescService, report: Report): void {
 
 /** Its address, if it has a good one. */
 function lintMethod(method: DescMethod, report: Report): readonly Address[] {
-  const channel = getOption(method, ext.channel);
+  const channel = optionOf(method, ext.channel);
   if (!lintKind(method, channel, report)) return []; // what else is said about the kind would only repeat it
   const address = lintAddress(method, channel, report);
   lintCall(method, channel, report);
@@ -69,7 +70,7 @@ function lintMethod(method: DescMethod, report: Report): readonly Address[] {
       report,
     );
   lintRemainingTransports(method, report);
-  const policy = getOption(method, ext.policy);
+  const policy = optionOf(method, ext.policy);
   lintPolicy(policy, (parts, token) => optionPart(method, ext.policy, parts, token), report);
   lintMisplacedPolicy(method, policy, report);
   return address === undefined ? [] : [address];

@@ -1,6 +1,7 @@
 // Rules about how a channel travels: sizes and transports.
-import { type DescMethod, getOption } from "@bufbuild/protobuf";
+import type { DescMethod } from "@bufbuild/protobuf";
 import * as ext from "../gen/raceway/v1/options_pb.ts";
+import { optionOf } from "../model/option-of.ts";
 import { contractOf } from "../model/options.ts";
 import { type Place, nameOf, optionPart } from "../place.ts";
 import type { Report } from "./finding.ts";
@@ -55,7 +56,7 @@ export function lintTransports(rules: ext.TransportRules, at: At, report: Report
 /** What is left after all that the method, its service and its file say. */
 export function lintRemainingTransports(method: DescMethod, report: Report): void {
   const { allow, prefer = [], deny = [] } = contractOf(method).transports ?? {};
-  const own = getOption(method, ext.channel).transport;
+  const own = optionOf(method, ext.channel).transport;
   const place = own === undefined ? nameOf(method) : optionPart(method, ext.channel, ["transport"]);
   if (allow?.every((name) => deny.includes(name))) {
     report.error(

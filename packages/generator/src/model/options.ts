@@ -1,5 +1,5 @@
 // A method's contract and policy as a schema's options say: method over service over file, field by field.
-import { type DescField, type DescMessage, type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
+import type { DescField, DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { type Duration, MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import {
   type ChannelContract,
@@ -10,6 +10,7 @@ import {
   defaultKind,
 } from "@raceway/core";
 import * as ext from "../gen/raceway/v1/options_pb.ts";
+import { optionOf } from "./option-of.ts";
 
 /** A template's segments: literal text, or the field that the request has under that name. */
 export const FIELD_IN_ADDRESS: RegExp = /^\{(\w+)\}$/;
@@ -19,7 +20,7 @@ export function kindOf(method: DescMethod): ChannelKind {
 }
 
 export function channelOf(method: DescMethod): ext.Channel {
-  return getOption(method, ext.channel);
+  return optionOf(method, ext.channel);
 }
 
 /** The message whose stream is conflated. */
@@ -28,7 +29,7 @@ export function conflated(method: DescMethod): DescMessage {
 }
 
 export function fieldRules(field: DescField): ext.FieldRules {
-  return getOption(field, ext.field);
+  return optionOf(field, ext.field);
 }
 
 /** Field names in an address, in order, as the schema writes them. */
@@ -71,9 +72,9 @@ export function contractOf(method: DescMethod): ChannelContract {
 /** Undefined if nothing is said. A limit on subscribers is only inherited by what has subscribers. */
 export function policyOf(method: DescMethod): ChannelPolicy | undefined {
   const chain = [
-    getOption(method, ext.policy),
-    getOption(method.parent, ext.service_policy),
-    getOption(method.parent.file, ext.file_policy),
+    optionOf(method, ext.policy),
+    optionOf(method.parent, ext.service_policy),
+    optionOf(method.parent.file, ext.file_policy),
   ];
   const kind = kindOf(method);
   const rateLimits = firstList(chain, (one) => one.rateLimits)?.map((one) =>
@@ -103,7 +104,7 @@ export function fieldNamed(message: DescMessage, name: string): DescField | unde
 }
 
 export function markedAsKey(message: DescMessage): readonly DescField[] {
-  return message.fields.filter((field) => hasOption(field, ext.field) && fieldRules(field).key === true);
+  return message.fields.filter((field) => fieldRules(field).key === true);
 }
 
 /** What the method, its service and its file say, in that order. */
@@ -113,8 +114,8 @@ function inherited<K extends "wire" | "transport">(
 ): readonly NonNullable<ext.Channel[K]>[] {
   const chain = [
     channelOf(method)[part],
-    getOption(method.parent, ext.service).defaults?.[part],
-    getOption(method.parent.file, ext.file).defaults?.[part],
+    optionOf(method.parent, ext.service).defaults?.[part],
+    optionOf(method.parent.file, ext.file).defaults?.[part],
   ];
   return chain.filter((one) => one !== undefined) as NonNullable<ext.Channel[K]>[];
 }

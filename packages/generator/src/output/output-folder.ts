@@ -1,6 +1,6 @@
 // The output folder as it is: what is in it, and that a path stays in it.
 import { type Stats, existsSync, lstatSync, readFileSync, realpathSync } from "node:fs";
-import { dirname, join, relative, sep } from "node:path";
+import { dirname, isAbsolute, join, relative, sep } from "node:path";
 
 export interface OutputFolder {
   /** Absolute. */
@@ -15,17 +15,20 @@ export interface OutputFolder {
 export type Existing = { readonly kind: "file"; readonly text: string } | { readonly kind: "other" };
 
 export function openOutputFolder(path: string): OutputFolder {
+  const root = realFolder(path);
+  const inside = new Map<string, boolean>();
   return {
     path,
     holds(file) {
       if (!isPlainPath(file)) return false;
-      // The nearest folder that is there decides where a new one would be.
-      let at = dirname(join(path, file));
-      while (!existsSync(at) && at !== dirname(at)) at = dirname(at);
-      let root = path;
-      while (!existsSync(root) && root !== dirname(root)) root = dirname(root);
-      const way = relative(realpathSync(root), realpathSync(at));
-      return way !== ".." && !way.startsWith(`..${sep}`);
+      const folder = dirname(join(path, file));
+      let known = inside.get(folder);
+      if (known === undefined) {
+        const way = relative(root, realFolder(folder));
+        known = way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+        inside.set(folder, known);
+      }
+      return known;
     },
     read(file) {
       const stats = statsOf(join(path, file));
@@ -33,6 +36,13 @@ export function openOutputFolder(path: string): OutputFolder {
       return stats.isFile() ? { kind: "file", text: readFileSync(join(path, file), "utf8") } : { kind: "other" };
     },
   };
+}
+
+/** The nearest folder that is there decides where a new one would be. */
+function realFolder(path: string): string {
+  let at = path;
+  while (!existsSync(at) && at !== dirname(at)) at = dirname(at);
+  return realpathSync(at);
 }
 
 function statsOf(path: string): Stats | "blocked" | undefined {
