@@ -25,6 +25,13 @@ export default {
       importExtension,
       targets: ["es"],
     },
+    {
+      inputs: ["packages/testkit/schemas"],
+      protoPath: ["packages/testkit/schemas"],
+      out: "packages/testkit/src/gen",
+      importExtension,
+      targets: ["es"],
+    },
     { inputs: ["test/schemas"], protoPath: ["test/schemas"], out: "test/gen", importExtension },
     { inputs: ["bench/schemas"], protoPath: ["bench/schemas"], out: "bench/gen", importExtension },
     {

@@ -3,6 +3,17 @@ export { type Case, type Need, RuleBroken } from "./case.ts";
 export { type Format } from "./format.ts";
 export { formatsOf, linkCases, type LinkCaseOptions } from "./link-cases.ts";
 export { memorySubject } from "./memory-subject.ts";
+export { pluginCases, pluginSuites } from "./plugin-cases.ts";
+export {
+  type KitChannel,
+  kitChannels,
+  type KitConnection,
+  type KitServer,
+  type KitVisitor,
+  type KitWay,
+  type PluginRefusal,
+  type PluginSubject,
+} from "./plugin/subject.ts";
 export { type CaseResult, runCases, type Totals } from "./run-cases.ts";
 export { sessionCases, type SessionCaseOptions } from "./session-cases.ts";
 export type { LinkSubject } from "./subject.ts";

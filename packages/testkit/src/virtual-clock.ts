@@ -15,7 +15,8 @@ export interface VirtualClock extends Clock {
 /** Hops through the event loop after which a chain of a call through client, link, server and back has come to rest. */
 const HOPS = 12;
 
-export function virtualClock(startMs = 1_000): VirtualClock {
+/** `wallMs`: the wall's time when `now` is 0; in 2023 unless said. */
+export function virtualClock(startMs = 1_000, wallMs = 1_700_000_000_000): VirtualClock {
   const real = systemClock();
   let now = startMs;
   let order = 0;
@@ -25,7 +26,7 @@ export function virtualClock(startMs = 1_000): VirtualClock {
   };
   const clock: VirtualClock = {
     now: () => now,
-    wallNow: () => 1_700_000_000_000 + now,
+    wallNow: () => wallMs + now,
     after(ms, run): Timer {
       const entry = { due: now + Math.max(0, ms), order: order++, run };
       waiting.add(entry);

@@ -1,6 +1,8 @@
 // The runner for Vitest, in Node and in a browser: one test per case.
 import { afterAll, describe, test } from "vitest";
 import type { Case } from "./case.ts";
+import { pluginSuites } from "./plugin-cases.ts";
+import type { PluginSubject } from "./plugin/subject.ts";
 import type { LinkSubject } from "./subject.ts";
 import { linkSuites } from "./suites.ts";
 
@@ -11,6 +13,11 @@ const CASE_MS = 60_000;
 export function describeLink(subject: LinkSubject): void {
   for (const { title, cases } of linkSuites(subject)) describe(title, () => registerCases(cases));
   afterAll(() => subject[Symbol.asyncDispose]?.());
+}
+
+/** Registers all cases that apply to a middleware plugin: by each way in, and as a part of its host. */
+export function describePlugin(subject: PluginSubject): void {
+  for (const { title, cases } of pluginSuites(subject)) describe(title, () => registerCases(cases));
 }
 
 /** Registers any list of cases as tests. What does not apply is not a test: it is told by its absence, not by a skip. */
