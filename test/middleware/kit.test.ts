@@ -1,11 +1,22 @@
 // The compliance kit of middleware, tested: it is content with a plugin that does nothing, and each plugin that is broken on purpose is
 // caught by the case that is meant for it. Long because every way to break a plugin stands here, in one table.
 import { Code, ConnectError, type Interceptor, type StreamResponse } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { connect } from "@raceway/client";
-import { type Host, type Opening, type Stations, definePlugin, fail } from "@raceway/core";
+import { type Host, type Opening, type Plugin, type Stations, definePlugin, fail, principal } from "@raceway/core";
 import { raceway } from "@raceway/server";
-import { type KitChannel, type PluginRefusal, type PluginSubject, pluginCases, runCases } from "@raceway/testkit";
+import {
+  type KitChannel,
+  type PluginRefusal,
+  type PluginSubject,
+  kitChannels,
+  pluginCases,
+  runCases,
+} from "@raceway/testkit";
 import { describePlugin } from "@raceway/testkit/vitest";
+import { grpc } from "@raceway/transport-grpc/server";
+import { websocket as websocketLink } from "@raceway/transport-websocket/client";
+import { websocket } from "@raceway/transport-websocket/server";
 import { describe, expect, it } from "vitest";
 
 const hosts = { raceway, connect };
@@ -16,6 +27,54 @@ describePlugin({
   name: "idle",
   server: () => [definePlugin({ name: "idle", start: () => idle })],
   client: () => [definePlugin({ name: "idle", start: () => idle })],
+});
+
+/** Lets those in who know the word. */
+const password = (word: string, id: string): Plugin =>
+  definePlugin({
+    name: "password",
+    provides: [principal],
+    start: () => ({
+      session(opening) {
+        const shown = opening.credential?.replace(/^Bearer /, "");
+        if (shown === undefined) throw fail("credential_missing", { scheme: "the word" });
+        if (shown !== word) throw fail("credential_invalid", { detail: "it is another word" });
+        opening.context.set(principal, { id });
+        opening.expiresIn(3_600_000);
+      },
+    }),
+  });
+// With all that a subject can say, and by ways over the network.
+describePlugin({
+  ...hosts,
+  name: "password",
+  server: () => [password("sesame", "ann")],
+  visitor: { credential: "sesame" },
+  absentFrom: kitChannels,
+  refusals: [
+    {
+      what: "a stranger",
+      of: kitChannels,
+      code: Code.Unauthenticated,
+      reason: "credential_invalid",
+      visitor: { credential: "swordfish" },
+    },
+    { what: "nobody", of: kitChannels, code: Code.Unauthenticated, reason: "credential_missing", visitor: {} },
+  ],
+  ways: [
+    { name: "websocket", server: websocket, client: () => websocketLink() },
+    {
+      name: "gRPC door",
+      server: grpc,
+      door: (baseUrl, headers) => {
+        const headed: Interceptor = (next) => (request) => {
+          for (const [name, value] of Object.entries(headers)) request.header.set(name, value);
+          return next(request);
+        };
+        return createGrpcTransport({ baseUrl, interceptors: [headed] });
+      },
+    },
+  ],
 });
 
 interface Fault {

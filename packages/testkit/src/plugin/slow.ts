@@ -1,5 +1,5 @@
 // Plugins that take their time, differently for each message: whatever stands beside them has to keep the order.
-import type { Interceptor, StreamResponse } from "@connectrpc/connect";
+import type { Interceptor } from "@connectrpc/connect";
 import { type Clock, type Plugin, definePlugin } from "@raceway/core";
 
 /** At every station it waits for some turns of the loop, more for one message than for the next. */
@@ -22,7 +22,7 @@ export function slow(name: string): Plugin {
         const up = request.stream ? { ...request, message: held(request.message) } : request;
         const response = await next(up);
         await wait();
-        return response.stream ? ({ ...response, message: held(response.message) } as StreamResponse) : response;
+        return response.stream ? { ...response, message: held(response.message) } : response;
       };
       return {
         introduce: wait,
