@@ -11,7 +11,10 @@ export interface Observer {
   session?(event: SessionEvent): void;
   /** A batch went over a link. Once per batch, so it must be quick. */
   batch?(transport: string, direction: "in" | "out", bytes: number): void;
-  /** Somebody was refused before any `call` interceptor was asked: at the handshake, by a limit, or since what came could not be read. */
+  /**
+   * Somebody was refused before any `call` interceptor was asked: at the handshake, by a limit, or since what came could not be read; or by the gate of a
+   * topic, whenever it was asked.
+   */
   refused?(event: RefusalEvent): void;
   /** Something is about to be published. What is returned is told what became of it: where it stands, or why not. */
   publishing?(event: PublicationEvent): ((outcome: Position | ConnectError) => void) | undefined;

@@ -140,7 +140,7 @@ export interface TopicSubscription {
   readonly context: ContextValues;
   /** Of the request that subscribes. */
   readonly header: Headers;
-  /** Aborted when the subscription is over, or was refused. */
+  /** Aborted when the subscription is over, or was refused. The reason is a `ConnectError` if it ended by one. */
   readonly ended: AbortSignal;
 }
 export interface TopicPublication {

@@ -205,7 +205,16 @@ async function* readTopic(
   try {
     const { address } = topic;
     const { values, requestHeader: header } = context;
-    await channel.gate?.subscribe?.({ kind: "subscribe", address, request, context: values, header, ended: signal });
+    const gate = channel.gate?.subscribe;
+    if (gate !== undefined) {
+      try {
+        await gate({ kind: "subscribe", address, request, context: values, header, ended: signal });
+      } catch (cause) {
+        const error = ConnectError.from(cause);
+        host.observer?.refused?.({ what: "subscription", transport: "native", channel: channel.path, error });
+        throw cause;
+      }
+    }
     await topic.ready;
     let after = parseAfter(context.requestHeader.get(AFTER_HEADER)) ?? { epoch: topic.epoch, offset: topic.fanned };
     while (!signal.aborted) {

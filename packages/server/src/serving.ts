@@ -8,7 +8,7 @@ import {
   type UnaryRequest,
   type UnaryResponse,
 } from "@connectrpc/connect";
-import { type Limits, type Logger, type Timer, fail } from "@raceway/core";
+import { type Limits, type Logger, type RefusalEvent, type Timer, fail } from "@raceway/core";
 import {
   type Call,
   type CallReceiver,
@@ -29,8 +29,8 @@ export interface ServingHost {
   readonly context: ContextValues;
   readonly limits: Limits;
   readonly log: Logger;
-  /** A call was refused before anything of it ran. */
-  refused(error: ConnectError, channel?: string): void;
+  /** A call was refused before anything of it ran, or a subscription by its gate. */
+  refused(error: ConnectError, channel?: string, what?: RefusalEvent["what"]): void;
 }
 
 /** Any error as one that may be shown: what is not a ConnectError stays in the log. */

@@ -4,6 +4,7 @@ import {
   type Limits,
   type Logger,
   type Observer,
+  type RefusalEvent,
   type SessionEvent,
   type Timer,
   fail,
@@ -182,10 +183,10 @@ export class ServerSession implements SessionOwner, ServingHost {
     const livedMs = this.core.clock.now() - this.#since;
     this.#host.observer?.session?.({ kind, session: this.id, transport, from, livedMs, error });
   }
-  /** The session refused a call, or a message of it. */
-  refused(error: ConnectError, channel = ""): void {
+  /** The session refused a call, or a message of it; or a gate a subscription. */
+  refused(error: ConnectError, channel = "", what: RefusalEvent["what"] = "call"): void {
     const transport = this.core.current?.link.transport ?? "";
-    this.#host.observer?.refused?.({ what: "call", transport, channel, error });
+    this.#host.observer?.refused?.({ what, transport, channel, error });
   }
 
   // ---- by the session

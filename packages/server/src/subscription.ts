@@ -1,5 +1,5 @@
 // A session's subscription: a cursor in a topic's log. While it is caught up it gets the shared bytes; when its link is full it stays where it is.
-import type { ConnectError } from "@connectrpc/connect";
+import { ConnectError } from "@connectrpc/connect";
 import {
   type Position,
   type SharedGroup,
@@ -49,6 +49,8 @@ export class Subscription implements CallReceiver, TopicReader {
   #turn = 0;
   #over = false;
   #ended: AbortController | undefined;
+  /** What it ended with. */
+  #why: ConnectError | undefined;
 
   constructor(init: {
     call: Call;
@@ -88,18 +90,18 @@ export class Subscription implements CallReceiver, TopicReader {
 
   get #endedSignal(): AbortSignal {
     this.#ended ??= new AbortController();
-    if (this.#over) this.#ended.abort();
+    if (this.#over) this.#ended.abort(this.#why);
     return this.#ended.signal;
   }
 
   /** Begins after `after`; undefined is "from now on", epoch "" is "from the oldest kept". */
   async begin(after: Position | undefined): Promise<void> {
     try {
-      await this.#admit?.("subscribe");
+      if (this.#admit !== undefined) await this.#asked("subscribe");
       await this.#topic.ready;
       while (this.#askAgain && !this.#over) {
         this.#askAgain = false;
-        await this.#admit?.("refresh");
+        await this.#asked("refresh");
       }
       if (this.#over) return;
       this.#topic.add(this);
@@ -265,13 +267,22 @@ export class Subscription implements CallReceiver, TopicReader {
     }
     if (kind === "resume") this.#asking++;
     Promise.resolve(kind)
-      .then(this.#admit)
+      .then((asked) => this.#asked(asked))
       .then(() => {
         if (kind === "refresh" || --this.#asking > 0) return;
         if (this.#reading) this.#again = true;
         else this.#advance();
       })
       .catch((error: unknown) => this.#fail(error));
+  }
+
+  async #asked(kind: TopicSubscription["kind"]): Promise<void> {
+    try {
+      await this.#admit!(kind);
+    } catch (error) {
+      if (!this.#over) this.#host.refused(ConnectError.from(error), this.#topic.channel.path, "subscription");
+      throw error;
+    }
   }
 
   writable(): void {
@@ -282,22 +293,23 @@ export class Subscription implements CallReceiver, TopicReader {
   cancelled(): void {
     this.#stop();
   }
-  lost(_error: ConnectError): void {
-    this.#stop();
+  lost(error: ConnectError): void {
+    this.#stop(error);
   }
 
   #fail(cause: unknown): void {
     if (this.#over) return;
     const error = shownError(cause, this.#host.log, this.#topic.channel.path);
     this.#call.finish(statusOf(error));
-    this.#stop();
+    this.#stop(error);
   }
 
-  #stop(): void {
+  #stop(why?: ConnectError): void {
     if (this.#over) return;
     this.#over = true;
+    this.#why = why;
     this.live = false;
-    this.#ended?.abort();
+    this.#ended?.abort(why);
     this.#topic.remove(this);
     this.#released(this.#topic);
   }

@@ -206,6 +206,7 @@ export class Topic implements Flushable, FollowSink, Disposable {
       subscribers++;
       bytes += (json ? groups.json : groups.proto)?.parts[0]?.length ?? 0;
     }
+    if (subscribers === 0) return;
     const { channel, address, epoch } = this;
     fannedOut({ channel, address, epoch, first, last, events, subscribers, bytes });
   }

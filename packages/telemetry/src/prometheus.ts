@@ -48,15 +48,23 @@ export function prometheus(given: PrometheusOptions = {}): Prometheus {
       value: JSON.stringify(path),
       expected: `a path such as "/metrics"`,
     });
+  if (!/^(?:[a-zA-Z_:][\w:]*)?$/.test(prefix))
+    throw fail("option_invalid", {
+      part: "prometheus",
+      option: "prefix",
+      value: JSON.stringify(prefix),
+      expected: "letters, digits and _, a letter first",
+    });
   const exporter = new PrometheusExporter({
     preventServerStart: true,
+    withoutTargetInfo: true, // nothing is known of this process but, by default, where its node is installed
     endpoint: path,
     prefix,
     host,
     ...(port > 0 && { port }),
   });
   const meterProvider = new MeterProvider({ readers: [exporter] });
-  const serializer = new PrometheusSerializer(prefix);
+  const serializer = new PrometheusSerializer(prefix, false, undefined, true);
   return {
     ...definePlugin({
       name: "prometheus",
@@ -73,7 +81,8 @@ export function prometheus(given: PrometheusOptions = {}): Prometheus {
               },
             },
           }),
-          [Symbol.asyncDispose]: () => meterProvider.shutdown(),
+          // What was measured stays: `app.inspect()` ends plugins, too, before the server starts.
+          [Symbol.asyncDispose]: async () => (port > 0 ? exporter.stopServer() : undefined),
         };
       },
     }),

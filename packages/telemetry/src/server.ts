@@ -1,5 +1,6 @@
 // The server's side: spans for calls, subscriptions, publications and fan-outs, which go on where the client's or another server's left off; and measurements.
 import {
+  Code,
   ConnectError,
   type ContextKey,
   type StreamRequest,
@@ -96,6 +97,8 @@ export function telemetry(given: TelemetryOptions = {}): Plugin {
           metrics?.subscriptions.add(-1, labels);
           if (span === undefined) return;
           bySession.delete(session, span);
+          const why: unknown = ended.reason;
+          if (why instanceof ConnectError && why.code !== Code.Canceled) markEnd(span, why, isFault);
           span.end(times.now);
         };
         ended.addEventListener("abort", over, { once: true });
@@ -162,7 +165,6 @@ export function telemetry(given: TelemetryOptions = {}): Plugin {
       return {
         call(channel) {
           if (channel.gated) return undefined; // its gate sees the subscription
-          const isStream = channel.desc.methodKind !== "unary";
           return (next) =>
             function telemetry(request) {
               const { contextValues: context, header } = request;
@@ -186,12 +188,11 @@ export function telemetry(given: TelemetryOptions = {}): Plugin {
                 isError: isFault,
                 begun(own, span) {
                   context.set(traceContext, own);
-                  if (isStream && span !== undefined) bySession.add(session, span);
+                  if (span !== undefined) bySession.add(session, span);
                 },
                 ended(span, error, requests, responses) {
                   if (error !== undefined && isLimit(error) && isOurs(error))
                     metrics?.refused("call", transport, error);
-                  if (!isStream) return;
                   if (span !== undefined) bySession.delete(session, span);
                   if (requests > 0) metrics?.messages.add(requests, { ...labels, "network.io.direction": "receive" });
                   if (responses > 0)
@@ -210,7 +211,7 @@ export function telemetry(given: TelemetryOptions = {}): Plugin {
   });
 }
 
-/** Streams and subscriptions that run, by session: they are told what becomes of it. */
+/** Calls and subscriptions that run, by session: they are told what becomes of it. */
 class SpansOfSessions {
   readonly #spans = new Map<string, Set<Span>>();
 
