@@ -1,11 +1,14 @@
 // The command line of the benchmark.
 import { parseArgs } from "node:util";
+import { middlewareNames, middlewareOf } from "./middleware/names.ts";
 import { peers, racewaySubject, racewayTransports, type Subject } from "./subjects.ts";
-import { type Case, cases } from "./workloads/table.ts";
+import { type Case, cases, groupOf } from "./workloads/table.ts";
 
 export interface BenchArguments {
   readonly cases: readonly Case[];
   readonly subjects: readonly Subject[];
+  /** Middleware by names, those that go together with "+" between. */
+  readonly use: readonly string[];
   readonly repetitions: number;
   readonly seconds: number;
   /** Shares processes between cases. */
@@ -17,7 +20,7 @@ export interface BenchArguments {
 
 export const usage: string = `pnpm bench [workload…] [options]
 
-Workloads (all, if none is named): ${[...new Set(cases.map(({ workload }) => workload))].join(", ")};
+Workloads (all, if none is named): ${[...new Set(cases.map(groupOf))].join(", ")};
 or single cases: ${cases.map(({ key }) => key).join(", ")}
 
 pnpm bench generate --help says what is measured of the generator.
@@ -26,6 +29,9 @@ pnpm bench generate --help says what is measured of the generator.
   --seconds S        length of one measurement (1)
   --peers a,b        of ${peers.map(({ name }) => name).join(", ")}; "none" for Raceway alone
   --transports a,b   of ${racewayTransports.join(", ")}; "none" for the peers alone
+  --use a,b+c        Raceway also with middleware: common (token, rate limit, compression, batching), or of
+                     ${middlewareNames.join(", ")};
+                     in "middleware", which is measured only if it is named, these in place of all
   --large            also what takes long: 5,000 subscribers
   --quick            fewer and shorter: does it run?
   --profile          where the CPU time of the Raceway servers goes
@@ -43,6 +49,7 @@ export function parseArguments(args: readonly string[]): BenchArguments | "help"
       seconds: { type: "string" },
       peers: { type: "string" },
       transports: { type: "string" },
+      use: { type: "string" },
       large: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
       profile: { type: "boolean", default: false },
@@ -63,6 +70,7 @@ export function parseArguments(args: readonly string[]): BenchArguments | "help"
       ).map((name) => peers.find((peer) => peer.name === name) as Subject),
       ...choose("transport", values.transports, racewayTransports).map(racewaySubject),
     ],
+    use: chooseUse(values.use),
     repetitions: number("reps", values.reps, quick ? 1 : 5, 1, 1_000),
     seconds: number("seconds", values.seconds, quick ? 0.1 : 1, 0.01, 3_600),
     quick,
@@ -73,15 +81,22 @@ export function parseArguments(args: readonly string[]): BenchArguments | "help"
 }
 
 function chooseCases(wanted: readonly string[], large: boolean, quick: boolean): readonly Case[] {
-  const unknown = wanted.find((name) => !cases.some(({ key, workload }) => name === key || name === workload));
+  const unknown = wanted.find((name) => !cases.some((one) => name === one.key || name === groupOf(one)));
   if (unknown !== undefined)
     throw new Error(`There is no workload "${unknown}"; known: ${cases.map(({ key }) => key).join(", ")}.`);
   return cases.filter((one) => {
     if (wanted.includes(one.key)) return true;
-    if (wanted.length > 0 && !wanted.includes(one.workload)) return false;
-    if (quick) return one.quick === true;
+    if (wanted.length > 0 && !wanted.includes(groupOf(one))) return false;
+    if (quick) return one.quick === true && (one.paired === undefined || wanted.length > 0);
+    if (one.paired !== undefined) return wanted.length > 0;
     return (large || !one.large) && one.key !== "idle/sessions-500";
   });
+}
+
+function chooseUse(given = ""): readonly string[] {
+  const use = given.split(",").filter((name) => name !== "");
+  for (const name of use) middlewareOf(name.split("+"));
+  return use;
 }
 
 function choose(what: string, given: string | undefined, known: readonly string[]): readonly string[] {

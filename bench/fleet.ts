@@ -7,6 +7,7 @@ export interface Pair {
   /** Where the server answers. */
   readonly port: number;
   readonly controlPort: number;
+  readonly credential: string;
 }
 
 export class Fleet implements AsyncDisposable {
@@ -18,7 +19,7 @@ export class Fleet implements AsyncDisposable {
     if (running) return running.pair;
     const server = new Child("./server.ts", [module, transport], SERVER_CORE);
     const load = new Child("./load.ts", [module, transport], LOAD_CORE);
-    const pair = server.ask<{ port: number; controlPort: number }>("start").then((ports) => ({ load, ...ports }));
+    const pair = server.ask<Omit<Pair, "load">>("start").then((ports) => ({ load, ...ports }));
     this.#pairs.set(name, { server, load, pair });
     return pair;
   }

@@ -1,6 +1,7 @@
 // The load's process: prepares a workload against one server, measures it as often as asked, and takes it down.
 import { answerParent } from "./child.ts";
 import { Control } from "./control.ts";
+import type { Pair } from "./fleet.ts";
 import type { PeerLoadModule } from "./peer.ts";
 import { watchSockets } from "./socket-meter.ts";
 import { prepareCase } from "./workloads/prepare.ts";
@@ -13,9 +14,9 @@ let prepared: PreparedCase | undefined;
 
 watchSockets();
 answerParent({
-  async prepare(port: number, controlPort: number, workload: Case): Promise<void> {
+  async prepare({ port, controlPort, credential }: Omit<Pair, "load">, workload: Case): Promise<void> {
     const { openLoad } = (await import(`./peers/${module}-load.ts`)) as PeerLoadModule;
-    prepared = await prepareCase(workload, openLoad(port, transport), await Control.open(controlPort));
+    prepared = await prepareCase(workload, openLoad(port, transport, credential), await Control.open(controlPort));
   },
   measure: (seconds: number): Promise<Sample> => (prepared as PreparedCase).measure(seconds),
   async profile(seconds: number, file: string): Promise<Sample> {

@@ -1,5 +1,7 @@
 // `pnpm bench`: Raceway beside its peers, in units per second of the server's CPU time.
 import { availableParallelism, cpus } from "node:os";
+import { redisServer } from "../test/redis/redis-server.ts";
+import { findService, missingMessage } from "../tools/services.mjs";
 import { type BenchArguments, parseArguments, usage } from "./arguments.ts";
 import { pinning } from "./child.ts";
 import { Fleet } from "./fleet.ts";
@@ -7,7 +9,7 @@ import { formatProfile, summarizeProfile } from "./profile.ts";
 import { formatCase, formatVerdict } from "./report.ts";
 import type { CaseResult } from "./results.ts";
 import { runCase, WARM_UP_ROUNDS } from "./runner.ts";
-import { BASE, subjectsOf } from "./subjects.ts";
+import { BASE, type Subject, subjectsOf } from "./subjects.ts";
 import { judge, type Verdict } from "./targets.ts";
 
 const { stdout, stderr } = process;
@@ -18,9 +20,23 @@ function progress(text: string): void {
   else if (text !== "") stderr.write(`${text.trimEnd()}\n`);
 }
 
+/** For who counts in Redis; its own CPU time is not the server's. */
+async function startRedis(): Promise<AsyncDisposable | undefined> {
+  const program = findService("redis");
+  if (program === undefined) {
+    stderr.write(`${missingMessage("redis")}\n`);
+    return undefined;
+  }
+  const server = await redisServer(program);
+  process.env["BENCH_REDIS_URL"] = server.url; // the servers' processes inherit it
+  return server;
+}
+const needsRedis = ({ transport = "" }: Subject): boolean => transport.includes("redis");
+
 async function run({
   cases,
   subjects,
+  use,
   repetitions,
   seconds,
   quick,
@@ -34,11 +50,13 @@ async function run({
   );
   const results: CaseResult[] = [];
   const verdicts: Verdict[] = [];
+  const measuredIn = new Map(cases.map((one) => [one, subjectsOf(one, subjects, use)]));
+  await using redis = [...measuredIn.values()].flat().some(needsRedis) ? await startRedis() : undefined;
   await using shared = new Fleet();
   for (const workload of cases) {
     // Each case has fresh processes, so that none is measured in the state that another left; --quick measures nothing worth that time.
     await using own = new Fleet();
-    const measured = subjectsOf(workload.subjects, subjects);
+    const measured = measuredIn.get(workload)!.filter((subject) => redis !== undefined || !needsRedis(subject));
     const toProfile = new Set(
       profile ? measured.filter(({ module }) => module === "raceway").map(({ name }) => name) : [],
     );

@@ -6,6 +6,8 @@ import type { BenchEvent } from "./event.ts";
 export interface PeerServer {
   /** On 127.0.0.1. */
   readonly port: number;
+  /** What a client has to show; absent: nothing. */
+  readonly credential?: string;
   /** Subscribers of the topic that are ready to get events. */
   subscribers(): number;
   /** Publishes these events to all subscribers of the topic, in this very turn of the event loop. */
@@ -59,5 +61,5 @@ export interface PeerServerModule {
   startServer(transport: string): Promise<PeerServer>;
 }
 export interface PeerLoadModule {
-  openLoad(port: number, transport: string): PeerLoad;
+  openLoad(port: number, transport: string, credential: string): PeerLoad;
 }

@@ -1,9 +1,10 @@
 // Results as text: a table per case, and a line per target.
 import type { CaseResult, SubjectResult } from "./results.ts";
-import { BASE } from "./subjects.ts";
+import { BASE, NONE } from "./subjects.ts";
 import type { Verdict } from "./targets.ts";
 
 export function formatCase(result: CaseResult): string {
+  if (result.paired) return formatPairs(result);
   const head = result.memory
     ? ["", "B/session", `× ${BASE}`]
     : [
@@ -22,6 +23,26 @@ export function formatCase(result: CaseResult): string {
     subject.failure === undefined ? row(subject, result.memory) : [subject.name, `failed: ${subject.failure}`],
   );
   return `${result.title}\n${formatTable([head, ...rows])}`;
+}
+
+/** Each beside the first: what it costs, and not how many can be had for a second. */
+function formatPairs({ title, subjects }: CaseResult): string {
+  const head = ["", `CPU × ${NONE}`, "spread", "µs CPU", "p50 ms", "p99 ms", "B each"];
+  const rows = subjects.map(
+    ({ name, failure, cost, cpuMicrosPerUnit = Number.NaN, p50Micros, p99Micros, bytesPerUnit }) =>
+      failure === undefined
+        ? [
+            name,
+            cost === undefined ? "1" : cost.ratio.toFixed(2),
+            cost === undefined ? "" : `${(cost.spread * 100).toFixed(0)} %`,
+            cpuMicrosPerUnit.toFixed(2),
+            milliseconds(p50Micros),
+            milliseconds(p99Micros),
+            count(bytesPerUnit),
+          ]
+        : [name, `failed: ${failure}`],
+  );
+  return `${title}\n${formatTable([head, ...rows])}`;
 }
 
 function row(subject: SubjectResult, memory: boolean): string[] {

@@ -43,6 +43,8 @@ export async function runCase(
   options: RunOptions,
 ): Promise<RunOutcome> {
   const samples = new Map<string, Sample[] | Error>(subjects.map(({ name }) => [name, []]));
+  /** In pairs: what was measured of the first subject right before or after each of the others. */
+  const beside = new Map<string, Sample[]>(subjects.map(({ name }) => [name, []]));
   const profiles = new Map<string, Profiled>();
   /** A subject that fails leaves the case, and its processes end; the others go on. */
   const attempt = async (name: string, step: () => Promise<void>): Promise<void> => {
@@ -78,8 +80,8 @@ export async function runCase(
     const { name } = subject;
     options.progress(`${workload.key} warming up ${name}`);
     await attempt(name, async () => {
-      const { port, controlPort } = await fleet.start(subject);
-      await ask(subject, "prepare", port, controlPort, workload);
+      const { port, controlPort, credential } = await fleet.start(subject);
+      await ask(subject, "prepare", { port, controlPort, credential }, workload);
       if (memory) return;
       let warm = 0;
       for (let round = 0; round < options.warmUpRounds && warm < options.seconds * 1e6; round++)
@@ -87,15 +89,25 @@ export async function runCase(
     });
   }
   const repetitions = memory ? 1 : options.repetitions; // a second one would measure memory that the first left behind
+  const measure = async (subject: Subject, into: Sample[] | Error | undefined): Promise<void> =>
+    attempt(subject.name, async () => {
+      const sample = await ask<Sample>(subject, "measure", options.seconds);
+      if (Array.isArray(into)) into.push(sample);
+    });
+  const [base] = subjects;
   for (let repetition = 0; repetition < repetitions; repetition++) {
     for (let turn = 0; turn < subjects.length; turn++) {
       const subject = subjects[(turn + repetition) % subjects.length] as Subject; // nobody is always the one after another
       options.progress(`${workload.key} ${repetition + 1}/${repetitions} ${subject.name}`);
-      await attempt(
-        subject.name,
-        async () =>
-          void (samples.get(subject.name) as Sample[]).push(await ask<Sample>(subject, "measure", options.seconds)),
-      );
+      const own = samples.get(subject.name);
+      if (workload.paired === undefined || subject === base || base === undefined) {
+        await measure(subject, own);
+        continue;
+      }
+      const besideOwn = beside.get(subject.name);
+      if (repetition % 2 === 0) await measure(base, besideOwn);
+      await measure(subject, own);
+      if (repetition % 2 === 1) await measure(base, besideOwn);
     }
   }
   for (const subject of subjects) {
@@ -117,5 +129,5 @@ export async function runCase(
       await ask(subject, "dispose").catch(() => fleet.end(subject.name));
   }
   options.progress("");
-  return { result: summarize(workload, samples), profiles };
+  return { result: summarize(workload, samples, beside), profiles };
 }

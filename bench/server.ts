@@ -9,6 +9,7 @@ answerParent({
   async start() {
     const { startServer } = (await import(`./peers/${module}-server.ts`)) as PeerServerModule;
     const peer = await startServer(transport);
-    return { port: peer.port, controlPort: await serveControl(peer) };
+    const { port, credential = "" } = peer;
+    return { port, credential, controlPort: await serveControl(peer) };
   },
 });

@@ -6,6 +6,8 @@ import {
   type ClientReadableStream,
   type ClientWritableStream,
   credentials,
+  InterceptingCall,
+  type Interceptor,
   type ServiceError,
 } from "@grpc/grpc-js";
 import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
@@ -23,11 +25,15 @@ interface BenchClient extends Client {
   pingPong(): ClientDuplexStream<BenchEvent, BenchEvent>;
 }
 
-export function openLoad(port: number): PeerLoad {
+export function openLoad(port: number, _variant = "", credential = ""): PeerLoad {
   const BenchService = loadBenchService();
   const request = {
     path: "/bench.v1.BenchService/Ticks",
-    headers: { "content-type": "application/grpc", te: "trailers" },
+    headers: {
+      "content-type": "application/grpc",
+      te: "trailers",
+      ...(credential !== "" && { authorization: `Bearer ${credential}` }),
+    },
     message: toBinary(TicksRequestSchema, create(TicksRequestSchema, { board: "main" })),
   };
   return {
@@ -35,6 +41,7 @@ export function openLoad(port: number): PeerLoad {
       connectClient(
         new BenchService(`127.0.0.1:${port}`, credentials.createInsecure(), {
           "grpc.use_local_subchannel_pool": 1,
+          ...(credential !== "" && { interceptors: [showing(credential)] }),
         }) as unknown as BenchClient,
       ),
     subscribe: (arrivals) =>
@@ -45,6 +52,16 @@ export function openLoad(port: number): PeerLoad {
       }),
     idle: () => openRawHttp2(port, undefined, { arrived() {}, message() {}, failed() {} }),
   };
+}
+
+function showing(credential: string): Interceptor {
+  return (options, nextCall) =>
+    new InterceptingCall(nextCall(options), {
+      start(metadata, listener, next) {
+        metadata.set("authorization", `Bearer ${credential}`);
+        next(metadata, listener);
+      },
+    });
 }
 
 async function connectClient(client: BenchClient): Promise<PeerClient> {

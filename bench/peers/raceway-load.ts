@@ -1,16 +1,18 @@
 // Calls a Raceway server: the generated client for calls and streams, raw sessions for subscribers.
 import { connect } from "@raceway/client";
-import type { ClientTransport, Host, Link, LinkReceiver } from "@raceway/core";
+import type { ClientTransport, Host, Link, LinkReceiver, PluginList } from "@raceway/core";
 import { silentLogger, systemRandom } from "@raceway/core";
 import { nodeClock } from "@raceway/core/node";
 import { WebSocket } from "ws";
 import type { Arrivals } from "../arrivals.ts";
 import { type BenchEvent, makeEvent, monotonicMicros } from "../event.ts";
 import { benchClient } from "../gen/bench/v1/bench.client.ts";
+import { codersOf, installClient } from "../middleware/client.ts";
+import { variantOf } from "../middleware/names.ts";
 import type { PeerClient, PeerLoad, RawConnection } from "../peer.ts";
 import { Queue } from "../queue.ts";
 import { openRawHttp2 } from "../raw/http2.ts";
-import { RawSession } from "../raw/raceway-session.ts";
+import { type RawIntroduction, RawSession } from "../raw/raceway-session.ts";
 import { openRawWebSocket } from "../raw/websocket.ts";
 import { openLoad as openGrpcLoad } from "./grpc-js-load.ts";
 
@@ -27,17 +29,17 @@ const DOOR = "grpc-door";
 
 const PATH = "/raceway"; // the server's default
 
-export function openLoad(port: number, variant: string): PeerLoad {
-  const [transport = "", ...extras] = variant.split("+");
-  if (transport === DOOR) return openGrpcLoad(port);
+export function openLoad(port: number, variant: string, credential: string): PeerLoad {
+  const { transport, middleware } = variantOf(variant);
+  if (transport === DOOR) return openGrpcLoad(port, variant, credential);
   const make = transports[transport];
   if (!make) throw new Error(`There is no transport "${transport}".`);
-  const coders = extras.includes("compression") ? ["zstd"] : [];
+  const introduction = { credential, coders: codersOf(middleware) };
   const openRaw = transport === "websocket" ? openRawSocket : transport === "grpc" ? openRawPipe : openRawLink;
   return {
-    connect: async () => connectClient(port, await make()),
-    subscribe: async (arrivals) => openRaw(port, await make(), arrivals, coders),
-    idle: async () => openRaw(port, await make(), undefined, coders),
+    connect: async () => connectClient(port, await make(), await installClient(middleware, credential)),
+    subscribe: async (arrivals) => openRaw(port, await make(), arrivals, introduction),
+    idle: async () => openRaw(port, await make(), undefined, introduction),
   };
 }
 
@@ -46,7 +48,7 @@ async function openRawSocket(
   port: number,
   _transport: ClientTransport,
   arrivals: Arrivals | undefined,
-  coders: readonly string[],
+  introduction: RawIntroduction,
 ): Promise<RawConnection> {
   let session: RawSession | undefined;
   const raw = await openRawWebSocket(port, `${PATH}/websocket`, "raceway.v1", {
@@ -54,7 +56,7 @@ async function openRawSocket(
     message: (chunk, start, end) => session?.batch(chunk, start, end),
     failed: (error) => session?.failed(error),
   });
-  session = new RawSession((batch) => raw.send(batch, true), arrivals, coders);
+  session = new RawSession((batch) => raw.send(batch, true), arrivals, introduction);
   await session.ready;
   return raw;
 }
@@ -64,6 +66,7 @@ async function openRawPipe(
   port: number,
   _transport: ClientTransport,
   arrivals: Arrivals | undefined,
+  introduction: RawIntroduction,
 ): Promise<RawConnection> {
   let session: RawSession | undefined;
   const headers = { "content-type": "application/connect+proto", "connect-protocol-version": "1" };
@@ -78,7 +81,7 @@ async function openRawPipe(
       failed: (error) => session?.failed(error),
     },
   );
-  session = new RawSession((batch) => raw.send(chunkOf(batch)), arrivals);
+  session = new RawSession((batch) => raw.send(chunkOf(batch)), arrivals, introduction);
   await session.ready;
   return raw;
 }
@@ -100,12 +103,13 @@ async function openRawLink(
   port: number,
   transport: ClientTransport,
   arrivals: Arrivals | undefined,
+  introduction: RawIntroduction,
 ): Promise<RawConnection> {
   let link: Link | undefined;
   let session: RawSession | undefined;
   const opened = (one: Link): LinkReceiver => {
     link = one;
-    session = new RawSession((batch) => void one.send([batch]), arrivals);
+    session = new RawSession((batch) => void one.send([batch]), arrivals, introduction);
     return {
       batch(bytes) {
         arrivals?.arrived();
@@ -134,8 +138,8 @@ function refuse(): Promise<never> {
   return Promise.reject(new Error("A raw link needs no store."));
 }
 
-async function connectClient(port: number, transport: ClientTransport): Promise<PeerClient> {
-  const connection = connect(`http://127.0.0.1:${port}`, { transports: [transport] });
+async function connectClient(port: number, transport: ClientTransport, use: PluginList): Promise<PeerClient> {
+  const connection = connect(`http://127.0.0.1:${port}`, { transports: [transport], use });
   const client = benchClient(connection);
   return {
     echo: (text, number) => client.echo({ text, number }),

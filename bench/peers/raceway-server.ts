@@ -1,10 +1,10 @@
 // Raceway, through its public interface and generated code; one transport a process.
 import { definePlugin, type ServerTransport } from "@raceway/core";
-import { batching } from "@raceway/middleware/batching";
-import { compression } from "@raceway/middleware/compression";
 import { raceway } from "@raceway/server";
 import { makeEvent, monotonicMicros } from "../event.ts";
 import { benchService } from "../gen/bench/v1/bench.server.ts";
+import { variantOf } from "../middleware/names.ts";
+import { installServer } from "../middleware/server.ts";
 import type { PeerServer } from "../peer.ts";
 
 const transports: Readonly<Record<string, () => Promise<ServerTransport>>> = {
@@ -17,7 +17,7 @@ const transports: Readonly<Record<string, () => Promise<ServerTransport>>> = {
 
 /** "websocket+compression": a transport, and middleware. */
 export async function startServer(variant: string): Promise<PeerServer> {
-  const [transport = "", ...extras] = variant.split("+");
+  const { transport, middleware } = variantOf(variant);
   const make = transports[transport];
   if (!make) throw new Error(`There is no transport "${transport}".`);
   let atDoor = 0;
@@ -26,38 +26,40 @@ export async function startServer(variant: string): Promise<PeerServer> {
     name: "count-readers",
     start: () => ({ topic: () => ({ subscribe: () => void atDoor++ }) }),
   });
+  const { use, policy, backplane, credential } = await installServer(middleware);
   const app = raceway({
     transports: [await make()],
-    use: [
-      transport === "grpc-door" && countReaders,
-      extras.includes("compression") && compression(),
-      extras.includes("batching") && batching({ windowMs: 5 }),
-    ],
+    use: [transport === "grpc-door" && countReaders, use],
+    backplane,
     // All clients come from one address, and ask for more than one client should.
     limits: { sessionsPerAddress: 100_000, framesPerSecond: 100_000_000, framesBurst: 100_000_000 },
   });
-  const publishers = app.serve(benchService, {
-    echo: ({ text, number }) => ({ text, number }),
-    async *down({ count }) {
-      const at = monotonicMicros();
-      for (let seq = 1; seq <= count; seq++) yield makeEvent(seq, at);
+  const publishers = app.serve(
+    { ...benchService, policy },
+    {
+      echo: ({ text, number }) => ({ text, number }),
+      async *down({ count }) {
+        const at = monotonicMicros();
+        for (let seq = 1; seq <= count; seq++) yield makeEvent(seq, at);
+      },
+      async up(events) {
+        let count = 0;
+        let last = 0;
+        for await (const event of events) {
+          count++;
+          last = event.seq;
+        }
+        return { count, last };
+      },
+      async *pingPong(events) {
+        for await (const event of events) yield event;
+      },
     },
-    async up(events) {
-      let count = 0;
-      let last = 0;
-      for await (const event of events) {
-        count++;
-        last = event.seq;
-      }
-      return { count, last };
-    },
-    async *pingPong(events) {
-      for await (const event of events) yield event;
-    },
-  });
+  );
   const { port } = await app.listen({ port: 0, host: "127.0.0.1" });
   return {
     port,
+    credential,
     subscribers: () => app.sessions + atDoor,
     publish(events) {
       for (const event of events) void publishers.ticks.publish({ board: "main" }, event);

@@ -7,7 +7,14 @@ import { BenchService, TicksRequestSchema } from "../gen/bench/v1/bench_pb.ts";
 import { readBinaryEvent } from "./read-event.ts";
 
 const nothing = new Uint8Array(0);
-const hello = (coders: readonly string[]): Uint8Array =>
+
+export interface RawIntroduction {
+  /** "" for none. */
+  readonly credential: string;
+  /** None, or "zstd". */
+  readonly coders: readonly string[];
+}
+const hello = ({ credential, coders }: RawIntroduction): Uint8Array =>
   encodeFrame({
     kind: "hello",
     version: 1,
@@ -15,7 +22,7 @@ const hello = (coders: readonly string[]): Uint8Array =>
     session: nothing,
     secret: nothing,
     received: 0,
-    credential: "",
+    credential,
     window: { messages: 256, bytes: 1_048_576 },
     agent: "raceway-bench",
     header: [],
@@ -61,15 +68,15 @@ export class RawSession {
 
   readonly #dictionaries = new Map<number, Uint8Array>();
 
-  /** Says Hello at once. `coders`: none, or "zstd". */
-  constructor(send: (batch: Uint8Array) => void, arrivals: Arrivals | undefined, coders: readonly string[] = []) {
+  /** Says Hello at once. */
+  constructor(send: (batch: Uint8Array) => void, arrivals: Arrivals | undefined, introduction: RawIntroduction) {
     this.#send = send;
     this.#arrivals = arrivals;
     this.ready = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    send(hello(coders));
+    send(hello(introduction));
   }
 
   failed(error: Error): void {

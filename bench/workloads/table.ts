@@ -1,4 +1,5 @@
 // The workloads and their cases, as data.
+import { type MiddlewareName, middlewareNames } from "../middleware/names.ts";
 
 export type WorkloadName =
   | "unary"
@@ -23,6 +24,8 @@ interface CaseBase {
   readonly quick?: true;
   /** These are measured, and nobody else; undefined: whoever was asked for. */
   readonly subjects?: readonly string[];
+  /** Raceway over one transport is measured with each of these, right beside itself without; nobody else is. Only when it is asked for. */
+  readonly paired?: { readonly transport: string; readonly middleware: readonly (MiddlewareName | "common")[] };
 }
 export interface UnaryCase extends CaseBase {
   readonly workload: "unary";
@@ -81,6 +84,53 @@ const idle = (sessions: number, subscribed: boolean, more: { quick?: true } = {}
   subscribed,
   ...more,
 });
+
+/** How a case is asked for together with its like. */
+export function groupOf({ workload, paired }: Case): string {
+  return paired === undefined ? workload : "middleware";
+}
+
+/** What has something to do where messages go over a session that is open, and is not a call. */
+const ofStreams = middlewareNames.filter((name) => name !== "ip-filter" && name !== "rate-limit-redis");
+/** Sessions have these, and native doors have HTTP's own. */
+const atDoors = middlewareNames.filter((name) => name !== "compression" && name !== "batching");
+const middlewareCases: readonly Case[] = [
+  {
+    workload: "unary",
+    key: "middleware/calls",
+    title: "Middleware, calls: 64 in flight on one session",
+    unit: "calls",
+    connections: 1,
+    inFlight: 64,
+    paired: { transport: "websocket", middleware: [...middlewareNames, "common"] },
+    quick: true,
+  },
+  {
+    workload: "unary",
+    key: "middleware/door",
+    title: "Middleware, calls at the gRPC door: 64 in flight on one connection",
+    unit: "calls",
+    connections: 1,
+    inFlight: 64,
+    paired: { transport: "grpc-door", middleware: [...atDoors, "common"] },
+  },
+  {
+    ...fanout(100, 1),
+    key: "middleware/topics",
+    title: "Middleware, topics: 500 publications a second to 100 subscribers",
+    pace: 50_000,
+    steady: true,
+    paired: { transport: "websocket", middleware: [...ofStreams, "common"] },
+  },
+  {
+    workload: "down",
+    key: "middleware/streams",
+    title: "Middleware, streams: down, 10,000 messages each",
+    unit: "messages",
+    messages: 10_000,
+    paired: { transport: "websocket", middleware: [...ofStreams, "common"] },
+  },
+];
 
 export const cases: readonly Case[] = [
   { workload: "unary", key: "unary/1", title: "Unary: one call in flight", unit: "calls", connections: 1, inFlight: 1 },
@@ -144,4 +194,5 @@ export const cases: readonly Case[] = [
   idle(10_000, false),
   idle(10_000, true),
   idle(500, false, { quick: true }),
+  ...middlewareCases,
 ];
