@@ -237,7 +237,7 @@ it("one connection may be watched without being traced", async () => {
   const plugin = clientTelemetry({ meterProvider: seen.options.meterProvider, tracerProvider: false });
   await using it = await lab();
   const connection = connect("http://lab", { transports: [it.memory.client], clock: it.clock });
-  using _watch = plugin.watch(connection);
+  using _ = plugin.watch(connection);
   await labClient(connection).echo({});
   await connection.close();
   expect(Object.keys(await seen.metric("raceway.client.connection.events"))).toEqual([
