@@ -48,7 +48,7 @@ const reaches: Readonly<Record<string, readonly string[]>> = {
   ".": ["tools"],
   tools: ["test", "packages/*"], // generated clients, for their size; the servers that pages talk to
   test: ["tools"],
-  bench: ["test", "packages/core", "examples/ticker"], // single files of core against each other; the demo's data
+  bench: ["test", "tools", "packages/core", "examples/ticker"], // real servers; single files of core against each other; the demo's data
 };
 const maxLines = 400;
 
