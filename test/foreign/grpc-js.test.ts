@@ -50,7 +50,7 @@ beforeAll(async () => {
     },
   });
   ({ url } = await app.listen({ port: 0, host: "127.0.0.1" }));
-  const includeDirs = ["test/schemas", "schemas"].map((path) =>
+  const includeDirs = ["test/schemas", "schemas", "third-party/protovalidate"].map((path) =>
     fileURLToPath(new URL(`../../${path}`, import.meta.url)),
   );
   const loaded = loadPackageDefinition(loadSync("lab/v1/lab.proto", { includeDirs, longs: Number, defaults: true }));
