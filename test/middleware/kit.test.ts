@@ -343,7 +343,14 @@ const faults: readonly Fault[] = [
   {
     fault: "never ends",
     caughtBy: ENDS,
-    saying: /took 6\d\d\d ms|took 5\d\d\d ms|still at it/,
+    saying: /took 6\d\d\d ms to end/,
+    start: () => ({ [Symbol.asyncDispose]: () => new Promise(() => {}) }),
+  },
+  {
+    fault: "never ends, at a client",
+    caughtBy: ENDS,
+    saying: /a plugin failed to end .*still at it after 5000 ms/,
+    side: "client",
     start: () => ({ [Symbol.asyncDispose]: () => new Promise(() => {}) }),
   },
   {

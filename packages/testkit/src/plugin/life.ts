@@ -185,7 +185,7 @@ async function closedWithCalls(subject: PluginSubject, cast: Cast): Promise<Stag
   const listener = new Listener(client, stage, fresh());
   await listener.live();
   const began = stage.clock!.now();
-  await stage.within(stage.server.close(1_000), "the end of a server that gives calls a second");
+  await stage.ended(stage.server.close(1_000), "the end of a server that gives calls a second");
   const took = stage.clock!.now() - began;
   require(took < 3_000, `a server that gives calls a second took ${took} ms to end`);
   await stage[Symbol.asyncDispose]();
