@@ -1,5 +1,4 @@
 // The command line as people and scripts meet it: text, exit codes, configuration.
-import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -121,7 +120,11 @@ test.each([
   ],
 ])("a wrong configuration: %s", async (config, message) => {
   using folder = new Folder({ "raceway.config.ts": config });
-  expect(await folder.run("generate")).toEqual({ code: 2, out: "", err: `raceway: ${message}\nSee raceway --help.\n` });
+  expect(await folder.run("generate")).toEqual({
+    code: 2,
+    out: "",
+    err: `raceway: ${message}\nSee raceway generate --help.\n`,
+  });
 });
 
 test("wrong use ends with 2, and says what to do", async () => {
@@ -141,21 +144,41 @@ test("wrong use ends with 2, and says what to do", async () => {
   ]) {
     const { code, out, err } = await folder.run(...args.split(" ").filter((arg) => arg !== ""));
     expect({ code, out }, args).toEqual({ code: 2, out: "" });
-    said[args] = err.replace("\nSee raceway --help.\n", "");
+    said[args] = err;
   }
   expect(said).toMatchInlineSnapshot(`
     {
-      "": "raceway: Name a command.",
-      "generate": "raceway: Name schema files and --out, or write a raceway.config.ts that exports { generate: [{ inputs, out }] }.",
-      "generate --out gen": "raceway: Name schema files, or folders that have some.",
-      "generate nope --out gen": "raceway: There is no nope. Name .proto files, or folders that have some.",
-      "generate proto": "raceway: Name the folder to write to with --out.",
-      "generate proto --chek": "raceway: Unknown argument: chek",
+      "": "raceway: Name a command.
+    See raceway --help.
+    ",
+      "generate": "raceway: Name schema files and --out, or write a raceway.config.ts that exports { generate: [{ inputs, out }] }.
+    See raceway generate --help.
+    ",
+      "generate --out gen": "raceway: Name schema files, or folders that have some.
+    See raceway generate --help.
+    ",
+      "generate nope --out gen": "raceway: There is no nope. Name .proto files, or folders that have some.
+    See raceway generate --help.
+    ",
+      "generate proto": "raceway: Name the folder to write to with --out.
+    See raceway generate --help.
+    ",
+      "generate proto --chek": "raceway: Unknown argument: chek
+    See raceway generate --help.
+    ",
       "generate proto -o gen --import-extension cjs": "raceway: Invalid values:
-      Argument: import-extension, Given: "cjs", Choices: "js", "ts", "none"",
-      "genrate": "raceway: Did you mean generate?",
-      "plugin": "raceway: Name what to do: test.",
-      "plugin test nope": "raceway: There is no file or package nope. Build the plugin, or correct the path.",
+      Argument: import-extension, Given: "cjs", Choices: "js", "ts", "none"
+    See raceway generate --help.
+    ",
+      "genrate": "raceway: Did you mean generate?
+    See raceway --help.
+    ",
+      "plugin": "raceway: Name what to do: test.
+    See raceway plugin --help.
+    ",
+      "plugin test nope": "raceway: There is no file or package nope. Build the plugin, or correct the path.
+    See raceway plugin test --help.
+    ",
     }
   `);
   expect(readdirSync(folder.path)).toEqual(["proto"]);
@@ -199,32 +222,34 @@ test("a module without a subject", async () => {
   );
 });
 
-test("the executable: help is quick, since it loads no command's code", () => {
-  const spy = `data:text/javascript,import { registerHooks } from "node:module"; registerHooks({ resolve(name, context, next) { if (name.startsWith("@")) console.error(name); return next(name, context); } });`;
-  const run = (...args: readonly string[]) =>
-    spawnSync(
-      process.execPath,
-      ["-C", "@raceway/source", "--import", spy, join(import.meta.dirname, "main.ts"), ...args],
-      { encoding: "utf8" },
-    );
-  const help = run("--help");
-  expect(help.status).toBe(0);
-  expect(help.stdout).toMatchInlineSnapshot(`
-    "raceway <command>
+test("--dry-run writes nothing, and lists what would change", async () => {
+  using folder = new Folder({ "proto/chat/v1/room.proto": room });
+  const args = ["generate", "proto", "--out", "gen", "--target", "es", "--dry-run"];
+  expect(await folder.run(...args)).toEqual({
+    code: 0,
+    out: "",
+    err: "would be added: gen/chat/v1/room_pb.ts\ngen: 1 added\n",
+  });
+  expect(readdirSync(folder.path)).toEqual(["proto"]);
+  expect((await folder.run(...args, "--check")).err).toContain("dry-run and check are mutually exclusive");
+  writeFileSync(join(folder.path, "proto/chat/v1/room.proto"), bad);
+  const broken = await folder.run(...args);
+  expect(broken).toMatchObject({ code: 1, err: "gen: nothing was written\n" });
+  expect(broken.out).toContain("Strin is not declared");
+});
 
-    Commands:
-      raceway generate [inputs..]  Writes typed handlers and clients for channel schemas
-      raceway inspect <module>     Prints which plugins take part in each channel, and why
-      raceway plugin               Tools for authors of plugins
-
-    Options:
-          --version  Show version number                                                       [boolean]
-      -h, --help     Show help                                                                 [boolean]
-    "
-  `);
-  expect(help.stderr).toBe("");
-  expect(run("--version").stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
-  expect(run("generate", "--out", "x").status).toBe(2);
+test("what went wrong is JSON to whom wants JSON", async () => {
+  using folder = new Folder();
+  const { code, out, err } = await folder.run("generate", "nope", "--out", "gen", "--json");
+  expect({ code, out, said: JSON.parse(err) as unknown }).toEqual({
+    code: 2,
+    out: "",
+    said: {
+      error: "usage",
+      message: "There is no nope. Name .proto files, or folders that have some.",
+      exitCode: 2,
+    },
+  });
 });
 
 const list = `export default (options) => ({

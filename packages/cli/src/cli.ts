@@ -2,44 +2,64 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import yargs from "yargs";
-import { generateCommand } from "./commands/generate.ts";
-import { inspectCommand } from "./commands/inspect.ts";
-import { pluginCommand } from "./commands/plugin.ts";
-import { type CommandContext, Exit, UsageError } from "./context.ts";
+import type { Command } from "./command.ts";
+import { commands } from "./commands/index.ts";
+import { type CommandContext, commandContext, Exit, painted, type Surroundings, UsageError } from "./context.ts";
 
 /** Resolves to the exit code: 0 fine, 1 findings, 2 usage, 3 tool failure. Never throws. */
-export async function runCli(args: readonly string[], context: CommandContext): Promise<number> {
+export async function runCli(args: readonly string[], surroundings: Surroundings): Promise<number> {
+  const context = commandContext(surroundings);
   let code: number = Exit.fine;
-  const parser = yargs()
+  const parser = commands
+    .reduce((all, one) => all.command(one.module("raceway", context, (result) => (code = result))), yargs())
     .scriptName("raceway")
     .usage("$0 <command>")
-    .command(generateCommand(context, (result) => (code = result)))
-    .command(inspectCommand(context, (result) => (code = result)))
-    .command(pluginCommand(context, (result) => (code = result)))
     .demandCommand(1, "Name a command.")
     .strict()
     .recommendCommands()
     .version(version())
     .alias("h", "help")
+    .example([
+      ["$0 generate proto --out src/gen", "Typed handlers and clients from schemas"],
+      ["$0 generate --help", "What a command does, its options, examples and exit codes"],
+    ])
     .wrap(100)
     .exitProcess(false)
     .fail((message, error) => {
       throw error ?? new UsageError(message);
     });
   try {
-    // Help and version come through the callback; without it, yargs would print them itself.
+    // Help, version and completions come through the callback; without it, yargs would print them itself.
     await parser.parseAsync([...args], {}, (_error, _argv, output) => {
       if (output !== "") context.out(`${output}\n`);
     });
     return code;
   } catch (error) {
-    if (error instanceof UsageError) {
-      context.err(`raceway: ${error.message}\nSee raceway --help.\n`);
-      return Exit.usage;
-    }
-    context.err(`raceway: ${error instanceof Error ? error.message : String(error)}\n`);
-    return Exit.failure;
+    return failed(error, args, context);
+  } finally {
+    context.progress("");
   }
+}
+
+/** Says what went wrong on standard error, as JSON to whom wants JSON. */
+function failed(error: unknown, args: readonly string[], context: CommandContext): number {
+  const message = error instanceof Error ? error.message : String(error);
+  const usage = error instanceof UsageError;
+  const code = usage ? Exit.usage : Exit.failure;
+  if (args.includes("--json")) {
+    context.err(`${JSON.stringify({ error: usage ? "usage" : "failure", message, exitCode: code })}\n`);
+  } else {
+    const help = usage ? `See ${["raceway", ...commandPath(args, commands), "--help"].join(" ")}.\n` : "";
+    context.err(`${painted(context.colors.err, "red", "raceway:")} ${message}\n${help}`);
+  }
+  return code;
+}
+
+/** The command that was meant, as far as its words were right. */
+function commandPath(args: readonly string[], known: readonly Command[]): readonly string[] {
+  const [first, ...rest] = args;
+  const command = known.find(({ name }) => name === first);
+  return command === undefined ? [] : [command.name, ...commandPath(rest, command.commands)];
 }
 
 /** Beside `src` and `dist` alike. */

@@ -1,12 +1,41 @@
-// What every command gets and gives: where it runs, where its text goes, how it ends.
+// What every command gets and gives: where it runs, where its text goes, how it hears of an end, how it ends.
+import { styleText } from "node:util";
 
-export interface CommandContext {
+/** The process around the command line; tests put their own in its place. */
+export interface Surroundings {
   /** What relative paths are relative to. */
   readonly cwd: string;
+  /** Standard output. */
+  out(text: string): void;
+  /** Standard error. */
+  err(text: string): void;
+  /** Standard input; empty unless given. */
+  readonly input?: AsyncIterable<Uint8Array>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Whether what goes there may be coloured; no unless given. */
+  readonly colors?: { readonly out: boolean; readonly err: boolean };
+  /** Whether standard error is a terminal, on which a line can be written over; no unless given. */
+  readonly terminal?: boolean;
+  /** Asked for by commands that run until they are stopped: aborts at Ctrl-C or SIGTERM. Never, unless given. */
+  stopping?(): AbortSignal;
+}
+
+export interface CommandContext {
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly input: AsyncIterable<Uint8Array>;
+  readonly colors: { readonly out: boolean; readonly err: boolean };
   /** What was asked for: findings, results. */
   out(text: string): void;
-  /** All else: progress, summaries, failures. */
+  /** All else: summaries, failures. */
   err(text: string): void;
+  /** What long work is at: one line on a terminal, written over each time; "" takes it away. Elsewhere nothing. */
+  progress(text: string): void;
+  /**
+   * Aborts when somebody wants the command to end: Ctrl-C, SIGTERM. Whoever asks for it has to end then, with its own exit
+   * code; a command that never asks is ended by the system as ever.
+   */
+  stopping(): AbortSignal;
 }
 
 export const Exit = {
@@ -24,4 +53,38 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-export type Ended = (code: number) => void;
+export function commandContext(given: Surroundings): CommandContext {
+  let shown = false;
+  const progress = (text: string): void => {
+    if (given.terminal !== true || (text === "" && !shown)) return;
+    shown = text !== "";
+    given.err(`\r\u001b[2K${text}`); // to the line's begin, and the line cleared
+  };
+  return {
+    cwd: given.cwd,
+    env: given.env ?? {},
+    input: given.input ?? nothing(),
+    colors: given.colors ?? { out: false, err: false },
+    out(text) {
+      progress("");
+      given.out(text);
+    },
+    err(text) {
+      progress("");
+      given.err(text);
+    },
+    progress,
+    stopping: () => given.stopping?.() ?? new AbortController().signal,
+  };
+}
+
+type Format = Parameters<typeof styleText>[0];
+
+/** The text in a colour or weight, where colours are wanted. */
+export function painted(wanted: boolean, format: Format, text: string): string {
+  return wanted ? styleText(format, text, { validateStream: false }) : text;
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {
+  // Nothing comes.
+}

@@ -1,9 +1,39 @@
 #!/usr/bin/env node
 // The executable `raceway`.
+import { styleText } from "node:util";
 import { runCli } from "./cli.ts";
+
+let stop: AbortController | undefined;
+
+/** The first Ctrl-C asks the command to end, the second ends it. */
+function stopping(): AbortSignal {
+  if (stop === undefined) {
+    const controller = (stop = new AbortController());
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => controller.abort());
+  }
+  return stop.signal;
+}
+
+// Whoever reads the output may have enough before there is no more: `raceway subscribe … | head -1`.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit();
+  });
+}
+
+/** Node's own answer, after NO_COLOR, FORCE_COLOR and whether it is a terminal. */
+const colored = (stream: NodeJS.WriteStream): boolean => styleText("red", "x", { stream }) !== "x";
 
 process.exitCode = await runCli(process.argv.slice(2), {
   cwd: process.cwd(),
+  env: process.env,
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
+  get input() {
+    return process.stdin;
+  },
+  colors: { out: colored(process.stdout), err: colored(process.stderr) },
+  terminal: process.stderr.isTTY && process.env["TERM"] !== "dumb",
+  stopping,
 });

@@ -1,4 +1,5 @@
 // Findings as text, as JSON and as annotations of GitHub.
+import { stripVTControlCharacters } from "node:util";
 import { expect, test } from "vitest";
 import type { Diagnostic } from "./diagnostic.ts";
 import { formatDiagnostics } from "./format-diagnostic.ts";
@@ -60,6 +61,14 @@ test("a schema's text cannot move the cursor or colour the terminal", () => {
   const text = formatDiagnostics([{ ...diagnostic, message: "\u001b[31mred\u001b[0m \u202e\u0007" }], "text");
   // oxlint-disable-next-line no-control-regex -- they are what must not be there
   expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/);
+});
+
+test("in colour only where it is wanted, and only as text", () => {
+  const colored = formatDiagnostics([diagnostic], "text", { color: true });
+  expect(colored).toContain("\u001b[31merror address_field_unknown:\u001b[39m the address");
+  expect(stripVTControlCharacters(colored)).toBe(formatDiagnostics([diagnostic], "text"));
+  for (const format of ["json", "github-actions"] as const)
+    expect(formatDiagnostics([diagnostic], format, { color: true })).toBe(formatDiagnostics([diagnostic], format));
 });
 
 test("nothing to say is nothing", () => {

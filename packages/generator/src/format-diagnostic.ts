@@ -1,4 +1,5 @@
 // Findings as people, programs and GitHub read them.
+import { styleText } from "node:util";
 import type { Diagnostic } from "./diagnostic.ts";
 
 /** Findings of one run that are shown in text; more hide the first ones. */
@@ -6,11 +7,15 @@ const SHOWN = 50;
 
 export type DiagnosticFormat = "text" | "json" | "github-actions";
 
-/** "" if there are none; otherwise ends with a line break. JSON is one object a line. */
-export function formatDiagnostics(diagnostics: readonly Diagnostic[], format: DiagnosticFormat): string {
+/** "" if there are none; otherwise ends with a line break. JSON is one object a line; only text is ever in colour. */
+export function formatDiagnostics(
+  diagnostics: readonly Diagnostic[],
+  format: DiagnosticFormat,
+  { color = false }: { readonly color?: boolean } = {},
+): string {
   switch (format) {
     case "text": {
-      const shown = diagnostics.slice(0, SHOWN).map(textOf);
+      const shown = diagnostics.slice(0, SHOWN).map((one) => textOf(one, color));
       if (diagnostics.length > SHOWN) shown.push(`… and ${diagnostics.length - SHOWN} more findings.\n`);
       return shown.join("\n");
     }
@@ -21,11 +26,14 @@ export function formatDiagnostics(diagnostics: readonly Diagnostic[], format: Di
   }
 }
 
-function textOf({ severity, rule, message, mend, file, range, frame }: Diagnostic): string {
+function textOf({ severity, rule, message, mend, file, range, frame }: Diagnostic, color: boolean): string {
+  const paint = (format: Parameters<typeof styleText>[0], text: string): string =>
+    color ? styleText(format, text, { validateStream: false }) : text;
   const place = range === undefined ? file : `${file}:${range.line}:${range.column}`;
-  const lines = [`${severity} ${rule}: ${printable(message)}`, `  ${printable(place)}`];
+  const head = paint(severity === "error" ? "red" : "yellow", `${severity} ${rule}:`);
+  const lines = [`${head} ${printable(message)}`, `  ${paint("cyan", printable(place))}`];
   if (frame !== undefined) for (const line of frame.split("\n")) lines.push(`  ${printable(line)}`.trimEnd());
-  lines.push(`  mend: ${printable(mend)}`);
+  lines.push(`  ${paint("green", "mend:")} ${printable(mend)}`);
   return `${lines.join("\n")}\n`;
 }
 

@@ -1,8 +1,7 @@
 // `raceway generate`: its arguments.
-import type { CommandModule } from "yargs";
-import type { CommandContext, Ended } from "../context.ts";
+import { type Command, type JsonArgument, defineCommand } from "../command.ts";
 
-export interface GenerateArguments {
+export interface GenerateArguments extends JsonArgument {
   readonly inputs: readonly string[] | undefined;
   readonly out: string | undefined;
   readonly "proto-path": readonly string[] | undefined;
@@ -10,69 +9,75 @@ export interface GenerateArguments {
   readonly target: readonly string[] | undefined;
   readonly "target-option": readonly string[] | undefined;
   readonly "keep-option": readonly string[] | undefined;
-  readonly check: boolean;
-  readonly json: boolean;
+  readonly check: boolean | undefined;
+  readonly "dry-run": boolean | undefined;
   readonly "error-format": "text" | "json" | "github-actions";
 }
 
-export function generateCommand(context: CommandContext, ended: Ended): CommandModule<object, GenerateArguments> {
-  return {
-    command: "generate [inputs..]",
-    describe: "Writes typed handlers and clients for channel schemas",
-    builder: (yargs) =>
-      yargs
-        .positional("inputs", {
-          type: "string",
-          array: true,
-          describe: "Schema files, or folders that have some; none: as raceway.config.ts says",
-        })
-        .option("out", { alias: "o", type: "string", requiresArg: true, describe: "Folder to write to" })
-        .option("proto-path", {
-          alias: "I",
-          type: "string",
-          array: true,
-          requiresArg: true,
-          describe: "Folder that imports are relative to; may be repeated. Default: by each file's package",
-        })
-        .option("import-extension", {
-          choices: ["js", "ts", "none"] as const,
-          describe: "How imports between generated files end; default js",
-        })
-        .option("target", {
-          type: "string",
-          array: true,
-          requiresArg: true,
-          describe:
-            "What to write: es, ts, json-schema, openapi, asyncapi, markdown, protoc, or a module that exports a target; default es ts",
-        })
-        .option("target-option", {
-          type: "string",
-          array: true,
-          requiresArg: true,
-          describe: "Option of a target, as openapi.title=Chat",
-        })
-        .option("keep-option", {
-          type: "string",
-          array: true,
-          requiresArg: true,
-          describe: "Custom option, or package of them, that clients may see; those of buf.validate they always may",
-        })
-        .option("check", {
-          type: "boolean",
-          default: false,
-          describe: "Write nothing; exit with 1 if something would change",
-        })
-        .option("error-format", {
-          choices: ["text", "json", "github-actions"] as const,
-          default: "text" as const,
-          describe: "How findings are printed",
-        })
-        .option("json", { type: "boolean", default: false, describe: "Short for --error-format json" })
-        .example("$0 generate proto --out src/gen", "From all schemas in proto")
-        .example("$0 generate --check", "In CI, with a raceway.config.ts"),
-    async handler(args) {
-      const { runGenerate } = await import("./run-generate.ts");
-      ended(await runGenerate(args, context));
-    },
-  };
-}
+export const generateCommand: Command = defineCommand({
+  usage: "generate [inputs..]",
+  summary: "Writes typed handlers and clients for channel schemas",
+  about:
+    "Without arguments, raceway.config.ts says what is generated. If a schema has an error nothing is written. Files that would not change are not touched; files that are no longer generated are deleted, unless somebody changed them.",
+  examples: [
+    ["$0 generate proto --out src/gen", "From all schemas in proto"],
+    ["$0 generate", "As raceway.config.ts says"],
+    ["$0 generate --check", "In CI: ends with 1 if something would change"],
+    ["$0 generate proto -o docs/api --target openapi --target-option openapi.title=Chat", "Another target"],
+  ],
+  json: "One object per finding; short for --error-format json",
+  findings: "a schema has errors, or with --check something would change",
+  arguments: (yargs) =>
+    yargs
+      .positional("inputs", {
+        type: "string",
+        array: true,
+        describe: "Schema files, or folders that have some; none: as raceway.config.ts says",
+      })
+      .option("out", { alias: "o", type: "string", requiresArg: true, describe: "Folder to write to" })
+      .option("proto-path", {
+        alias: "I",
+        type: "string",
+        array: true,
+        requiresArg: true,
+        describe: "Folder that imports are relative to; may be repeated. Default: by each file's package",
+      })
+      .option("import-extension", {
+        choices: ["js", "ts", "none"] as const,
+        describe: "How imports between generated files end; default js",
+      })
+      .option("target", {
+        type: "string",
+        array: true,
+        requiresArg: true,
+        describe:
+          "What to write: es, ts, json-schema, openapi, asyncapi, markdown, protoc, or a module that exports a target; default es ts",
+      })
+      .option("target-option", {
+        type: "string",
+        array: true,
+        requiresArg: true,
+        describe: "Option of a target, as openapi.title=Chat",
+      })
+      .option("keep-option", {
+        type: "string",
+        array: true,
+        requiresArg: true,
+        describe: "Custom option, or package of them, that clients may see; those of buf.validate they always may",
+      })
+      .option("check", {
+        type: "boolean",
+        describe: "Write nothing; exit with 1 if something would change",
+      })
+      .option("dry-run", {
+        type: "boolean",
+        conflicts: "check",
+        describe: "Write nothing; list what would be added, changed and deleted",
+      })
+      .option("error-format", {
+        choices: ["text", "json", "github-actions"] as const,
+        default: "text" as const,
+        describe: "How findings are printed",
+      }),
+  load: async () => (await import("./run-generate.ts")).runGenerate,
+});

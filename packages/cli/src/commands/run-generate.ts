@@ -1,10 +1,12 @@
 // `raceway generate`: what it does.
+import { posix } from "node:path";
 import type { Target } from "@raceway/core/target";
 import {
   type DiagnosticFormat,
   type FileChange,
   GenerateFailure,
   type GenerateOptions,
+  type GenerateResult,
   formatDiagnostics,
   generate,
 } from "@raceway/generator";
@@ -15,14 +17,30 @@ import type { GenerateArguments } from "./generate.ts";
 
 export async function runGenerate(args: GenerateArguments, context: CommandContext): Promise<number> {
   const format: DiagnosticFormat = args.json ? "json" : args["error-format"];
+  const dryRun = args["dry-run"] === true;
   let ok = true;
   for (const job of await jobsOf(args, context)) {
-    const result = await run({ ...job, check: args.check, cwd: context.cwd });
-    context.out(formatDiagnostics(result.diagnostics, format));
-    context.err(`${job.out}: ${result.ok || args.check ? summary(result.changes) : "nothing was written"}\n`);
-    ok &&= result.ok;
+    context.progress(`${job.out}: generating …`);
+    const result = await run({ ...job, check: args.check === true || dryRun, cwd: context.cwd });
+    const shown = dryRun ? withoutStale(result) : result;
+    context.out(formatDiagnostics(shown.diagnostics, format, { color: context.colors.out }));
+    if (dryRun) context.err(changesText(job.out, shown.changes));
+    context.err(`${job.out}: ${shown.ok || args.check === true ? summary(shown.changes) : "nothing was written"}\n`);
+    ok &&= shown.ok;
   }
   return ok ? Exit.fine : Exit.findings;
+}
+
+/** A dry run finds nothing wrong with what it would change. */
+function withoutStale({ diagnostics, changes }: GenerateResult): GenerateResult {
+  const rest = diagnostics.filter(({ rule }) => rule !== "output_stale");
+  return { diagnostics: rest, changes, ok: rest.every(({ severity }) => severity !== "error") };
+}
+
+/** "would be added: gen/room.client.ts", a line each. */
+function changesText(out: string, changes: readonly FileChange[]): string {
+  const lines = changes.filter(({ change }) => change !== "unchanged");
+  return lines.map(({ change, path }) => `would be ${change}: ${posix.join(out, path)}\n`).join("");
 }
 
 async function run(options: GenerateOptions): ReturnType<typeof generate> {

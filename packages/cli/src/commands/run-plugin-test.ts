@@ -2,7 +2,7 @@
 import { type LinkSubject, formatsOf, linkCases, runCases } from "@raceway/testkit";
 import { type CommandContext, Exit, UsageError } from "../context.ts";
 import { moduleUrl } from "../module-url.ts";
-import type { PluginTestArguments } from "./plugin.ts";
+import type { PluginTestArguments } from "./plugin-test.ts";
 
 export async function runPluginTest(args: PluginTestArguments, context: CommandContext): Promise<number> {
   const subject = await subjectOf(args, context);
