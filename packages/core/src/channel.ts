@@ -17,6 +17,14 @@ export interface ConflationContract {
   readonly intervalMs?: number;
 }
 
+/** An answer may be given again to whoever asks the same. */
+export interface CacheContract {
+  /** For so long. */
+  readonly maxAgeMs: number;
+  /** "private": to its own principal only. "public": to all who may make the call. */
+  readonly scope: "private" | "public";
+}
+
 /** What clients may know of a channel; a constant in the generated `*.contract.ts`. */
 export interface ChannelContract {
   readonly kind: ChannelKind;
@@ -30,6 +38,8 @@ export interface ChannelContract {
   readonly idempotency?: "idempotent" | "no-side-effects";
   readonly timeoutMs?: number;
   readonly maxRetries?: number;
+  /** Unary calls without side effects only. */
+  readonly cache?: CacheContract;
   readonly maxMessageBytes?: number;
   readonly window?: { readonly messages?: number; readonly bytes?: number };
   readonly transports?: {

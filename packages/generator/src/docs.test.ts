@@ -27,6 +27,7 @@ test("every option is documented, and every documented option is there", () => {
     ...empty,
     ...settings(options.WireRulesSchema, "wire."),
     ...settings(options.TransportRulesSchema, "transport."),
+    ...settings(options.CacheRulesSchema, "cache."),
     ...settings(options.HistorySchema, "history."),
     ...settings(options.ConflationSchema, "conflation."),
     ...settings(options.FieldRulesSchema, ""),

@@ -22,6 +22,7 @@ export const rules = {
   conflation_key: "The key of a conflation has to be a single string, bool, integer or enum of the streamed message.",
   key_duplicate: "A message has at most one field that is marked as its key.",
   retries_unsafe: "Only a unary call with an idempotency_level can be sent again.",
+  cache_invalid: "Only the answer of a unary call without side effects can be kept, for a year at most.",
   duration_invalid: "A duration has to be positive, whole milliseconds, and at most ten years.",
   size_invalid: "A size has to be more than zero, and small enough to be held in memory.",
   transport_invalid: "Transports are named in kebab-case, once per list.",

@@ -3,7 +3,7 @@ import { type DescField, type DescMessage, type DescMethod, ScalarType } from "@
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import type { ChannelKind } from "@raceway/core";
 import * as ext from "../gen/raceway/v1/options_pb.ts";
-import { conflated, fieldNamed, fieldRules } from "../model/options.ts";
+import { conflated, fieldNamed, fieldRules, milliseconds } from "../model/options.ts";
 import { nearest } from "../near.ts";
 import { optionPart } from "../place.ts";
 import { lintDuration } from "./duration.ts";
@@ -38,7 +38,8 @@ export function lintKind(method: DescMethod, channel: ext.Channel, report: Repor
 
 export function lintCall(method: DescMethod, channel: ext.Channel, report: Report): void {
   if (channel.kind.case !== "call") return;
-  const { timeout, maxRetries } = channel.kind.value;
+  const { timeout, maxRetries, cache } = channel.kind.value;
+  if (cache !== undefined) lintCache(method, cache, report);
   lintDuration(timeout, optionPart(method, ext.channel, ["call", "timeout"], "timeout"), "timeout", report);
   if (maxRetries === undefined || maxRetries === 0) return;
   const place = optionPart(method, ext.channel, ["call", "maxRetries"], "max_retries");
@@ -57,6 +58,47 @@ export function lintCall(method: DescMethod, channel: ext.Channel, report: Repor
       "add `option idempotency_level = IDEMPOTENT;` (or NO_SIDE_EFFECTS) to the rpc if that does no harm, or remove max_retries.",
     );
   }
+}
+
+/** In milliseconds; what HTTP's caches take for "for ever" (RFC 9111, 1.2.2, and practice). */
+const YEAR_MS = 365 * 24 * 3600 * 1000;
+
+function lintCache(method: DescMethod, cache: ext.CacheRules, report: Report): void {
+  const at = (part?: string, token?: string) =>
+    optionPart(method, ext.channel, ["call", "cache", ...(part === undefined ? [] : [part])], token);
+  if (method.methodKind !== "unary") {
+    report.error(
+      "cache_invalid",
+      at(undefined, "cache"),
+      "what a stream of requests is answered cannot be given again",
+      "remove cache.",
+    );
+    return;
+  }
+  if (method.idempotency !== MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) {
+    report.error(
+      "cache_invalid",
+      at(undefined, "cache"),
+      `${method.name} may have effects, which a kept answer would not have`,
+      "add `option idempotency_level = NO_SIDE_EFFECTS;` to the rpc if it has none, or remove cache.",
+    );
+  }
+  const { maxAge } = cache;
+  if (maxAge === undefined) {
+    report.error(
+      "cache_invalid",
+      at(undefined, "cache"),
+      "nothing says for how long an answer is good",
+      "add a max_age, such as max_age: { seconds: 60 }.",
+    );
+  } else if (milliseconds(maxAge)! > YEAR_MS) {
+    report.error(
+      "cache_invalid",
+      at("maxAge", "max_age"),
+      "max_age is more than a year",
+      "write at most 31536000 seconds, and check the unit.",
+    );
+  } else lintDuration(maxAge, at("maxAge", "max_age"), "max_age", report);
 }
 
 export function lintHistory(method: DescMethod, channel: ext.Channel, report: Report): void {

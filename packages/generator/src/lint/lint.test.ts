@@ -218,6 +218,30 @@ test("conflation by what cannot be compared", async () => {
   `);
 });
 
+test("answers that cannot be kept", async () => {
+  using schema = new SchemaFolder(
+    service(`
+  rpc A(Key) returns (Event) { option (raceway.v1.channel).call.cache = { max_age: { seconds: 1 } }; }
+  rpc B(Key) returns (Event) { option idempotency_level = IDEMPOTENT; option (raceway.v1.channel).call = { cache: { max_age: { seconds: 1 } } }; }
+  rpc C(stream Key) returns (Event) { option idempotency_level = NO_SIDE_EFFECTS; option (raceway.v1.channel).call.cache = { max_age: { seconds: 1 } }; }
+  rpc D(Key) returns (Event) { option idempotency_level = NO_SIDE_EFFECTS; option (raceway.v1.channel).call.cache = { scope: SCOPE_PUBLIC }; }
+  rpc E(Key) returns (Event) { option idempotency_level = NO_SIDE_EFFECTS; option (raceway.v1.channel).call.cache = { max_age: { seconds: 31536001 } }; }
+  rpc F(Key) returns (Event) { option idempotency_level = NO_SIDE_EFFECTS; option (raceway.v1.channel).call.cache = { max_age: { seconds: 0 } }; }
+  rpc G(Key) returns (stream Event) { option idempotency_level = NO_SIDE_EFFECTS; option (raceway.v1.channel).call.cache = { max_age: { seconds: 1 } }; }
+  rpc Fine(Key) returns (Event) { option idempotency_level = NO_SIDE_EFFECTS; option (raceway.v1.channel).call.cache = { max_age: { seconds: 31536000 } scope: SCOPE_PRIVATE }; }
+`),
+  );
+  expect(await schema.findings()).toMatchInlineSnapshot(`
+    "cache_invalid at «cache»: A may have effects, which a kept answer would not have; add \`option idempotency_level = NO_SIDE_EFFECTS;\` to the rpc if it has none, or remove cache.
+    cache_invalid at «cache»: B may have effects, which a kept answer would not have; add \`option idempotency_level = NO_SIDE_EFFECTS;\` to the rpc if it has none, or remove cache.
+    cache_invalid at «cache»: what a stream of requests is answered cannot be given again; remove cache.
+    cache_invalid at «cache»: nothing says for how long an answer is good; add a max_age, such as max_age: { seconds: 60 }.
+    cache_invalid at «max_age»: max_age is more than a year; write at most 31536000 seconds, and check the unit.
+    duration_invalid at «max_age»: max_age is 0 ms; write more than zero, or remove max_age.
+    kind_shape at «call»: a call is "rpc G(Key) returns (Event)", but the rpc is "rpc G(Key) returns (stream Event)"; write \`rpc G(Key) returns (Event)\`, or remove \`call\` from the options."
+  `);
+});
+
 test("retries of what may have run already", async () => {
   using schema = new SchemaFolder(
     service(`

@@ -40,7 +40,7 @@ test("all that a contract can say", async () => {
   rpc Call(Key) returns (Event) {
     option idempotency_level = NO_SIDE_EFFECTS;
     option (raceway.v1.channel) = {
-      call: { timeout: { seconds: 2 nanos: 500000000 } max_retries: 3 }
+      call: { timeout: { seconds: 2 nanos: 500000000 } max_retries: 3 cache: { max_age: { seconds: 5 } scope: SCOPE_PUBLIC } }
       wire: { max_message_bytes: 1000 window_messages: 8 window_bytes: 9000 }
       transport: { allow: ["sse", "poll"] prefer: "poll" deny: "grpc" }
     };
@@ -64,6 +64,7 @@ ${messages}`),
       idempotency: "no-side-effects",
       timeoutMs: 2500,
       maxRetries: 3,
+      cache: { maxAgeMs: 5000, scope: "public" },
       maxMessageBytes: 1000,
       window: { messages: 8, bytes: 9000 },
       transports: { allow: ["sse", "poll"], prefer: ["poll"], deny: ["grpc"] },

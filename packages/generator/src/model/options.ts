@@ -2,6 +2,7 @@
 import type { DescField, DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { type Duration, MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import {
+  type CacheContract,
   type ChannelContract,
   type ChannelKind,
   type ChannelPolicy,
@@ -63,6 +64,7 @@ export function contractOf(method: DescMethod): ChannelContract {
     idempotency: idempotencyOf(method),
     timeoutMs: kind.case === "call" ? milliseconds(kind.value.timeout) : undefined,
     maxRetries: kind.case === "call" ? kind.value.maxRetries : undefined,
+    cache: kind.case === "call" ? cacheOf(kind.value.cache) : undefined,
     maxMessageBytes: first(wire, (one) => one.maxMessageBytes),
     window: optional(window),
     transports: optional(lists),
@@ -133,6 +135,12 @@ function conflationOf(conflation: ext.Conflation | undefined, message: DescMessa
   if (conflation === undefined) return undefined;
   const key = conflation.key === undefined ? markedAsKey(message)[0] : fieldNamed(message, conflation.key);
   return defined<ConflationContract>({ key: key?.localName, intervalMs: milliseconds(conflation.interval) });
+}
+
+function cacheOf(cache: ext.CacheRules | undefined): CacheContract | undefined {
+  if (cache === undefined) return undefined;
+  const scope = cache.scope === ext.CacheRules_Scope.PUBLIC ? "public" : "private";
+  return { maxAgeMs: milliseconds(cache.maxAge) ?? 0, scope };
 }
 
 function idempotencyOf(method: DescMethod): ChannelContract["idempotency"] {

@@ -51,6 +51,11 @@ export function markdownPage(model: Model, file: FileModel): string | undefined 
       ["address", contract.address && code(contract.address)],
       ["history", kept.length === 0 ? undefined : kept.join(", ")],
       ["may be sent again", contract.idempotency],
+      [
+        "may be kept",
+        contract.cache &&
+          `${contract.cache.maxAgeMs} ms, ${contract.cache.scope === "public" ? "for all who may make the call" : "for its own principal"}`,
+      ],
       ["timeout", contract.timeoutMs === undefined ? undefined : `${contract.timeoutMs} ms`],
       ["largest message", contract.maxMessageBytes === undefined ? undefined : `${contract.maxMessageBytes} bytes`],
       ["transports", contract.transports?.allow?.map(code).join(", ")],

@@ -11,6 +11,7 @@ service RoomService {
   // Says something.
   // - twice
   rpc Say(Message) returns (google.protobuf.Empty) { option idempotency_level = IDEMPOTENT; option deprecated = true; }
+  rpc Look(Key) returns (Key) { option idempotency_level = NO_SIDE_EFFECTS; option (raceway.v1.channel).call.cache = { max_age: { seconds: 9 } }; }
   // All that is said.
   rpc Messages(Key) returns (stream Message) { option (raceway.v1.channel).topic = { address: "rooms/{room}" history: { max_events: 9 } }; }
 }
@@ -58,6 +59,17 @@ test("a page has services, channels and types, with links, and no policy", async
     | request | [\`chat.v1.Message\`](../../chat/v1/message.md#chat.v1.Message) |
     | response | \`google.protobuf.Empty\` |
     | may be sent again | idempotent |
+
+    ### \`Look\`
+
+    |  |  |
+    | --- | --- |
+    | kind | call |
+    | path | \`/chat.v1.RoomService/Look\` |
+    | request | [\`chat.v1.Key\`](#chat.v1.Key) |
+    | response | [\`chat.v1.Key\`](#chat.v1.Key) |
+    | may be sent again | no-side-effects |
+    | may be kept | 9000 ms, for its own principal |
 
     ### \`Messages\`
 

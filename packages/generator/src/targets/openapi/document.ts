@@ -1,5 +1,6 @@
 // An OpenAPI 3.1 document of the calls of one schema file, as the Connect protocol has them over HTTP
 // (https://connectrpc.com/docs/protocol): POST, and GET for calls without side effects.
+import type { CacheContract } from "@raceway/core";
 import type { ChannelModel, FileModel, Model, ServiceModel } from "@raceway/core/target";
 import { type Json, jsonObject } from "../json-schema/json.ts";
 import { described, schemasOf } from "../json-schema/schemas.ts";
@@ -51,14 +52,21 @@ function isUnary({ shape, contract }: ChannelModel): boolean {
 }
 
 function pathItem(service: ServiceModel, call: ChannelModel): Part {
-  const operation = (parameterNames: readonly string[], more: Part, suffix: string): Part => ({
+  const operation = (parameterNames: readonly string[], more: Part, suffix: string, kept?: CacheContract): Part => ({
     tags: [service.typeName],
     operationId: `${service.typeName}.${call.name}${suffix}`,
     ...described({ comment: call.comment, deprecated: call.deprecated || service.deprecated }),
     parameters: parameterNames.map((name) => ({ $ref: `#/components/parameters/${name}` })),
     ...more,
     responses: {
-      "200": { description: "The reply.", content: json(schemaRef(call.response.typeName)) },
+      "200": {
+        description: "The reply.",
+        ...(kept !== undefined && { headers: keptHeaders(kept) }),
+        content: json(schemaRef(call.response.typeName)),
+      },
+      ...(kept !== undefined && {
+        "304": { description: "The reply is what If-None-Match named.", headers: keptHeaders(kept) },
+      }),
       default: { $ref: "#/components/responses/error" },
     },
   });
@@ -68,9 +76,24 @@ function pathItem(service: ServiceModel, call: ChannelModel): Part {
     "",
   );
   if (call.contract.idempotency !== "no-side-effects") return { post };
-  const get = operation(["connect", "encoding", "base64", "compression", "timeout"], {}, ".get");
+  const { cache } = call.contract;
+  const names = ["connect", "encoding", "base64", "compression", "timeout", ...(cache === undefined ? [] : ["known"])];
+  const get = operation(names, {}, ".get", cache);
   const message = { name: "message", in: "query", required: true, content: json(schemaRef(call.request.typeName)) };
   return { get: { ...get, parameters: [message, ...(get["parameters"] as readonly Json[])] }, post };
+}
+
+/** Of a reply that may be kept, from a server with the plugin `cache`. */
+function keptHeaders({ maxAgeMs, scope }: CacheContract): Part {
+  const whose =
+    scope === "public" ? "public where the request says nothing of who asks, else private" : "private, or no-store";
+  return {
+    "Cache-Control": {
+      description: `For how long the reply may be given again, in seconds: max-age of at most ${Math.floor(maxAgeMs / 1000)}; ${whose}.`,
+      schema: { type: "string" },
+    },
+    ETag: { description: "Names the reply, for If-None-Match.", schema: { type: "string" } },
+  };
 }
 
 function json(ref: string): Part {
@@ -93,6 +116,12 @@ const parameters: Part = {
     in: "header",
     description: "The call ends with deadline_exceeded after so many milliseconds.",
     schema: { type: "string", pattern: "^[0-9]{1,10}$" },
+  },
+  known: {
+    name: "If-None-Match",
+    in: "header",
+    description: "ETag of a reply that is known already; if it is still the same, the answer is 304.",
+    schema: { type: "string" },
   },
   connect: { name: "connect", in: "query", description: "Version of the protocol.", schema: { const: "v1" } },
   encoding: {

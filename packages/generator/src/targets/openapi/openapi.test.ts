@@ -9,7 +9,11 @@ const shop = demo(`
 service ShopService {
   option (raceway.v1.service_policy) = { auth: { require: { scopes: ["secret-scope"] } } };
   // What there is.
-  rpc List(ListRequest) returns (ListResponse) { option idempotency_level = NO_SIDE_EFFECTS; }
+  rpc List(ListRequest) returns (ListResponse) {
+    option idempotency_level = NO_SIDE_EFFECTS;
+    option (raceway.v1.channel).call.cache = { max_age: { seconds: 90 } scope: SCOPE_PUBLIC };
+  }
+  rpc Look(ListRequest) returns (ListResponse) { option idempotency_level = NO_SIDE_EFFECTS; }
   // Buys.
   rpc Buy(ListRequest) returns (google.protobuf.Empty) { option deprecated = true; }
   rpc Watch(ListRequest) returns (stream ListResponse);
@@ -41,6 +45,7 @@ test("has each call with one request, by POST, and by GET if it has no side effe
   const document = JSON.parse(text) as { readonly paths: Readonly<Record<string, object>> };
   expect(Object.entries(document.paths).map(([path, item]) => [path, Object.keys(item)])).toEqual([
     ["/demo.v1.ShopService/List", ["get", "post"]],
+    ["/demo.v1.ShopService/Look", ["get", "post"]],
     ["/demo.v1.ShopService/Buy", ["post"]],
   ]);
   expect(document.paths["/demo.v1.ShopService/Buy"]).toMatchObject({
@@ -54,6 +59,33 @@ test("has each call with one request, by POST, and by GET if it has no side effe
     for (const part of ref.slice(1).split("/")) at = (at as Readonly<Record<string, unknown>>)[part];
     expect(at, ref).toBeTypeOf("object");
   }
+});
+
+test("a reply that may be kept says so by GET: for how long, under which name, and that 304 stands for it", async () => {
+  using schema = new SchemaFolder(shop);
+  await schema.generate({ targets: [openapi()] });
+  interface Operation {
+    readonly parameters: readonly { readonly $ref?: string }[];
+    readonly responses: Readonly<Record<string, { readonly headers?: Readonly<Record<string, object>> }>>;
+  }
+  const document = JSON.parse(schema.read("gen/demo/v1/demo.openapi.json")) as {
+    readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  };
+  const seen = (name: string, method: string): unknown => {
+    const { parameters, responses } = document.paths[`/demo.v1.ShopService/${name}`]![method]!;
+    return {
+      known: parameters.some(({ $ref }) => $ref === "#/components/parameters/known"),
+      responses: Object.fromEntries(
+        Object.entries(responses).map(([status, { headers = {} }]) => [status, Object.keys(headers)]),
+      ),
+    };
+  };
+  const headers = ["Cache-Control", "ETag"];
+  expect(seen("List", "get")).toEqual({ known: true, responses: { "200": headers, "304": headers, default: [] } });
+  const none = { known: false, responses: { "200": [], default: [] } };
+  expect([seen("List", "post"), seen("Look", "get")]).toEqual([none, none]);
+  const cacheControl = document.paths["/demo.v1.ShopService/List"]!["get"]!.responses["200"]!.headers!["Cache-Control"];
+  expect(cacheControl).toMatchObject({ description: expect.stringMatching(/at most 90; public/) });
 });
 
 test("a schema without such calls gives no document, and wrong options fail where they are given", async () => {

@@ -27,7 +27,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file raceway/v1/options.proto.
  */
 export const file_raceway_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChhyYWNld2F5L3YxL29wdGlvbnMucHJvdG8SCnJhY2V3YXkudjEiOgoJRmlsZVJ1bGVzEi0KCGRlZmF1bHRzGAEgASgLMhsucmFjZXdheS52MS5DaGFubmVsRGVmYXVsdHMiPQoMU2VydmljZVJ1bGVzEi0KCGRlZmF1bHRzGAIgASgLMhsucmFjZXdheS52MS5DaGFubmVsRGVmYXVsdHMiZQoPQ2hhbm5lbERlZmF1bHRzEiMKBHdpcmUYASABKAsyFS5yYWNld2F5LnYxLldpcmVSdWxlcxItCgl0cmFuc3BvcnQYAyABKAsyGi5yYWNld2F5LnYxLlRyYW5zcG9ydFJ1bGVzIoQDCgdDaGFubmVsEiUKBGNhbGwYCiABKAsyFS5yYWNld2F5LnYxLkNhbGxSdWxlc0gAEiUKBGZlZWQYCyABKAsyFS5yYWNld2F5LnYxLkZlZWRSdWxlc0gAEicKBXRvcGljGAwgASgLMhYucmFjZXdheS52MS5Ub3BpY1J1bGVzSAASJwoFcXVldWUYDSABKAsyFi5yYWNld2F5LnYxLlF1ZXVlUnVsZXNIABInCgVzdGF0ZRgOIAEoCzIWLnJhY2V3YXkudjEuU3RhdGVSdWxlc0gAEikKBmR1cGxleBgPIAEoCzIXLnJhY2V3YXkudjEuRHVwbGV4UnVsZXNIABIpCgZzaWduYWwYECABKAsyFy5yYWNld2F5LnYxLlNpZ25hbFJ1bGVzSAASIwoEd2lyZRgeIAEoCzIVLnJhY2V3YXkudjEuV2lyZVJ1bGVzEi0KCXRyYW5zcG9ydBggIAEoCzIaLnJhY2V3YXkudjEuVHJhbnNwb3J0UnVsZXNCBgoEa2luZCJhCglDYWxsUnVsZXMSKgoHdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIYCgttYXhfcmV0cmllcxgEIAEoDUgAiAEBQg4KDF9tYXhfcmV0cmllcyILCglGZWVkUnVsZXMibwoKVG9waWNSdWxlcxIPCgdhZGRyZXNzGAEgASgJEiQKB2hpc3RvcnkYBCABKAsyEy5yYWNld2F5LnYxLkhpc3RvcnkSKgoKY29uZmxhdGlvbhgFIAEoCzIWLnJhY2V3YXkudjEuQ29uZmxhdGlvbiIdCgpRdWV1ZVJ1bGVzEg8KB2FkZHJlc3MYASABKAkiQwoKU3RhdGVSdWxlcxIPCgdhZGRyZXNzGAEgASgJEiQKB2hpc3RvcnkYBCABKAsyEy5yYWNld2F5LnYxLkhpc3RvcnkiDQoLRHVwbGV4UnVsZXMiOQoLU2lnbmFsUnVsZXMSKgoKY29uZmxhdGlvbhgBIAEoCzIWLnJhY2V3YXkudjEuQ29uZmxhdGlvbiKDAQoHSGlzdG9yeRIXCgptYXhfZXZlbnRzGAEgASgESACIAQESFgoJbWF4X2J5dGVzGAIgASgESAGIAQESKgoHbWF4X2FnZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINCgtfbWF4X2V2ZW50c0IMCgpfbWF4X2J5dGVzIlMKCkNvbmZsYXRpb24SEAoDa2V5GAEgASgJSACIAQESKwoIaW50ZXJ2YWwYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBgoEX2tleSKfAQoJV2lyZVJ1bGVzEh4KEW1heF9tZXNzYWdlX2J5dGVzGAEgASgNSACIAQESHAoPd2luZG93X21lc3NhZ2VzGAQgASgNSAGIAQESGQoMd2luZG93X2J5dGVzGAUgASgNSAKIAQFCFAoSX21heF9tZXNzYWdlX2J5dGVzQhIKEF93aW5kb3dfbWVzc2FnZXNCDwoNX3dpbmRvd19ieXRlcyI9Cg5UcmFuc3BvcnRSdWxlcxINCgVhbGxvdxgBIAMoCRIOCgZwcmVmZXIYAiADKAkSDAoEZGVueRgDIAMoCSLeAQoMU2VydmVyUG9saWN5EiIKBGF1dGgYASABKAsyFC5yYWNld2F5LnYxLkF1dGhSdWxlEioKC3JhdGVfbGltaXRzGAIgAygLMhUucmFjZXdheS52MS5SYXRlTGltaXQSHAoPbWF4X3N1YnNjcmliZXJzGAMgASgNSACIAQESGwoObWF4X2NvbmN1cnJlbnQYBCABKA1IAYgBARISCgVhdWRpdBgFIAEoCUgCiAEBQhIKEF9tYXhfc3Vic2NyaWJlcnNCEQoPX21heF9jb25jdXJyZW50QggKBl9hdWRpdCKiAgoIQXV0aFJ1bGUSEAoGcHVibGljGAEgASgISAASLwoHcmVxdWlyZRgCIAEoCzIcLnJhY2V3YXkudjEuQXV0aFJ1bGUuUmVxdWlyZUgAGsoBCgdSZXF1aXJlEg4KBnNjb3BlcxgBIAMoCRINCgVyb2xlcxgCIAMoCRIPCgdtZXRob2RzGAMgAygJEhMKBnBvbGljeRgEIAEoCUgAiAEBEjEKBW1hdGNoGAUgASgOMiIucmFjZXdheS52MS5BdXRoUnVsZS5SZXF1aXJlLk1hdGNoIjwKBU1hdGNoEhUKEU1BVENIX1VOU1BFQ0lGSUVEEAASDQoJTUFUQ0hfQUxMEAESDQoJTUFUQ0hfQU5ZEAJCCQoHX3BvbGljeUIGCgRydWxlIv0BCglSYXRlTGltaXQSDQoFbGltaXQYASABKA0SKQoGd2luZG93GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEioKBXNjb3BlGAMgASgOMhsucmFjZXdheS52MS5SYXRlTGltaXQuU2NvcGUSEgoFYnVyc3QYBCABKA1IAIgBASJsCgVTY29wZRIVChFTQ09QRV9VTlNQRUNJRklFRBAAEhEKDVNDT1BFX1NFU1NJT04QARITCg9TQ09QRV9QUklOQ0lQQUwQAhIRCg1TQ09QRV9BRERSRVNTEAMSEQoNU0NPUEVfQ0hBTk5FTBAEQggKBl9idXJzdCJMCgpGaWVsZFJ1bGVzEhAKA2tleRgBIAEoCEgAiAEBEhYKCXNlbnNpdGl2ZRgCIAEoCEgBiAEBQgYKBF9rZXlCDAoKX3NlbnNpdGl2ZTpJCgRmaWxlEhwuZ29vZ2xlLnByb3RvYnVmLkZpbGVPcHRpb25zGJeMAyABKAsyFS5yYWNld2F5LnYxLkZpbGVSdWxlc1IEZmlsZTpeCgtmaWxlX3BvbGljeRIcLmdvb2dsZS5wcm90b2J1Zi5GaWxlT3B0aW9ucxiYjAMgASgLMhgucmFjZXdheS52MS5TZXJ2ZXJQb2xpY3lCA4gBAlIKZmlsZVBvbGljeTpVCgdzZXJ2aWNlEh8uZ29vZ2xlLnByb3RvYnVmLlNlcnZpY2VPcHRpb25zGJeMAyABKAsyGC5yYWNld2F5LnYxLlNlcnZpY2VSdWxlc1IHc2VydmljZTpnCg5zZXJ2aWNlX3BvbGljeRIfLmdvb2dsZS5wcm90b2J1Zi5TZXJ2aWNlT3B0aW9ucxiYjAMgASgLMhgucmFjZXdheS52MS5TZXJ2ZXJQb2xpY3lCA4gBAlINc2VydmljZVBvbGljeTpPCgdjaGFubmVsEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYl4wDIAEoCzITLnJhY2V3YXkudjEuQ2hhbm5lbFIHY2hhbm5lbDpXCgZwb2xpY3kSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxiYjAMgASgLMhgucmFjZXdheS52MS5TZXJ2ZXJQb2xpY3lCA4gBAlIGcG9saWN5Ok0KBWZpZWxkEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxiXjAMgASgLMhYucmFjZXdheS52MS5GaWVsZFJ1bGVzUgVmaWVsZGIGcHJvdG8z", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
+  fileDesc("ChhyYWNld2F5L3YxL29wdGlvbnMucHJvdG8SCnJhY2V3YXkudjEiOgoJRmlsZVJ1bGVzEi0KCGRlZmF1bHRzGAEgASgLMhsucmFjZXdheS52MS5DaGFubmVsRGVmYXVsdHMiPQoMU2VydmljZVJ1bGVzEi0KCGRlZmF1bHRzGAIgASgLMhsucmFjZXdheS52MS5DaGFubmVsRGVmYXVsdHMiZQoPQ2hhbm5lbERlZmF1bHRzEiMKBHdpcmUYASABKAsyFS5yYWNld2F5LnYxLldpcmVSdWxlcxItCgl0cmFuc3BvcnQYAyABKAsyGi5yYWNld2F5LnYxLlRyYW5zcG9ydFJ1bGVzIoQDCgdDaGFubmVsEiUKBGNhbGwYCiABKAsyFS5yYWNld2F5LnYxLkNhbGxSdWxlc0gAEiUKBGZlZWQYCyABKAsyFS5yYWNld2F5LnYxLkZlZWRSdWxlc0gAEicKBXRvcGljGAwgASgLMhYucmFjZXdheS52MS5Ub3BpY1J1bGVzSAASJwoFcXVldWUYDSABKAsyFi5yYWNld2F5LnYxLlF1ZXVlUnVsZXNIABInCgVzdGF0ZRgOIAEoCzIWLnJhY2V3YXkudjEuU3RhdGVSdWxlc0gAEikKBmR1cGxleBgPIAEoCzIXLnJhY2V3YXkudjEuRHVwbGV4UnVsZXNIABIpCgZzaWduYWwYECABKAsyFy5yYWNld2F5LnYxLlNpZ25hbFJ1bGVzSAASIwoEd2lyZRgeIAEoCzIVLnJhY2V3YXkudjEuV2lyZVJ1bGVzEi0KCXRyYW5zcG9ydBggIAEoCzIaLnJhY2V3YXkudjEuVHJhbnNwb3J0UnVsZXNCBgoEa2luZCKIAQoJQ2FsbFJ1bGVzEioKB3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGAoLbWF4X3JldHJpZXMYBCABKA1IAIgBARIlCgVjYWNoZRgFIAEoCzIWLnJhY2V3YXkudjEuQ2FjaGVSdWxlc0IOCgxfbWF4X3JldHJpZXMiqgEKCkNhY2hlUnVsZXMSKgoHbWF4X2FnZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCgVzY29wZRgCIAEoDjIcLnJhY2V3YXkudjEuQ2FjaGVSdWxlcy5TY29wZSJDCgVTY29wZRIVChFTQ09QRV9VTlNQRUNJRklFRBAAEhEKDVNDT1BFX1BSSVZBVEUQARIQCgxTQ09QRV9QVUJMSUMQAiILCglGZWVkUnVsZXMibwoKVG9waWNSdWxlcxIPCgdhZGRyZXNzGAEgASgJEiQKB2hpc3RvcnkYBCABKAsyEy5yYWNld2F5LnYxLkhpc3RvcnkSKgoKY29uZmxhdGlvbhgFIAEoCzIWLnJhY2V3YXkudjEuQ29uZmxhdGlvbiIdCgpRdWV1ZVJ1bGVzEg8KB2FkZHJlc3MYASABKAkiQwoKU3RhdGVSdWxlcxIPCgdhZGRyZXNzGAEgASgJEiQKB2hpc3RvcnkYBCABKAsyEy5yYWNld2F5LnYxLkhpc3RvcnkiDQoLRHVwbGV4UnVsZXMiOQoLU2lnbmFsUnVsZXMSKgoKY29uZmxhdGlvbhgBIAEoCzIWLnJhY2V3YXkudjEuQ29uZmxhdGlvbiKDAQoHSGlzdG9yeRIXCgptYXhfZXZlbnRzGAEgASgESACIAQESFgoJbWF4X2J5dGVzGAIgASgESAGIAQESKgoHbWF4X2FnZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINCgtfbWF4X2V2ZW50c0IMCgpfbWF4X2J5dGVzIlMKCkNvbmZsYXRpb24SEAoDa2V5GAEgASgJSACIAQESKwoIaW50ZXJ2YWwYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBgoEX2tleSKfAQoJV2lyZVJ1bGVzEh4KEW1heF9tZXNzYWdlX2J5dGVzGAEgASgNSACIAQESHAoPd2luZG93X21lc3NhZ2VzGAQgASgNSAGIAQESGQoMd2luZG93X2J5dGVzGAUgASgNSAKIAQFCFAoSX21heF9tZXNzYWdlX2J5dGVzQhIKEF93aW5kb3dfbWVzc2FnZXNCDwoNX3dpbmRvd19ieXRlcyI9Cg5UcmFuc3BvcnRSdWxlcxINCgVhbGxvdxgBIAMoCRIOCgZwcmVmZXIYAiADKAkSDAoEZGVueRgDIAMoCSLeAQoMU2VydmVyUG9saWN5EiIKBGF1dGgYASABKAsyFC5yYWNld2F5LnYxLkF1dGhSdWxlEioKC3JhdGVfbGltaXRzGAIgAygLMhUucmFjZXdheS52MS5SYXRlTGltaXQSHAoPbWF4X3N1YnNjcmliZXJzGAMgASgNSACIAQESGwoObWF4X2NvbmN1cnJlbnQYBCABKA1IAYgBARISCgVhdWRpdBgFIAEoCUgCiAEBQhIKEF9tYXhfc3Vic2NyaWJlcnNCEQoPX21heF9jb25jdXJyZW50QggKBl9hdWRpdCKiAgoIQXV0aFJ1bGUSEAoGcHVibGljGAEgASgISAASLwoHcmVxdWlyZRgCIAEoCzIcLnJhY2V3YXkudjEuQXV0aFJ1bGUuUmVxdWlyZUgAGsoBCgdSZXF1aXJlEg4KBnNjb3BlcxgBIAMoCRINCgVyb2xlcxgCIAMoCRIPCgdtZXRob2RzGAMgAygJEhMKBnBvbGljeRgEIAEoCUgAiAEBEjEKBW1hdGNoGAUgASgOMiIucmFjZXdheS52MS5BdXRoUnVsZS5SZXF1aXJlLk1hdGNoIjwKBU1hdGNoEhUKEU1BVENIX1VOU1BFQ0lGSUVEEAASDQoJTUFUQ0hfQUxMEAESDQoJTUFUQ0hfQU5ZEAJCCQoHX3BvbGljeUIGCgRydWxlIv0BCglSYXRlTGltaXQSDQoFbGltaXQYASABKA0SKQoGd2luZG93GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEioKBXNjb3BlGAMgASgOMhsucmFjZXdheS52MS5SYXRlTGltaXQuU2NvcGUSEgoFYnVyc3QYBCABKA1IAIgBASJsCgVTY29wZRIVChFTQ09QRV9VTlNQRUNJRklFRBAAEhEKDVNDT1BFX1NFU1NJT04QARITCg9TQ09QRV9QUklOQ0lQQUwQAhIRCg1TQ09QRV9BRERSRVNTEAMSEQoNU0NPUEVfQ0hBTk5FTBAEQggKBl9idXJzdCJMCgpGaWVsZFJ1bGVzEhAKA2tleRgBIAEoCEgAiAEBEhYKCXNlbnNpdGl2ZRgCIAEoCEgBiAEBQgYKBF9rZXlCDAoKX3NlbnNpdGl2ZTpJCgRmaWxlEhwuZ29vZ2xlLnByb3RvYnVmLkZpbGVPcHRpb25zGJeMAyABKAsyFS5yYWNld2F5LnYxLkZpbGVSdWxlc1IEZmlsZTpeCgtmaWxlX3BvbGljeRIcLmdvb2dsZS5wcm90b2J1Zi5GaWxlT3B0aW9ucxiYjAMgASgLMhgucmFjZXdheS52MS5TZXJ2ZXJQb2xpY3lCA4gBAlIKZmlsZVBvbGljeTpVCgdzZXJ2aWNlEh8uZ29vZ2xlLnByb3RvYnVmLlNlcnZpY2VPcHRpb25zGJeMAyABKAsyGC5yYWNld2F5LnYxLlNlcnZpY2VSdWxlc1IHc2VydmljZTpnCg5zZXJ2aWNlX3BvbGljeRIfLmdvb2dsZS5wcm90b2J1Zi5TZXJ2aWNlT3B0aW9ucxiYjAMgASgLMhgucmFjZXdheS52MS5TZXJ2ZXJQb2xpY3lCA4gBAlINc2VydmljZVBvbGljeTpPCgdjaGFubmVsEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYl4wDIAEoCzITLnJhY2V3YXkudjEuQ2hhbm5lbFIHY2hhbm5lbDpXCgZwb2xpY3kSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxiYjAMgASgLMhgucmFjZXdheS52MS5TZXJ2ZXJQb2xpY3lCA4gBAlIGcG9saWN5Ok0KBWZpZWxkEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxiXjAMgASgLMhYucmFjZXdheS52MS5GaWVsZFJ1bGVzUgVmaWVsZGIGcHJvdG8z", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
 
 /**
  * Rules of a file.
@@ -209,6 +209,13 @@ export type CallRules = Message<"raceway.v1.CallRules"> & {
    * @generated from field: optional uint32 max_retries = 4;
    */
   maxRetries?: number | undefined;
+
+  /**
+   * An answer may be kept, and given again to whoever asks the same. Only for unary calls that are marked NO_SIDE_EFFECTS.
+   *
+   * @generated from field: raceway.v1.CacheRules cache = 5;
+   */
+  cache?: CacheRules | undefined;
 };
 
 /**
@@ -217,6 +224,69 @@ export type CallRules = Message<"raceway.v1.CallRules"> & {
  */
 export const CallRulesSchema: GenMessage<CallRules> = /*@__PURE__*/
   messageDesc(file_raceway_v1_options, 4);
+
+/**
+ * For how long an answer is as good as a new one, and for whom.
+ *
+ * @generated from message raceway.v1.CacheRules
+ */
+export type CacheRules = Message<"raceway.v1.CacheRules"> & {
+  /**
+   * An answer is given again for so long. Required; a year at most.
+   *
+   * @generated from field: google.protobuf.Duration max_age = 1;
+   */
+  maxAge?: Duration | undefined;
+
+  /**
+   * Who gets the answer that was made for another. Unspecified: nobody.
+   *
+   * @generated from field: raceway.v1.CacheRules.Scope scope = 2;
+   */
+  scope: CacheRules_Scope;
+};
+
+/**
+ * Describes the message raceway.v1.CacheRules.
+ * Use `create(CacheRulesSchema)` to create a new message.
+ */
+export const CacheRulesSchema: GenMessage<CacheRules> = /*@__PURE__*/
+  messageDesc(file_raceway_v1_options, 5);
+
+/**
+ * @generated from enum raceway.v1.CacheRules.Scope
+ */
+export const CacheRules_Scope = {
+  /**
+   * @generated from enum value: SCOPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Nobody: each principal has answers of its own, and who is nobody has none.
+   *
+   * @generated from enum value: SCOPE_PRIVATE = 1;
+   */
+  PRIVATE: 1,
+
+  /**
+   * All who may make the call: the answer does not depend on who asks.
+   *
+   * @generated from enum value: SCOPE_PUBLIC = 2;
+   */
+  PUBLIC: 2,
+} as const;
+
+/**
+ * @generated from enum raceway.v1.CacheRules.Scope
+ */
+export type CacheRules_Scope = (typeof CacheRules_Scope)[keyof typeof CacheRules_Scope] | UnknownEnum;
+
+/**
+ * Describes the enum raceway.v1.CacheRules.Scope.
+ */
+export const CacheRules_ScopeSchema: GenEnum<CacheRules_Scope> = /*@__PURE__*/
+  enumDesc(file_raceway_v1_options, 5, 0);
 
 /**
  * A feed has no settings yet; `feed: {}` says what the shape says.
@@ -231,7 +301,7 @@ export type FeedRules = Message<"raceway.v1.FeedRules"> & {
  * Use `create(FeedRulesSchema)` to create a new message.
  */
 export const FeedRulesSchema: GenMessage<FeedRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 5);
+  messageDesc(file_raceway_v1_options, 6);
 
 /**
  * A shared, ordered log per address.
@@ -268,7 +338,7 @@ export type TopicRules = Message<"raceway.v1.TopicRules"> & {
  * Use `create(TopicRulesSchema)` to create a new message.
  */
 export const TopicRulesSchema: GenMessage<TopicRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 6);
+  messageDesc(file_raceway_v1_options, 7);
 
 /**
  * Competing consumers of one list of jobs.
@@ -289,7 +359,7 @@ export type QueueRules = Message<"raceway.v1.QueueRules"> & {
  * Use `create(QueueRulesSchema)` to create a new message.
  */
 export const QueueRulesSchema: GenMessage<QueueRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 7);
+  messageDesc(file_raceway_v1_options, 8);
 
 /**
  * One replicated value per address: a snapshot, then changes.
@@ -317,7 +387,7 @@ export type StateRules = Message<"raceway.v1.StateRules"> & {
  * Use `create(StateRulesSchema)` to create a new message.
  */
 export const StateRulesSchema: GenMessage<StateRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 8);
+  messageDesc(file_raceway_v1_options, 9);
 
 /**
  * A duplex has no settings yet; `duplex: {}` says what the shape says.
@@ -332,7 +402,7 @@ export type DuplexRules = Message<"raceway.v1.DuplexRules"> & {
  * Use `create(DuplexRulesSchema)` to create a new message.
  */
 export const DuplexRulesSchema: GenMessage<DuplexRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 9);
+  messageDesc(file_raceway_v1_options, 10);
 
 /**
  * Messages from client to server of which any may be lost.
@@ -353,7 +423,7 @@ export type SignalRules = Message<"raceway.v1.SignalRules"> & {
  * Use `create(SignalRulesSchema)` to create a new message.
  */
 export const SignalRulesSchema: GenMessage<SignalRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 10);
+  messageDesc(file_raceway_v1_options, 11);
 
 /**
  * What a log keeps per address. At least one limit has to be set; the log is trimmed to the narrowest.
@@ -388,7 +458,7 @@ export type History = Message<"raceway.v1.History"> & {
  * Use `create(HistorySchema)` to create a new message.
  */
 export const HistorySchema: GenMessage<History> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 11);
+  messageDesc(file_raceway_v1_options, 12);
 
 /**
  * The newest message per key replaces those before it that were not sent yet.
@@ -417,7 +487,7 @@ export type Conflation = Message<"raceway.v1.Conflation"> & {
  * Use `create(ConflationSchema)` to create a new message.
  */
 export const ConflationSchema: GenMessage<Conflation> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 12);
+  messageDesc(file_raceway_v1_options, 13);
 
 /**
  * How large things may be.
@@ -452,7 +522,7 @@ export type WireRules = Message<"raceway.v1.WireRules"> & {
  * Use `create(WireRulesSchema)` to create a new message.
  */
 export const WireRulesSchema: GenMessage<WireRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 13);
+  messageDesc(file_raceway_v1_options, 14);
 
 /**
  * Which transports may carry a channel, by name. Names are an open set, since transports are plugins: "websocket", "sse",
@@ -488,7 +558,7 @@ export type TransportRules = Message<"raceway.v1.TransportRules"> & {
  * Use `create(TransportRulesSchema)` to create a new message.
  */
 export const TransportRulesSchema: GenMessage<TransportRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 14);
+  messageDesc(file_raceway_v1_options, 15);
 
 /**
  * Who may use a channel, and how much. It never leaves the server.
@@ -537,7 +607,7 @@ export type ServerPolicy = Message<"raceway.v1.ServerPolicy"> & {
  * Use `create(ServerPolicySchema)` to create a new message.
  */
 export const ServerPolicySchema: GenMessage<ServerPolicy> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 15);
+  messageDesc(file_raceway_v1_options, 16);
 
 /**
  * Who may use a channel. One of the two has to be given.
@@ -572,7 +642,7 @@ export type AuthRule = Message<"raceway.v1.AuthRule"> & {
  * Use `create(AuthRuleSchema)` to create a new message.
  */
 export const AuthRuleSchema: GenMessage<AuthRule> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 16);
+  messageDesc(file_raceway_v1_options, 17);
 
 /**
  * What a principal has to have. Lists that are empty require nothing.
@@ -621,7 +691,7 @@ export type AuthRule_Require = Message<"raceway.v1.AuthRule.Require"> & {
  * Use `create(AuthRule_RequireSchema)` to create a new message.
  */
 export const AuthRule_RequireSchema: GenMessage<AuthRule_Require> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 16, 0);
+  messageDesc(file_raceway_v1_options, 17, 0);
 
 /**
  * @generated from enum raceway.v1.AuthRule.Require.Match
@@ -656,7 +726,7 @@ export type AuthRule_Require_Match = (typeof AuthRule_Require_Match)[keyof typeo
  * Describes the enum raceway.v1.AuthRule.Require.Match.
  */
 export const AuthRule_Require_MatchSchema: GenEnum<AuthRule_Require_Match> = /*@__PURE__*/
-  enumDesc(file_raceway_v1_options, 16, 0, 0);
+  enumDesc(file_raceway_v1_options, 17, 0, 0);
 
 /**
  * A limit on how often a channel is used.
@@ -698,7 +768,7 @@ export type RateLimit = Message<"raceway.v1.RateLimit"> & {
  * Use `create(RateLimitSchema)` to create a new message.
  */
 export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 17);
+  messageDesc(file_raceway_v1_options, 18);
 
 /**
  * @generated from enum raceway.v1.RateLimit.Scope
@@ -747,7 +817,7 @@ export type RateLimit_Scope = (typeof RateLimit_Scope)[keyof typeof RateLimit_Sc
  * Describes the enum raceway.v1.RateLimit.Scope.
  */
 export const RateLimit_ScopeSchema: GenEnum<RateLimit_Scope> = /*@__PURE__*/
-  enumDesc(file_raceway_v1_options, 17, 0);
+  enumDesc(file_raceway_v1_options, 18, 0);
 
 /**
  * What a field is to Raceway.
@@ -775,7 +845,7 @@ export type FieldRules = Message<"raceway.v1.FieldRules"> & {
  * Use `create(FieldRulesSchema)` to create a new message.
  */
 export const FieldRulesSchema: GenMessage<FieldRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 18);
+  messageDesc(file_raceway_v1_options, 19);
 
 /**
  * Defaults of all services of the file.
