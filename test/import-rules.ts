@@ -9,6 +9,7 @@ const siblings: Readonly<Record<string, readonly string[]>> = {
   client: ["core"],
   server: ["core"],
   testkit: ["core"],
+  testing: ["core", "client", "server", "testkit"],
   "transport-*": ["core"],
   "auth-*": ["core"],
   "backplane-*": ["core"],
