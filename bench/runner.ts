@@ -117,7 +117,7 @@ export async function runCase(
     await attempt(name, async () => {
       await mkdir(profileFolder, { recursive: true });
       const file = fileURLToPath(
-        new URL(`${workload.key.replace("/", "-")}-${name.replace(" ", "-")}.cpuprofile`, profileFolder),
+        new URL(`${`${workload.key}-${name}`.replaceAll(/[^a-z0-9]+/g, "-")}.cpuprofile`, profileFolder),
       );
       const { units } = await ask<Sample>(subject, "profile", options.seconds * 2, file);
       profiles.set(name, { file, units });

@@ -31,8 +31,13 @@ export async function startServer(variant: string): Promise<PeerServer> {
     transports: [await make()],
     use: [transport === "grpc-door" && countReaders, use],
     backplane,
-    // All clients come from one address, and ask for more than one client should.
-    limits: { sessionsPerAddress: 100_000, framesPerSecond: 100_000_000, framesBurst: 100_000_000 },
+    // All clients come from one address with one token, and ask for more than one client should.
+    limits: {
+      sessionsPerAddress: 100_000,
+      sessionsPerPrincipal: 100_000,
+      framesPerSecond: 100_000_000,
+      framesBurst: 100_000_000,
+    },
   });
   const publishers = app.serve(
     { ...benchService, policy },

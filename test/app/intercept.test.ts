@@ -72,3 +72,41 @@ it("what an interceptor throws is what the caller gets, and messages pass it who
   await it.clock.settle();
   expect(signals.every(({ aborted }) => aborted)).toBe(true);
 });
+
+it("on the server, a request that an interceptor spread keeps its signal, which tells of the end of calls of every kind", async () => {
+  const signals = new Map<string, AbortSignal>();
+  await using it = await lab({
+    server: {
+      use: [
+        { name: "spreading", contract: 1, start: () => ({ call: () => (next) => (request) => next({ ...request }) }) },
+        {
+          name: "looking",
+          contract: 1,
+          start: () => ({
+            call: () => (next) => async (request) => {
+              const response = await next(request);
+              expect(request.signal).toBe(request.signal);
+              signals.set(request.method.name, request.signal); // looked at late
+              return response;
+            },
+          }),
+        },
+      ],
+    },
+  });
+  await it.client.add({ a: 1, b: 2 });
+  for await (const { value } of it.client.count({ from: 1, to: 1_000_000 })) if (value === 3) break;
+  const abort = new AbortController();
+  const running = it.client
+    .echo({ text: "y", delayMs: 5_000 }, { signal: abort.signal })
+    .catch((error: unknown) => reasonOf(error));
+  await it.clock.settle();
+  abort.abort();
+  expect(await running).toBe("call_cancelled");
+  await it.clock.advance(5_000);
+  expect([...signals].map(([name, { aborted }]) => [name, aborted])).toEqual([
+    ["Add", true],
+    ["Count", true],
+    ["Echo", true],
+  ]);
+});

@@ -21,6 +21,7 @@ import {
 } from "@raceway/core/internal";
 import { SessionCallContext } from "./call-context.ts";
 import type { Channel, Coding } from "./channel.ts";
+import { InterceptedRequest } from "./intercepted-request.ts";
 import type { Orphans } from "./orphans.ts";
 
 /** What calls need of their session. */
@@ -154,43 +155,41 @@ export class Serving implements CallReceiver {
   }
 
   async #intercepted(request: unknown): Promise<void> {
-    const { desc, handler } = this.#channel;
+    const { desc } = this.#channel;
     const context = this.#context;
-    const next = async (req: UnaryRequest): Promise<UnaryResponse> => {
-      const result = await (handler as (request: unknown, context: SessionCallContext) => unknown)(
-        req.message,
-        context,
-      );
-      const message = result ?? {};
-      return {
-        stream: false,
-        service: desc.parent,
-        method: req.method,
-        header: context.responseHeader,
-        trailer: context.responseTrailer,
-        message: (isMessage(message) ? message : create(desc.output, message as never)) as UnaryResponse["message"],
-      };
-    };
-    const response = await this.#channel.interceptor!(next as never)({
-      ...this.#requestCommon(),
-      stream: false,
-      message: request,
-    } as UnaryRequest);
-    copyHeaders(response.header, context.responseHeader);
-    copyHeaders(response.trailer, context.responseTrailer);
+    const next = (req: UnaryRequest): Promise<UnaryResponse> => this.#answer(req);
+    const response = await this.#channel.interceptor!(next as never)(
+      new InterceptedRequest(context, desc, false, request) as unknown as UnaryRequest,
+    );
+    if (response.header !== context.responseHeader) copyHeaders(response.header, context.responseHeader);
+    if (response.trailer !== context.responseTrailer) copyHeaders(response.trailer, context.responseTrailer);
     this.#reply(response.message);
   }
 
-  #requestCommon(): Omit<StreamRequest, "stream" | "message" | "method"> & { method: never } {
+  /** The handler, as interceptors see it. */
+  #answer(request: UnaryRequest): Promise<UnaryResponse> {
+    const handler = this.#channel.handler as (request: unknown, context: SessionCallContext) => unknown;
+    try {
+      const result = handler(request.message, this.#context);
+      return isPromise(result)
+        ? result.then((message) => this.#response(message, request))
+        : Promise.resolve(this.#response(result, request));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #response(result: unknown, { method }: UnaryRequest): UnaryResponse {
+    const { desc } = this.#channel;
     const context = this.#context;
+    const message = result ?? {};
     return {
-      service: this.#channel.desc.parent,
-      method: this.#channel.desc as never,
-      requestMethod: context.requestMethod,
-      url: context.url,
-      signal: context.signal,
-      header: context.requestHeader,
-      contextValues: context.values,
+      stream: false,
+      service: desc.parent,
+      method,
+      header: context.responseHeader,
+      trailer: context.responseTrailer,
+      message: (isMessage(message) ? message : create(desc.output, message as never)) as UnaryResponse["message"],
     };
   }
 
@@ -217,15 +216,13 @@ export class Serving implements CallReceiver {
         trailer: context.responseTrailer,
         message: whole(this.#invoke(req.message), desc.output) as StreamResponse["message"],
       });
-    const response = await interceptor(next as never)({
-      ...this.#requestCommon(),
-      stream: true,
-      message: requests,
-    } as StreamRequest);
+    const response = await interceptor(next as never)(
+      new InterceptedRequest(context, desc, true, requests) as unknown as StreamRequest,
+    );
     if (!response.stream) throw fail("handler_failed");
-    copyHeaders(response.header, context.responseHeader);
+    if (response.header !== context.responseHeader) copyHeaders(response.header, context.responseHeader);
     await this.#pump(response.message);
-    copyHeaders(response.trailer, context.responseTrailer);
+    if (response.trailer !== context.responseTrailer) copyHeaders(response.trailer, context.responseTrailer);
   }
 
   /** The handler's output as a stream, whatever its shape. */
@@ -360,7 +357,7 @@ function isMessage(value: unknown): boolean {
   );
 }
 function copyHeaders(from: Headers, to: Headers): void {
-  if (from !== to) for (const [key, value] of from) to.append(key, value);
+  for (const [key, value] of from) to.append(key, value);
 }
 async function* singly(request: unknown): AsyncGenerator<unknown> {
   yield request;
