@@ -145,6 +145,37 @@ describe("a credential that expires", () => {
     expect(ticks.got).toHaveLength(1);
   });
 
+  it("that comes with the link is replaced by a new link, again if that fails, and nothing notices", async () => {
+    const door = doorman({ one: { id: "ann", expiresMs: 100_000 }, two: { id: "ann", expiresMs: 100_000 } });
+    const said: string[] = [];
+    const fails = ["the network is away"];
+    const shows = definePlugin({
+      name: "shower",
+      start: () => ({
+        introduce(introduction) {
+          const { kind } = introduction;
+          said.push(kind);
+          if (kind === "refresh") introduction.overNewLink = true;
+          else if (kind === "resume" && fails.length > 0) throw new Error(fails.pop());
+          introduction.credential = kind === "open" ? "one" : "two";
+        },
+      }),
+    });
+    await using it = await lab({ server: { use: [door.plugin] }, client: { use: [shows], probeMs: 0 } });
+    const chat = reading(it.client.chat(never()));
+    await it.clock.advance(79_999);
+    expect(said).toEqual(["open"]);
+    await it.clock.advance(1);
+    expect(said).toEqual(["open", "refresh", "resume"]);
+    expect(door.asked).toEqual(["open one"]);
+    await it.clock.advance(5_000);
+    expect(door.asked).toEqual(["open one", "resume two"]);
+    await it.clock.advance(80_000);
+    expect(door.asked).toEqual(["open one", "resume two", "resume two"]);
+    expect(chat.ended).toBeUndefined();
+    expect(it.app.sessions).toBe(1);
+  });
+
   it("that has expired already is refused", async () => {
     const door = doorman({ old: { id: "ann", expiresMs: 0 } });
     await using it = await guarded(door, showing("old"));

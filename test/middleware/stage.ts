@@ -84,6 +84,8 @@ export async function stage(options: {
   use: PluginList;
   backplane?: Backplane;
   limits?: LimitOptions;
+  /** Pages of which origins may talk to the server at all. */
+  allowedOrigins?: readonly string[];
   handlers?: Partial<LabHandlers>;
   /** Middleware of clients with a session. */
   clientUse?: PluginList;
@@ -98,6 +100,7 @@ export async function stage(options: {
     use: options.use,
     ...(options.backplane && { backplane: options.backplane }),
     ...(options.limits && { limits: options.limits }),
+    ...(options.allowedOrigins && { allowedOrigins: options.allowedOrigins }),
   });
   const topics = app.serve(
     { ...labService, policy: options.policy ?? {} },

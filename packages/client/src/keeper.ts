@@ -307,6 +307,7 @@ export class Keeper implements SeatHost {
       kind: identity === undefined ? ("open" as const) : ("resume" as const),
       credential: "",
       headers: new Headers(),
+      overNewLink: false,
     };
     await this.#init.introduce(introduction);
     const { windowMessages: messages, windowBytes: bytes } = this.#init.limits;
@@ -649,14 +650,17 @@ export class Keeper implements SeatHost {
     seat.refresh = undefined;
     const { session } = seat;
     if (session.over !== undefined || session.current === undefined) return; // the next Hello has a fresh one
-    const introduction = { kind: "refresh" as const, credential: "", headers: new Headers() };
-    this.#init.introduce(introduction).then(
-      () => session.control({ kind: "auth", credential: introduction.credential, expiresMs: 0 }),
-      (error: unknown) => {
-        this.#host.log.warn("credential was not refreshed", { error: String(error) });
-        seat.refresh ??= this.#host.clock.after(REFRESH_AGAIN_MS, () => this.#refresh(seat));
-      },
-    );
+    const introduction = { kind: "refresh" as const, credential: "", headers: new Headers(), overNewLink: false };
+    const show = async (): Promise<void> => {
+      await this.#init.introduce(introduction);
+      if (!introduction.overNewLink)
+        session.control({ kind: "auth", credential: introduction.credential, expiresMs: 0 });
+      else if (seat === this.#seat && session.current !== undefined) await this.switchTo(this.state.current.transport!);
+    };
+    show().catch((error: unknown) => {
+      this.#host.log.warn("credential was not refreshed", { error: String(error) });
+      seat.refresh ??= this.#host.clock.after(REFRESH_AGAIN_MS, () => this.#refresh(seat));
+    });
   }
 
   linkLost(seat: Seat, error: ConnectError | undefined): void {

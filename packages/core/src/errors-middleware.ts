@@ -31,6 +31,16 @@ export const middlewareReasons = {
     code: Code.Unauthenticated as Code,
     message: (): string => "The fresh credential is another principal's. Open a new session for it.",
   },
+  cross_site_refused: {
+    code: Code.PermissionDenied as Code,
+    message: (v: { detail: string }): string =>
+      `A cookie came with a request that ${v.detail}. Send it from a page of this server, or from one of the origins of session-cookie, or with the CSRF token.`,
+  },
+  cookie_too_large: {
+    code: Code.InvalidArgument as Code,
+    message: (v: Size & { cookie: string }): string =>
+      `Cookie ${v.cookie} of ${v.bytes} bytes exceeds the ${v.limit} that browsers keep. Put less into the principal, or keep sessions in a store of your own (lookup).`,
+  },
   // May he?
   permission_denied: {
     code: Code.PermissionDenied as Code,

@@ -88,6 +88,11 @@ export interface Introduction {
   credential: string;
   /** Sent as metadata of the session. */
   readonly headers: Headers;
+  /**
+   * Refresh: what is fresh goes with the request that opens a link, as cookies and certificates do. The session goes on over a new link, and
+   * `credential` is not sent over the present one. False at first.
+   */
+  overNewLink: boolean;
 }
 
 /** Somebody comes in, or shows a fresh credential. */

@@ -146,3 +146,11 @@ test("a client that goes away is noticed: by its signal, or by the answer that n
     expect(closed).toBe(1);
   }
 });
+
+test("a request without a Host header is to the host of its URL; names that begin with a colon are none", async () => {
+  const { ask } = stage((exchange) => {
+    const said = ["host", ":authority"].map((name) => exchange.peer.header(name) ?? "none");
+    exchange.reply(200, {}, encoder.encode(said.join()));
+  });
+  expect(await (await ask("/a")).text()).toBe("server.example,none");
+});

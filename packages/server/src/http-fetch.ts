@@ -80,7 +80,9 @@ class FetchExchange implements HttpExchange {
     this.peer = {
       address: peer.address ?? "",
       secure: peer.secure ?? url.protocol === "https:",
-      header: (name) => headers.get(name) ?? undefined,
+      // A `Request` says its host in its URL, and has no names that begin with a colon.
+      header: (name) =>
+        name.startsWith(":") ? undefined : (headers.get(name) ?? (name === "host" ? url.host : undefined)),
     };
     this.#request = request;
     this.#respond = respond;
