@@ -1,4 +1,5 @@
 // What an attacker would try against a server with the shipped middleware: each is tried for real, over links and at doors, and tells what it got.
+import { sessionCookie } from "@raceway/auth-session/server";
 import { token } from "@raceway/auth-token/server";
 import { connect } from "@raceway/client";
 import { definePlugin, memoryTransport, reasonOf } from "@raceway/core";
@@ -121,6 +122,41 @@ export const attacks: readonly Attack[] = [
       await clock.advance(100);
       await closing;
       return "resume_refused; the owner's session is untouched";
+    },
+  },
+  {
+    name: "a cross-site request with a visitor's cookie, from a page of another origin, and one that names none",
+    async run() {
+      const ways = wayNames.filter((way) => way !== "memory");
+      const sessions = sessionCookie({ keys: ["a secret of at least thirty-two bytes"] });
+      await using it = await stage({ use: [sessions, rbac()], allowedOrigins: ["*"] });
+      const { cookies } = await sessions.issue({ id: "root" });
+      const cookie = cookies.map((line) => line.split(";")[0]).join("; ");
+      const forged = [
+        { origin: "https://evil.example" },
+        { origin: "null" },
+        { "sec-fetch-site": "cross-site" },
+        {},
+        { "x-csrf-token": "made-up.token" },
+      ];
+      const ok = await outcome(
+        (await it.behind("poll", "", { cookie, "sec-fetch-site": "same-origin" })).client.peek({}),
+      );
+      holds(ok === "ok", `the honest page was refused: ${String(ok)}`);
+      const before = it.calls.length;
+      for (const way of ways) {
+        for (const headers of forged) {
+          // Transports of requests refuse that before any plugin is asked, and their clients try again.
+          if ("sec-fetch-site" in headers && ["sse", "poll", "grpc"].includes(way)) continue;
+          const { client } = await it.behind(way, "", { cookie, ...headers });
+          const answer = await outcome(client.peek({ text: "forged" }));
+          const got = reasonOf(answer) ?? String(answer);
+          const isRefused = got === "cross_site_refused" || got.includes("[permission_denied]");
+          holds(isRefused, `by ${way} with ${JSON.stringify(headers)}: ${got}`);
+        }
+      }
+      holds(it.calls.length === before, "a handler ran");
+      return `cross_site_refused by ${ways.length} ways in, ${forged.length} kinds each`;
     },
   },
   {

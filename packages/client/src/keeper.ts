@@ -301,15 +301,15 @@ export class Keeper implements SeatHost {
     });
   }
 
+  async #introduce(kind: Introduction["kind"]): Promise<Introduction> {
+    const introduction = { kind, credential: "", headers: new Headers(), overNewLink: false };
+    await this.#init.introduce(introduction);
+    return introduction;
+  }
+
   async #hello(seat: Seat, fresh: boolean): Promise<HelloFrame> {
     const identity = fresh ? undefined : seat.identity;
-    const introduction = {
-      kind: identity === undefined ? ("open" as const) : ("resume" as const),
-      credential: "",
-      headers: new Headers(),
-      overNewLink: false,
-    };
-    await this.#init.introduce(introduction);
+    const introduction = await this.#introduce(identity === undefined ? "open" : "resume");
     const { windowMessages: messages, windowBytes: bytes } = this.#init.limits;
     return {
       kind: "hello",
@@ -650,17 +650,16 @@ export class Keeper implements SeatHost {
     seat.refresh = undefined;
     const { session } = seat;
     if (session.over !== undefined || session.current === undefined) return; // the next Hello has a fresh one
-    const introduction = { kind: "refresh" as const, credential: "", headers: new Headers(), overNewLink: false };
-    const show = async (): Promise<void> => {
-      await this.#init.introduce(introduction);
-      if (!introduction.overNewLink)
-        session.control({ kind: "auth", credential: introduction.credential, expiresMs: 0 });
-      else if (seat === this.#seat && session.current !== undefined) await this.switchTo(this.state.current.transport!);
-    };
-    show().catch((error: unknown) => {
-      this.#host.log.warn("credential was not refreshed", { error: String(error) });
-      seat.refresh ??= this.#host.clock.after(REFRESH_AGAIN_MS, () => this.#refresh(seat));
-    });
+    this.#introduce("refresh")
+      .then(({ credential, overNewLink }) => {
+        if (!overNewLink) session.control({ kind: "auth", credential, expiresMs: 0 });
+        else if (seat === this.#seat) return this.switchTo(this.state.current.transport ?? "");
+        return undefined;
+      })
+      .catch((error: unknown) => {
+        this.#host.log.warn("credential was not refreshed", { error: String(error) });
+        seat.refresh ??= this.#host.clock.after(REFRESH_AGAIN_MS, () => this.#refresh(seat));
+      });
   }
 
   linkLost(seat: Seat, error: ConnectError | undefined): void {

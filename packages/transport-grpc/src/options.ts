@@ -6,6 +6,8 @@ export const grpcClientTable = {
   maxBatchBytes: { kind: "number", default: 16_777_216, min: 1_024, max: 268_435_456, unit: "bytes" },
   /** What is spoken; "grpc" needs HTTP/2 all the way. */
   protocol: { kind: "text", default: "grpc", values: ["grpc", "grpc-web", "connect"] },
+  /** As in pages, so that one program is compiled for both; Node keeps no cookies. */
+  credentials: { kind: "boolean", default: false },
 } as const;
 
 /** In pages, which cannot speak gRPC itself. */
