@@ -14,6 +14,7 @@ const workspace = readWorkspace(root);
 /** Tables that packages do not export to their users, from the file itself. */
 const load = async (file: string): Promise<Readonly<Record<string, OptionTable>>> =>
   (await import(pathToFileURL(join(root, file)).href)) as Readonly<Record<string, OptionTable>>;
+const limitsOptions = (await load("packages/middleware/src/limits.ts"))["limitsOptions"]!;
 const httpLimitTable = (await load("packages/server/src/http-limits.ts"))["httpLimitTable"]!;
 
 interface Row {
@@ -74,8 +75,14 @@ describe("docs/errors.md", () => {
   });
 });
 
+/** Where an option is no number, its README has it. */
+function ofNumbers(table: OptionTable): OptionTable {
+  return Object.fromEntries(Object.entries(table).filter(([, { kind }]) => kind === "number"));
+}
+
 describe.each([
   ["Sessions, calls and topics", limitTable],
+  ["Principals and addresses", ofNumbers(limitsOptions)],
   ["HTTP", httpLimitTable],
 ] as const)("docs/limits.md, %s,", (heading, table) => {
   const page = rows(readText("docs/limits.md"), heading);

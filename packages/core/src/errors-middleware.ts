@@ -124,6 +124,16 @@ export const middlewareReasons = {
     message: (v: Count & { address: string; retryAfterMs?: number }): string =>
       `Topic ${v.address} has ${v.count} subscribers, the limit is ${v.limit}. Wait for some to leave, or raise max_subscribers or the options of limits.`,
   },
+  bytes_limited: {
+    code: Code.ResourceExhausted as Code,
+    message: (v: { perSecond: number; scope: string; retryAfterMs?: number }): string =>
+      `More than ${v.perSecond} bytes a second per ${v.scope}. Wait as long as the error says, or raise the options of limits.`,
+  },
+  share_used_up: {
+    code: Code.ResourceExhausted as Code,
+    message: (v: Count & { what: string; scope: string; retryAfterMs?: number }): string =>
+      `${v.count} ${v.what} of one ${v.scope}, the limit is ${v.limit}. Close some, or raise the options of limits.`,
+  },
   // What a peer sent
   batch_expands: {
     code: Code.ResourceExhausted as Code,

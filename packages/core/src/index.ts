@@ -11,6 +11,7 @@ export {
   batchStation,
 } from "./batch-station.ts";
 export { type BatchWindow, type Pace, batchWindow } from "./batch-window.ts";
+export { type ByteMeter, CallBytes, callBytes } from "./byte-meter.ts";
 export * from "./channel.ts";
 export * from "./clock.ts";
 export * from "./clock-system.ts";
@@ -39,6 +40,7 @@ export * from "./limits.ts";
 export * from "./link.ts";
 export * from "./memory-link.ts";
 export * from "./memory-transport.ts";
+export { networkOf } from "./network.ts";
 export type * from "./observer.ts";
 export * from "./options.ts";
 export * from "./part.ts";

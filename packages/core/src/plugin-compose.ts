@@ -1,6 +1,7 @@
 // What plugins add to a channel, composed once: what is absent costs nothing.
-import type { Interceptor } from "@connectrpc/connect";
+import type { ContextValues, Interceptor } from "@connectrpc/connect";
 import type { BatchWindow } from "./batch-window.ts";
+import type { ByteMeter } from "./byte-meter.ts";
 import type { ChannelInfo, Stations, TopicGate, TopicPublication, TopicSubscription } from "./plugin.ts";
 
 /** The interceptors of a channel as one, the first plugin outermost; undefined if no plugin has one. */
@@ -38,6 +39,21 @@ export function composeWindow(stations: readonly Stations[], channel: ChannelInf
     if (window !== undefined) return window;
   }
   return undefined;
+}
+
+/** Who counts the bytes of a peer; undefined if no plugin does of any. */
+export function composeMeter(
+  stations: readonly Stations[],
+): ((context: ContextValues) => ByteMeter | undefined) | undefined {
+  const meters = stations.filter(({ meter }) => meter !== undefined);
+  if (meters.length === 0) return undefined;
+  return (context) => {
+    for (const station of meters) {
+      const meter = station.meter!(context);
+      if (meter !== undefined) return meter;
+    }
+    return undefined;
+  };
 }
 
 type Step<A extends unknown[]> = (...values: A) => void | Promise<void>;

@@ -3,6 +3,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { ConnectError, ContextKey, ContextValues, Interceptor } from "@connectrpc/connect";
 import type { BatchStation } from "./batch-station.ts";
 import type { BatchWindow } from "./batch-window.ts";
+import type { ByteMeter } from "./byte-meter.ts";
 import type { ChannelContract, ChannelPolicy } from "./channel.ts";
 import type { Peer } from "./link.ts";
 import type { Observer } from "./observer.ts";
@@ -71,6 +72,11 @@ export interface Stations extends Partial<AsyncDisposable> {
   window?(channel: ChannelInfo): BatchWindow | undefined;
   /** The bytes of batches, both ways, on links whose both ends have it. Made by `batchStation`. */
   readonly batch?: BatchStation;
+  /**
+   * Server: asked once per link when it has a session, and once per admitted call at a native door; undefined is "not for this one". Of several plugins
+   * the first that answers counts. The context is the session's, or the call's.
+   */
+  meter?(context: ContextValues): ByteMeter | undefined;
   /** Server: is told of links, sessions, refusals, publications and fan-outs. */
   readonly observe?: Observer;
   /**

@@ -48,6 +48,8 @@ export interface TransportHost extends Host {
 
 /** The application's services, to be mounted on a Connect router with one full options object each. */
 export interface NativeDoor {
+  /** Somebody counts the bytes of calls: the door sets `callBytes` in the context values of each, spends what goes, and waits where it is to. */
+  readonly metered?: boolean;
   /** Registers every service served so far on the router. */
   register(router: ConnectRouter): void;
 }

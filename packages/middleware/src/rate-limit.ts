@@ -5,16 +5,14 @@ import {
   type OptionsOf,
   type Plugin,
   type Store,
-  clientAddress,
   definePlugin,
   fail,
   learn,
   middlewareReasons,
-  peer,
-  principal,
   resolveOptions,
   sessionId,
 } from "@raceway/core";
+import { whoOf } from "./who.ts";
 
 learn(middlewareReasons);
 
@@ -94,7 +92,7 @@ async function takeAll(
   address: string,
 ): Promise<void> {
   for (const bucket of buckets) {
-    const key = `rate ${what} ${bucket.name} ${whoOf(bucket.scope, context, address)}`;
+    const key = `rate ${what} ${bucket.name} ${countedBy(bucket.scope, context, address)}`;
     // A rate of nothing is a bucket that never fills.
     const { ok, retryAfterMs } =
       bucket.perSecond > 0 && bucket.burst >= 1 ? await store.take(key, 1, bucket) : { ok: false, retryAfterMs: 0 };
@@ -108,7 +106,7 @@ async function takeAll(
   }
 }
 
-function whoOf(scope: Scope, context: ContextValues, address: string): string {
+function countedBy(scope: Scope, context: ContextValues, address: string): string {
   switch (scope) {
     case "channel":
       return "*";
@@ -123,19 +121,5 @@ function whoOf(scope: Scope, context: ContextValues, address: string): string {
     case "address":
       break;
   }
-  const { id } = context.get(principal);
-  if (scope !== "address" && id !== "") return `principal ${id}`;
-  return `address ${networkOf(context.get(clientAddress) || context.get(peer).address)}`;
-}
-
-/** IPv6 by its first 64 bits: that is what one host gets, and it may choose any address in it. */
-function networkOf(address: string): string {
-  if (!address.includes(":") || address.includes(".")) return address;
-  const [before = "", after = ""] = address.split("::");
-  const groups = (text: string): string[] => (text === "" ? [] : text.split(":"));
-  const left = groups(before);
-  const right = groups(after);
-  const zeros = Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => "0");
-  const network = [...left, ...zeros, ...right].slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
-  return `${network.join(":")}::/64`;
+  return whoOf(scope === "address" ? "address" : "principal", context);
 }

@@ -2,6 +2,7 @@
 import { ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import {
   type BatchStation,
+  type ByteMeter,
   type Codec,
   type Link,
   type LinkReceiver,
@@ -10,6 +11,7 @@ import {
   type Timer,
   clientAddress,
   fail,
+  networkOf,
   peer as peerKey,
   principal,
   retryAfterMs,
@@ -31,6 +33,7 @@ import {
   statusOf,
 } from "@raceway/core/internal";
 import { type Admit, Entrance } from "./admission.ts";
+import { MeteredLink } from "./metered-link.ts";
 import { ObservedLink } from "./observed-link.ts";
 import { shownError } from "./serving.ts";
 import { ServerSession, type SessionHost, type Sessions } from "./sessions.ts";
@@ -49,6 +52,8 @@ export interface AcceptHost extends SessionHost {
   readonly drain: { readonly endpoints: readonly string[] } | undefined;
   /** Runs the session stations of all plugins; undefined if there are none. */
   readonly admit: Admit | undefined;
+  /** Says who counts the bytes of a link; undefined if nobody counts any. */
+  readonly meter: ((context: ContextValues) => ByteMeter | undefined) | undefined;
   /** The batch stations of all plugins, in order. */
   readonly coding: readonly BatchStation[];
 }
@@ -60,27 +65,33 @@ const MAX_STANDBY = 8;
 const DRAIN_RETRY_MS = 250;
 
 /** Takes over a link that a transport has opened. */
-export function accept(host: AcceptHost, link: Link): LinkReceiver {
-  const accepting = new Accepting(host);
-  const { observer } = host;
+export function accept(host: AcceptHost, opened: Link): LinkReceiver {
+  const { observer, clock, limits } = host;
+  const metered = host.meter === undefined ? undefined : new MeteredLink(opened, clock, limits.heartbeatMs);
+  const accepting = new Accepting(host, metered);
+  const link = metered ?? opened;
   const text = !link.traits.binary;
   const sessionLink =
     observer === undefined
       ? new SessionLink(link, accepting, text)
-      : new ObservedLink(link, accepting, text, observer, host.clock);
+      : new ObservedLink(link, accepting, text, observer, clock);
   accepting.watch(sessionLink);
-  return sessionLink;
+  if (metered === undefined) return sessionLink;
+  metered.receiver = sessionLink;
+  return metered;
 }
 
 class Accepting implements Handshake {
   readonly #host: AcceptHost;
+  readonly #metered: MeteredLink | undefined;
   #timer: Timer | undefined;
   #greeted = false;
   /** A new session about which plugins are asked. */
   #applicant: ServerSession | undefined;
 
-  constructor(host: AcceptHost) {
+  constructor(host: AcceptHost, metered: MeteredLink | undefined) {
     this.#host = host;
+    this.#metered = metered;
   }
 
   watch(link: SessionLink): void {
@@ -125,7 +136,8 @@ class Accepting implements Handshake {
     if (host.drain !== undefined) throw fail("draining", { retryAfterMs: DRAIN_RETRY_MS });
     const codec = host.codecs.find(({ name }) => hello.codecs.includes(name));
     if (codec === undefined) throw fail("codec_unsupported", { codecs: hello.codecs.join(", ").slice(0, 100) });
-    host.sessions.checkAddress(link.link.peer.address);
+    const address = networkOf(link.link.peer.address);
+    host.sessions.checkAddress(address);
     const idBytes = host.random.bytes(16);
     const id = hex(idBytes);
     const context = sessionContext(link, id);
@@ -135,13 +147,13 @@ class Accepting implements Handshake {
       secret: host.random.bytes(32),
       context,
       codec: preferred(hello.codecs, host.codecs),
-      address: link.link.peer.address,
+      address,
     });
     const entrance = this.#entrance("open", link, hello, context, session);
     if (entrance !== undefined) this.#applicant = session;
     const welcome = (): void => {
       if (link.over) return;
-      session.address = context.get(clientAddress) || session.address;
+      session.address = networkOf(context.get(clientAddress)) || session.address;
       host.sessions.checkAddress(session.address); // again: others may have come while this one was asked who he is
       session.principal = context.get(principal).id;
       host.sessions.checkPrincipal(session.principal);
@@ -240,6 +252,7 @@ class Accepting implements Handshake {
       coders,
     };
     send(link, welcome);
+    if (this.#metered !== undefined) this.#metered.meter = host.meter!(session.context);
     if (coders !== undefined && coders.length > 0)
       link.coding = host.coding[0]!.code(link, host.coding, coders, limits, "server");
     link.attempt = hello.attempt;

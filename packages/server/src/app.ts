@@ -41,6 +41,7 @@ import {
   type OpenFrame,
   composeGates,
   composeInterceptors,
+  composeMeter,
   composeWindow,
   composeObservers,
   decodeFast,
@@ -186,6 +187,7 @@ class App implements Raceway {
   readonly #sessions: Sessions;
   #admit: Admit | undefined;
   #observer: Observer | undefined;
+  #meter: ReturnType<typeof composeMeter>;
 
   readonly #options: RacewayOptions;
   readonly #plugins: readonly Plugin[];
@@ -376,6 +378,7 @@ class App implements Raceway {
       }
       for (const station of stations) station.ready?.();
       this.#admit = composeAdmission(stations);
+      this.#meter = composeMeter(stations);
       const coding = stations.flatMap(({ batch }) => batch ?? []);
       this.#observer = composeObservers(stations, (error) =>
         this.log.error("an observer failed", { error: String(error) }),
@@ -402,7 +405,7 @@ class App implements Raceway {
           opened: (link) => accept(acceptHost, link),
           maxBatchBytes: this.limits.batchBytes,
           allowsOrigin: (origin, peer) => this.#allowsOrigin(origin, peer.header("host") ?? peer.header(":authority")),
-          native: { register: (router) => this.#register(router) },
+          native: { metered: this.#meter !== undefined, register: (router) => this.#register(router) },
         });
         undo.push(async () => started[Symbol.asyncDispose]?.());
         routes.push(started);
@@ -469,6 +472,7 @@ class App implements Raceway {
         return elsewhere();
       },
       admit: this.#admit,
+      meter: this.#meter,
       coding,
       opened: (session, call, frame) => this.#opened(session, call, frame),
       refreshed: (session, frame) => this.#refreshed(session, frame),
@@ -483,6 +487,7 @@ class App implements Raceway {
       clock: this.clock,
       admit: this.#admit,
       observer: this.#observer,
+      meter: this.#meter,
       topicOf: (channel, request) => this.#topicOf(channel, request),
       decodeProto: (channel, payload) => this.#proto.of(channel.desc.output).decode(payload),
     };

@@ -13,11 +13,13 @@ import {
   createContextKey,
 } from "@connectrpc/connect";
 import {
+  type ByteMeter,
   type Clock,
   type Limits,
   type Logger,
   type Observer,
   type Position,
+  callBytes,
   fail,
   peer as peerKey,
   transportName,
@@ -34,6 +36,7 @@ export interface NativeHost {
   readonly clock: Clock;
   readonly admit: Admit | undefined;
   readonly observer: Observer | undefined;
+  readonly meter: ((context: ContextValues) => ByteMeter | undefined) | undefined;
   topicOf(channel: Channel, request: unknown): { readonly topic: Topic; release(): void };
   decodeProto(channel: Channel, payload: Uint8Array): unknown;
 }
@@ -51,7 +54,10 @@ export function registerService(router: ConnectRouter, channels: readonly Channe
     const { contextValues: context } = req;
     context.set(transportName, "native");
     const channel = byMethod.get(req.method);
-    const run = channel?.interceptor === undefined ? next : channel.interceptor(next);
+    const run: typeof next = (request) => {
+      if (host.meter !== undefined) context.get(callBytes)?.admitted(host.meter(context));
+      return channel?.interceptor === undefined ? next(request) : channel.interceptor(next)(request);
+    };
     if (host.admit === undefined) return run(req);
     const call = new NativeCall(req.signal, host.clock);
     try {

@@ -48,7 +48,7 @@ export class ServerSession implements SessionOwner, ServingHost {
   /** What the last opening found out. */
   readonly context: SessionContext;
   readonly codec: string;
-  /** From where it was opened: behind proxies that are trusted, if a plugin found out. */
+  /** From where it was opened, as a `networkOf` all it is counted with: behind proxies that are trusted, if a plugin found out. */
   address: string;
   /** Who it belongs to; only the same may resume it. */
   principal = "";

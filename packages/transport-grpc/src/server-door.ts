@@ -4,7 +4,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { Code, ConnectError, type ConnectRouter, createConnectRouter, createContextValues } from "@connectrpc/connect";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import { type Clock, type HttpExchange, type Logger, peer } from "@raceway/core";
+import { CallBytes, type Clock, type HttpExchange, type Logger, callBytes, peer } from "@raceway/core";
 import type { CrossOrigin } from "./server-cross-origin.ts";
 import { type CallStream, callStream } from "./server-service.ts";
 
@@ -16,6 +16,8 @@ export interface DoorSetup {
   readonly log: Logger;
   readonly crossOrigin: CrossOrigin;
   readonly bodyMs: number;
+  /** Bytes of calls are counted, and held up. */
+  readonly metered: boolean;
   /** Registers services, each with all of its options: a router's own do not hold for a service that has any. */
   register(router: ConnectRouter): void;
 }
@@ -57,10 +59,17 @@ export class Door {
   ): Promise<void> {
     const context = createContextValues().set(peer, exchange.peer).set(callStream, streamOf(response));
     try {
-      await universalResponseToNodeResponse(
-        await handler(universalRequestFromNodeRequest(request, response, undefined, context)),
-        response,
-      );
+      const asked = universalRequestFromNodeRequest(request, response, undefined, context);
+      if (this.#setup.metered) {
+        const bytes = new CallBytes();
+        context.set(callBytes, bytes);
+        const body = asked.body as AsyncIterable<Uint8Array>; // of Node's requests it always is
+        const answer = await handler({ ...asked, body: metered(body, bytes, "in") });
+        await universalResponseToNodeResponse(
+          answer.body === undefined ? answer : { ...answer, body: metered(answer.body, bytes, "out") },
+          response,
+        );
+      } else await universalResponseToNodeResponse(await handler(asked), response);
     } catch (reason) {
       // The client is gone, mostly. What a handler throws has become an answer before it comes here.
       const error = ConnectError.from(reason);
@@ -85,6 +94,19 @@ export class Door {
       } else cut(response);
     });
     response.once("close", () => timer[Symbol.dispose]());
+  }
+}
+
+/** Waits between pieces where it is to, so that whoever sends or reads them waits, too. */
+async function* metered(
+  body: AsyncIterable<Uint8Array>,
+  bytes: CallBytes,
+  direction: "in" | "out",
+): AsyncGenerator<Uint8Array> {
+  for await (const piece of body) {
+    yield piece;
+    const wait = bytes.spend(direction, piece.length);
+    if (wait !== undefined) await wait;
   }
 }
 

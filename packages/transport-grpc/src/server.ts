@@ -45,6 +45,7 @@ export function grpc(given: GrpcServerOptions = {}): ServerTransport {
         log: host.log,
         crossOrigin,
         bodyMs: options.bodyMs,
+        metered: host.native.metered ?? false,
         register(router) {
           router.service(LinkService, links, serviceOptions);
           host.native.register(router);
