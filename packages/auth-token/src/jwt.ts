@@ -12,6 +12,7 @@ import {
 } from "jose";
 import { type Ask, remoteKeys } from "./keys.ts";
 import { optionError } from "./option-error.ts";
+import { VerifiedTokens } from "./verified.ts";
 
 export interface JwtOptions {
   /** Who may have issued a token: its `iss`. With nothing else given, its keys are found by OpenID Connect discovery. */
@@ -76,10 +77,14 @@ export function jwtVerifier(options: JwtOptions): (clock: Clock) => Verify {
   };
   return (clock) => {
     const key = keys(clock);
+    const verified = new VerifiedTokens(clock, clockToleranceMs, maxAgeMs);
     return async (token) => {
+      const known = verified.get(token);
+      if (known !== undefined) return known;
       try {
         const given = { ...checks, currentDate: new Date(clock.wallNow()) };
         const { payload } = await jwtVerify(token, key, given);
+        verified.add(token, payload);
         return payload;
       } catch (error) {
         throw refusalOf(error);
