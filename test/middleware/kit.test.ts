@@ -66,12 +66,12 @@ describePlugin({
     {
       name: "gRPC door",
       server: grpc,
-      door: (baseUrl, headers) => {
+      door: (baseUrl, headers, interceptors) => {
         const headed: Interceptor = (next) => (request) => {
           for (const [name, value] of Object.entries(headers)) request.header.set(name, value);
           return next(request);
         };
-        return createGrpcTransport({ baseUrl, interceptors: [headed] });
+        return createGrpcTransport({ baseUrl, interceptors: [headed, ...interceptors] });
       },
     },
   ],

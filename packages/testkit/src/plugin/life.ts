@@ -16,14 +16,17 @@ import { type Cast, Stage } from "./stage.ts";
 import { type KitChannel, type PluginSubject, kitChannels } from "./subject.ts";
 import { Listener, Talk, fresh } from "./uses.ts";
 
-/** A server's plugins that a case brings along. */
+/** How long a credential is good for, in milliseconds: shorter than what plugins that limit the time of calls leave a call that is held meanwhile. */
+const EXPIRES_MS = 3_000;
+
+/** A server's plugin that a case brings along, behind the subject's: what it notes was admitted by all. */
 const expiring = (kinds: Opening["kind"][]): Plugin =>
   definePlugin({
     name: "kit-expiring",
     start: () => ({
       session(opening) {
         kinds.push(opening.kind);
-        opening.expiresIn(30_000);
+        opening.expiresIn(EXPIRES_MS);
       },
     }),
   });
@@ -54,9 +57,9 @@ export function lifeCases(subject: PluginSubject): readonly Case[] {
         await goesOn(
           subject,
           async (stage) => {
-            await stage.clock!.advance(25_000); // a fifth of the time is left by then, and more has been used
-            await stage.until(() => kinds.includes("refresh"), "a fresh credential");
-            await stage.clock!.advance(10_000); // the first one is over
+            await stage.clock!.advance(EXPIRES_MS * 0.85); // less than a fifth of the time is left
+            await stage.still(() => kinds.includes("refresh"), "a fresh credential");
+            await stage.clock!.advance(EXPIRES_MS * 0.3); // the first one is over
           },
           () => [expiring(kinds)],
         );
@@ -198,9 +201,9 @@ async function closedWithCalls(subject: PluginSubject, cast: Cast): Promise<Stag
 async function goesOn(
   subject: PluginSubject,
   happens: (stage: Stage, connection: ReturnType<Stage["connection"]>) => Promise<void>,
-  before: () => PluginList = () => [],
+  after: () => PluginList = () => [],
 ): Promise<void> {
-  await using stage = new Stage(subject, { before });
+  await using stage = new Stage(subject, { after });
   await stage.start();
   const { client, connection } = stage.connected();
   const talk = new Talk(client, stage);

@@ -39,7 +39,7 @@ export interface StageOptions {
 /** Longest end of a host, in milliseconds of its own clock: it leaves a plugin that hangs behind after 5 s, and two of them after 10. */
 const END_MS = 12_000;
 
-export type Cast = Pick<PluginSubject, "server" | "client" | "visitor" | "policy">;
+export type Cast = Pick<PluginSubject, "server" | "client" | "interceptors" | "visitor" | "policy">;
 
 /** Errors that hosts told their logs. */
 export class Complaints implements Logger {
@@ -125,12 +125,15 @@ export class Stage implements AsyncDisposable {
     if (way === "native" || (way !== "memory" && way.door !== undefined)) {
       const credential = await shown(visitor);
       const headers = { ...visitor.headers, ...(credential !== "" && { authorization: `Bearer ${credential}` }) };
-      if (way !== "native") return way.door!(this.#url, headers);
+      const interceptors = this.#cast.interceptors?.() ?? [];
+      if (way !== "native") return way.door!(this.#url, headers, interceptors);
       const headed: Interceptor = (next) => (request) => {
         for (const [name, value] of Object.entries(headers)) request.header.set(name, value);
         return next(request);
       };
-      return createRouterTransport((router) => this.#router!(router), { transport: { interceptors: [headed] } });
+      return createRouterTransport((router) => this.#router!(router), {
+        transport: { interceptors: [headed, ...interceptors] },
+      });
     }
     return this.connection();
   }
@@ -188,7 +191,16 @@ export class Stage implements AsyncDisposable {
     await this.until(() => settled, what, hostMs);
     return promise;
   }
-  /** The same of the end of a host, which has to come, though a plugin of it hangs. */
+  /**
+   * Waits while time stands still: for an answer that has to come before something else does by the clock, and may take the plugin some of the platform's
+   * own time, as a signature does. Time goes on when half of the patience is used up: the plugin may wait for that.
+   */
+  async still(so: () => boolean, what: string): Promise<void> {
+    const start = performance.now();
+    while (!so() && performance.now() - start < this.#patienceMs / 2) await nextTurn(1);
+    await this.until(so, what);
+  }
+  /** What comes of the end of a host, which has to come, though a plugin of it hangs. */
   ended(end: Promise<void>, what: string): Promise<void> {
     return this.within(end, what, END_MS);
   }

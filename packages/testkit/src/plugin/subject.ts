@@ -1,5 +1,5 @@
 // A middleware plugin under test: what its author tells the kit.
-import type { Code, Transport } from "@connectrpc/connect";
+import type { Code, Interceptor, Transport } from "@connectrpc/connect";
 import type {
   ChannelPolicy,
   ClientTransport,
@@ -49,8 +49,8 @@ export interface KitWay {
   server(): ServerTransport;
   /** Sessions over this transport. */
   client?(visitor: KitVisitor): ClientTransport;
-  /** A native door: a Connect transport to this URL which sends these headers with each request. */
-  door?(url: string, headers: Readonly<Record<string, string>>): Transport;
+  /** A native door: a Connect transport to this URL which sends these headers with each request, and has the subject's interceptors. */
+  door?(url: string, headers: Readonly<Record<string, string>>, interceptors: readonly Interceptor[]): Transport;
 }
 
 /** One thing that the plugin refuses, or fails calls with, and how it is made to. */
@@ -70,6 +70,7 @@ export interface PluginRefusal {
   /** Plugins, visitor and policy for this one, in place of the subject's. */
   server?(): PluginList;
   client?(): PluginList;
+  interceptors?(): readonly Interceptor[];
   readonly visitor?: KitVisitor;
   readonly policy?: Readonly<Partial<Record<KitChannel, ChannelPolicy>>>;
   /** The names of ways (see {@link PluginSubject.ways}, "memory", "native") that have nothing of it; the reason, for people. */
@@ -102,6 +103,8 @@ export interface PluginSubject {
   server?(): PluginList;
   /** The client's. Called for each connection. */
   client?(): PluginList;
+  /** What a client without Raceway needs at a native door, if the server's plugin expects something of it: one that signs, say. Called for each client. */
+  interceptors?(): readonly Interceptor[];
   /** Somebody who is admitted. Default: nobody in particular. */
   readonly visitor?: KitVisitor;
   /** Policy of the kit's channels. */

@@ -7,18 +7,25 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Sealed, Signature } from "../../v1/payload_pb.ts";
+import { file_raceway_v1_payload } from "../../v1/payload_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file raceway/testkit/v1/plugin_kit.proto.
  */
 export const file_raceway_testkit_v1_plugin_kit: GenFile = /*@__PURE__*/
-  fileDesc("CiNyYWNld2F5L3Rlc3RraXQvdjEvcGx1Z2luX2tpdC5wcm90bxIScmFjZXdheS50ZXN0a2l0LnYxIjgKC0VjaG9SZXF1ZXN0EgwKBHRleHQYASABKAkSDQoFZmFpbHMYAiABKAgSDAoEaGVsZBgDIAEoCCIcCgxFY2hvUmVzcG9uc2USDAoEdGV4dBgBIAEoCSIbCgtTYXZlUmVxdWVzdBIMCgR0ZXh0GAEgASgJIhwKDFNhdmVSZXNwb25zZRIMCgR0ZXh0GAEgASgJIhsKC0xvb2tSZXF1ZXN0EgwKBHRleHQYASABKAkiHAoMTG9va1Jlc3BvbnNlEgwKBHRleHQYASABKAkiSAoMQ291bnRSZXF1ZXN0EgwKBHRleHQYASABKAkSCgoCdG8YAiABKA0SDQoFZmFpbHMYAyABKAgSDwoHZW5kbGVzcxgEIAEoCCIfCg1Db3VudFJlc3BvbnNlEg4KBm51bWJlchgBIAEoDSIcCgpTdW1SZXF1ZXN0Eg4KBm51bWJlchgBIAEoDSIaCgtTdW1SZXNwb25zZRILCgNzdW0YASABKA0iHQoLVGFsa1JlcXVlc3QSDgoGbnVtYmVyGAEgASgNIh4KDFRhbGtSZXNwb25zZRIOCgZudW1iZXIYASABKA0iGwoLTmV3c1JlcXVlc3QSDAoEcm9vbRgBIAEoCSIeCgxOZXdzUmVzcG9uc2USDgoGbnVtYmVyGAEgASgNIisKC1Bvc3RSZXF1ZXN0EgwKBHJvb20YASABKAkSDgoGbnVtYmVyGAIgASgNIg4KDFBvc3RSZXNwb25zZTL+BAoQUGx1Z2luS2l0U2VydmljZRJJCgRFY2hvEh8ucmFjZXdheS50ZXN0a2l0LnYxLkVjaG9SZXF1ZXN0GiAucmFjZXdheS50ZXN0a2l0LnYxLkVjaG9SZXNwb25zZRJOCgRTYXZlEh8ucmFjZXdheS50ZXN0a2l0LnYxLlNhdmVSZXF1ZXN0GiAucmFjZXdheS50ZXN0a2l0LnYxLlNhdmVSZXNwb25zZSIDkAICEk4KBExvb2sSHy5yYWNld2F5LnRlc3RraXQudjEuTG9va1JlcXVlc3QaIC5yYWNld2F5LnRlc3RraXQudjEuTG9va1Jlc3BvbnNlIgOQAgESTgoFQ291bnQSIC5yYWNld2F5LnRlc3RraXQudjEuQ291bnRSZXF1ZXN0GiEucmFjZXdheS50ZXN0a2l0LnYxLkNvdW50UmVzcG9uc2UwARJICgNTdW0SHi5yYWNld2F5LnRlc3RraXQudjEuU3VtUmVxdWVzdBofLnJhY2V3YXkudGVzdGtpdC52MS5TdW1SZXNwb25zZSgBEk0KBFRhbGsSHy5yYWNld2F5LnRlc3RraXQudjEuVGFsa1JlcXVlc3QaIC5yYWNld2F5LnRlc3RraXQudjEuVGFsa1Jlc3BvbnNlKAEwARJLCgROZXdzEh8ucmFjZXdheS50ZXN0a2l0LnYxLk5ld3NSZXF1ZXN0GiAucmFjZXdheS50ZXN0a2l0LnYxLk5ld3NSZXNwb25zZTABEkkKBFBvc3QSHy5yYWNld2F5LnRlc3RraXQudjEuUG9zdFJlcXVlc3QaIC5yYWNld2F5LnRlc3RraXQudjEuUG9zdFJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("CiNyYWNld2F5L3Rlc3RraXQvdjEvcGx1Z2luX2tpdC5wcm90bxIScmFjZXdheS50ZXN0a2l0LnYxImYKC0VjaG9SZXF1ZXN0EiIKBnNlYWxlZBgPIAEoCzISLnJhY2V3YXkudjEuU2VhbGVkEhYKBHRleHQYASABKAlCCLpIBXIDGOgHEg0KBWZhaWxzGAIgASgIEgwKBGhlbGQYAyABKAgiSgoMRWNob1Jlc3BvbnNlEiIKBnNlYWxlZBgPIAEoCzISLnJhY2V3YXkudjEuU2VhbGVkEhYKBHRleHQYASABKAlCCLpIBXIDGOgHIhsKC1NhdmVSZXF1ZXN0EgwKBHRleHQYASABKAkiHAoMU2F2ZVJlc3BvbnNlEgwKBHRleHQYASABKAkiGwoLTG9va1JlcXVlc3QSDAoEdGV4dBgBIAEoCSIcCgxMb29rUmVzcG9uc2USDAoEdGV4dBgBIAEoCSJICgxDb3VudFJlcXVlc3QSDAoEdGV4dBgBIAEoCRIKCgJ0bxgCIAEoDRINCgVmYWlscxgDIAEoCBIPCgdlbmRsZXNzGAQgASgIIkMKDUNvdW50UmVzcG9uc2USIgoGc2VhbGVkGA8gASgLMhIucmFjZXdheS52MS5TZWFsZWQSDgoGbnVtYmVyGAEgASgNIlEKClN1bVJlcXVlc3QSKAoJc2lnbmF0dXJlGA8gASgLMhUucmFjZXdheS52MS5TaWduYXR1cmUSGQoGbnVtYmVyGAEgASgNQgm6SAYqBBjAhD0iGgoLU3VtUmVzcG9uc2USCwoDc3VtGAEgASgNIlIKC1RhbGtSZXF1ZXN0EigKCXNpZ25hdHVyZRgPIAEoCzIVLnJhY2V3YXkudjEuU2lnbmF0dXJlEhkKBm51bWJlchgBIAEoDUIJukgGKgQYwIQ9Ih4KDFRhbGtSZXNwb25zZRIOCgZudW1iZXIYASABKA0iJAoLTmV3c1JlcXVlc3QSFQoEcm9vbRgBIAEoCUIHukgEcgIYZCJNCgxOZXdzUmVzcG9uc2USIgoGc2VhbGVkGA8gASgLMhIucmFjZXdheS52MS5TZWFsZWQSGQoGbnVtYmVyGAEgASgNQgm6SAYqBBjAhD0iKwoLUG9zdFJlcXVlc3QSDAoEcm9vbRgBIAEoCRIOCgZudW1iZXIYAiABKA0iDgoMUG9zdFJlc3BvbnNlMv4EChBQbHVnaW5LaXRTZXJ2aWNlEkkKBEVjaG8SHy5yYWNld2F5LnRlc3RraXQudjEuRWNob1JlcXVlc3QaIC5yYWNld2F5LnRlc3RraXQudjEuRWNob1Jlc3BvbnNlEk4KBFNhdmUSHy5yYWNld2F5LnRlc3RraXQudjEuU2F2ZVJlcXVlc3QaIC5yYWNld2F5LnRlc3RraXQudjEuU2F2ZVJlc3BvbnNlIgOQAgISTgoETG9vaxIfLnJhY2V3YXkudGVzdGtpdC52MS5Mb29rUmVxdWVzdBogLnJhY2V3YXkudGVzdGtpdC52MS5Mb29rUmVzcG9uc2UiA5ACARJOCgVDb3VudBIgLnJhY2V3YXkudGVzdGtpdC52MS5Db3VudFJlcXVlc3QaIS5yYWNld2F5LnRlc3RraXQudjEuQ291bnRSZXNwb25zZTABEkgKA1N1bRIeLnJhY2V3YXkudGVzdGtpdC52MS5TdW1SZXF1ZXN0Gh8ucmFjZXdheS50ZXN0a2l0LnYxLlN1bVJlc3BvbnNlKAESTQoEVGFsaxIfLnJhY2V3YXkudGVzdGtpdC52MS5UYWxrUmVxdWVzdBogLnJhY2V3YXkudGVzdGtpdC52MS5UYWxrUmVzcG9uc2UoATABEksKBE5ld3MSHy5yYWNld2F5LnRlc3RraXQudjEuTmV3c1JlcXVlc3QaIC5yYWNld2F5LnRlc3RraXQudjEuTmV3c1Jlc3BvbnNlMAESSQoEUG9zdBIfLnJhY2V3YXkudGVzdGtpdC52MS5Qb3N0UmVxdWVzdBogLnJhY2V3YXkudGVzdGtpdC52MS5Qb3N0UmVzcG9uc2ViBnByb3RvMw", [file_raceway_v1_payload]);
 
 /**
  * @generated from message raceway.testkit.v1.EchoRequest
  */
 export type EchoRequest = Message<"raceway.testkit.v1.EchoRequest"> & {
+  /**
+   * @generated from field: raceway.v1.Sealed sealed = 15;
+   */
+  sealed?: Sealed | undefined;
+
   /**
    * @generated from field: string text = 1;
    */
@@ -50,6 +57,11 @@ export const EchoRequestSchema: GenMessage<EchoRequest> = /*@__PURE__*/
  * @generated from message raceway.testkit.v1.EchoResponse
  */
 export type EchoResponse = Message<"raceway.testkit.v1.EchoResponse"> & {
+  /**
+   * @generated from field: raceway.v1.Sealed sealed = 15;
+   */
+  sealed?: Sealed | undefined;
+
   /**
    * @generated from field: string text = 1;
    */
@@ -174,6 +186,11 @@ export const CountRequestSchema: GenMessage<CountRequest> = /*@__PURE__*/
  */
 export type CountResponse = Message<"raceway.testkit.v1.CountResponse"> & {
   /**
+   * @generated from field: raceway.v1.Sealed sealed = 15;
+   */
+  sealed?: Sealed | undefined;
+
+  /**
    * @generated from field: uint32 number = 1;
    */
   number: number;
@@ -190,6 +207,11 @@ export const CountResponseSchema: GenMessage<CountResponse> = /*@__PURE__*/
  * @generated from message raceway.testkit.v1.SumRequest
  */
 export type SumRequest = Message<"raceway.testkit.v1.SumRequest"> & {
+  /**
+   * @generated from field: raceway.v1.Signature signature = 15;
+   */
+  signature?: Signature | undefined;
+
   /**
    * @generated from field: uint32 number = 1;
    */
@@ -224,6 +246,11 @@ export const SumResponseSchema: GenMessage<SumResponse> = /*@__PURE__*/
  * @generated from message raceway.testkit.v1.TalkRequest
  */
 export type TalkRequest = Message<"raceway.testkit.v1.TalkRequest"> & {
+  /**
+   * @generated from field: raceway.v1.Signature signature = 15;
+   */
+  signature?: Signature | undefined;
+
   /**
    * @generated from field: uint32 number = 1;
    */
@@ -276,6 +303,11 @@ export const NewsRequestSchema: GenMessage<NewsRequest> = /*@__PURE__*/
  */
 export type NewsResponse = Message<"raceway.testkit.v1.NewsResponse"> & {
   /**
+   * @generated from field: raceway.v1.Sealed sealed = 15;
+   */
+  sealed?: Sealed | undefined;
+
+  /**
    * @generated from field: uint32 number = 1;
    */
   number: number;
@@ -324,7 +356,7 @@ export const PostResponseSchema: GenMessage<PostResponse> = /*@__PURE__*/
   messageDesc(file_raceway_testkit_v1_plugin_kit, 15);
 
 /**
- * A channel of each shape.
+ * A channel of each shape. Their messages have rules, and places for signatures and for what is sealed, so that plugins which look for these take part.
  *
  * @generated from service raceway.testkit.v1.PluginKitService
  */
