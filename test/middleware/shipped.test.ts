@@ -3,7 +3,7 @@ import { Code, type Interceptor } from "@connectrpc/connect";
 import { bearer } from "@raceway/auth-token/client";
 import { token } from "@raceway/auth-token/server";
 import { connect } from "@raceway/client";
-import { type ChannelInfo, type Plugin } from "@raceway/core";
+import type { ChannelInfo, Plugin } from "@raceway/core";
 import { batching } from "@raceway/middleware/batching";
 import { circuitBreaker } from "@raceway/middleware/circuit-breaker";
 import { compression } from "@raceway/middleware/compression";
