@@ -6,7 +6,7 @@ import { importsOf, manifestOf, type PackageJson, readWorkspace } from "./worksp
 
 const workspace = readWorkspace(fileURLToPath(new URL("..", import.meta.url)));
 
-test("every file and package of the workspace keeps to the drawing", () => {
+test("every file and package of the workspace keeps to the drawing", { timeout: 60_000 }, () => {
   expect(workspace.files.length).toBeGreaterThan(20);
   expect(workspace.manifests.map(({ name }) => name)).toContain("@raceway/core");
   expect(findings(workspace)).toEqual([]);

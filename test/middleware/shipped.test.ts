@@ -1,5 +1,7 @@
 // Every shipped plugin through the compliance kit of middleware, as it is by default and as it is mostly used.
 import { Code, type Interceptor } from "@connectrpc/connect";
+import { csrf, csrfInterceptor } from "@raceway/auth-session/client";
+import { sessionCookie } from "@raceway/auth-session/server";
 import { bearer } from "@raceway/auth-token/client";
 import { token } from "@raceway/auth-token/server";
 import { connect } from "@raceway/client";
@@ -49,6 +51,10 @@ const signed = async (): Promise<string> =>
     .sign(new TextEncoder().encode(secret));
 const tokens = (): Plugin => token({ secret: new TextEncoder().encode(secret), audience: "kit" });
 
+const cookies = (): Plugin => sessionCookie({ keys: [secret] });
+const issued = await sessionCookie({ keys: [secret] }).issue({ id: "ann" });
+const cookie = issued.cookies.map((line) => line.split(";")[0]).join("; ");
+
 const key = { id: "shared", secret };
 const keys = { shared: { secret } };
 // Not the topic: only generated clients know its address, and the kit has none.
@@ -68,6 +74,41 @@ function atDoors(plugin: Plugin): Interceptor {
 
 /** "package/entry#factory" → its uses, or the plugin with which it is tried. */
 const shipped: Readonly<Record<string, readonly Subject[] | string>> = {
+  "auth-session/client#csrf": [
+    {
+      server: () => [cookies()],
+      client: () => [csrf({ token: issued.csrfToken })],
+      interceptors: () => [csrfInterceptor({ token: issued.csrfToken })],
+      visitor: { headers: { cookie } },
+      refusals: [
+        {
+          what: "who does not show the token",
+          of: kitChannels,
+          code: Code.PermissionDenied,
+          reason: "cross_site_refused",
+          client: () => [],
+          interceptors: () => [],
+        },
+      ],
+    },
+  ],
+  "auth-session/server#sessionCookie": [
+    {
+      server: () => [cookies()],
+      visitor: { headers: { cookie, "x-csrf-token": issued.csrfToken } },
+      absentFrom: kitChannels,
+      refusals: [
+        { what: "nobody", of: kitChannels, code: Code.Unauthenticated, reason: "credential_missing", visitor: {} },
+        {
+          what: "what a page of another origin sends",
+          of: kitChannels,
+          code: Code.PermissionDenied,
+          reason: "cross_site_refused",
+          visitor: { headers: { cookie, origin: "https://evil.example", "x-csrf-token": "made up" } },
+        },
+      ],
+    },
+  ],
   "auth-token/client#bearer": [
     { server: () => [tokens()], client: () => [bearer(signed)], visitor: { credential: signed } },
   ],

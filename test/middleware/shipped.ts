@@ -7,6 +7,7 @@ const others = ["core", "client", "server", "testkit", "testing", "generator", "
 
 /** What packages of middleware export beside plugins: "package/entry#name", and what it is. */
 const notPlugins: Readonly<Record<string, string>> = {
+  "auth-session/client#csrfInterceptor": "sends the token for Connect clients without Raceway",
   "middleware/encryption#vault": "seals and opens by hand",
   "middleware/logging#pinoLogger": "makes a pino logger fit for `log`",
   "middleware/signing#signatures": "signs for Connect clients without Raceway",
