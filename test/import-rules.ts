@@ -11,6 +11,7 @@ const siblings: Readonly<Record<string, readonly string[]>> = {
   testkit: ["core"],
   testing: ["core", "client", "server", "testkit"],
   "transport-*": ["core"],
+  "auth-oauth": ["core", "auth-token"], // adds discovery to its checks, and no second way to check tokens
   "auth-*": ["core"],
   "backplane-*": ["core"],
   middleware: ["core"],
@@ -43,6 +44,7 @@ const browserLibraries = new Set([
   "@opentelemetry/core",
   "@raceway/core",
   "idb-keyval",
+  "oauth4webapi",
 ]);
 /** Areas whose files may reach into another area by a relative path, and where to. Between packages nobody may. */
 const reaches: Readonly<Record<string, readonly string[]>> = {

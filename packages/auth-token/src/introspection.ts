@@ -5,16 +5,19 @@ import type { JWTPayload } from "jose";
 import { optionError } from "./option-error.ts";
 
 export interface IntrospectionOptions {
-  /** The introspection endpoint. */
-  readonly url: string | URL;
+  /** The introspection endpoint. A function finds it out when it is needed. */
+  readonly url: string | URL | (() => Promise<string | URL>);
   readonly clientId: string;
-  readonly clientSecret: string;
+  /** How this service shows the issuer who it is: with a secret in the header `Authorization`, or any other way by `authenticate`. One of the two. */
+  readonly clientSecret?: string;
+  /** Puts what shows who this service is into the request: fields of its body, or headers. */
+  readonly authenticate?: (body: URLSearchParams, headers: Headers) => void | Promise<void>;
   /** An answer is good for so long, in milliseconds; 0 to 3,600,000, default 30,000. So late is a token that was taken back still let in. */
   readonly cacheMs?: number;
   /** While a session is open, its token is asked about again after so long, in milliseconds, and the session ends if it is not active any more; 0 for never, default 60,000. */
   readonly recheckMs?: number;
-  /** Name of this service that an `aud` in the answer has to contain. Default: not looked at. */
-  readonly audience?: string;
+  /** Names of this service; the `aud` of the answer has to contain one. Default: not looked at. */
+  readonly audience?: string | readonly string[];
 }
 
 interface Known {
@@ -39,10 +42,11 @@ export class Introspector {
 
   /** Checks the options at once; the rest when the server starts. */
   static maker(given: IntrospectionOptions): (host: Host) => Introspector {
-    const { url, clientId, clientSecret, cacheMs = 30_000, recheckMs = 60_000 } = given;
-    if (!URL.canParse(String(url))) throw optionError("introspection.url", "", "a URL");
+    const { url, clientId, clientSecret, authenticate, cacheMs = 30_000, recheckMs = 60_000 } = given;
+    if (typeof url !== "function" && !URL.canParse(String(url))) throw optionError("introspection.url", "", "a URL");
     if (typeof clientId !== "string" || clientId === "") throw optionError("introspection.clientId", "", "a name");
-    if (typeof clientSecret !== "string") throw optionError("introspection.clientSecret", "", "a string");
+    if ((typeof clientSecret === "string") === (typeof authenticate === "function"))
+      throw optionError("introspection.clientSecret", "", "a string, or authenticate in its place");
     if (!(cacheMs >= 0 && cacheMs <= 3_600_000))
       throw optionError("introspection.cacheMs", cacheMs, "a number from 0 to 3600000 (ms)");
     if (!(recheckMs >= 0)) throw optionError("introspection.recheckMs", recheckMs, "a number from 0 (ms)");
@@ -109,26 +113,29 @@ export class Introspector {
   }
 
   async #ask(token: string): Promise<JWTPayload | undefined> {
-    const { url, clientId, clientSecret, audience } = this.#options;
+    const { url, clientId, clientSecret, authenticate, audience } = this.#options;
     this.#asking++;
     try {
-      const response = await fetch(url, {
-        method: "POST",
-        redirect: "error",
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-        headers: {
-          accept: "application/json",
-          // RFC 6749 section 2.3.1: both are form-encoded before they are joined.
-          authorization: `Basic ${btoa(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`)}`,
-        },
-        body: new URLSearchParams({ token, token_type_hint: "access_token" }),
-      });
+      const body = new URLSearchParams({ token, token_type_hint: "access_token" });
+      const headers = new Headers({ accept: "application/json" });
+      // RFC 6749 section 2.3.1: both are form-encoded before they are joined.
+      if (clientSecret !== undefined)
+        headers.set(
+          "authorization",
+          `Basic ${btoa(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`)}`,
+        );
+      const where = typeof url === "function" ? await url() : url;
+      await authenticate?.(body, headers);
+      const signal = AbortSignal.timeout(TIMEOUT_MS);
+      const response = await fetch(where, { method: "POST", redirect: "error", signal, headers, body });
       if (!response.ok) throw new Error(`status ${response.status}`);
       const claims = (await response.json()) as JWTPayload & { active?: unknown };
       if (claims.active !== true) return undefined;
-      if (audience !== undefined && ![claims.aud].flat().includes(audience)) return undefined;
+      if (audience !== undefined && ![claims.aud].flat().some((name) => [audience].flat().includes(name!)))
+        return undefined;
       return claims;
     } catch (error) {
+      if (error instanceof ConnectError) throw error;
       const detail =
         error instanceof Error && error.name === "TimeoutError"
           ? "no answer in time"

@@ -1,5 +1,5 @@
 // JSON Web Tokens: whose signature counts, and which claims are accepted (RFC 7519, RFC 8725).
-import type { ConnectError } from "@connectrpc/connect";
+import { ConnectError } from "@connectrpc/connect";
 import { type Clock, fail } from "@raceway/core";
 import {
   type JSONWebKeySet,
@@ -19,8 +19,8 @@ export interface JwtOptions {
   readonly issuer?: string | readonly string[];
   /** For whom a token must be meant: its `aud`. Required with keys: a token for another service is none for this one. */
   readonly audience?: string | readonly string[];
-  /** Where the issuer's keys are: a JSON Web Key Set, fetched when first needed, at most every 30 s, and kept through outages for an hour. */
-  readonly jwksUri?: string | URL;
+  /** Where the issuer's keys are: a JSON Web Key Set, fetched when first needed, at most every 30 s, and kept through outages for an hour. A function finds it out when it is first needed, and is asked again, at most once a second, until it does. */
+  readonly jwksUri?: string | URL | (() => Promise<string | URL>);
   /** The keys themselves. */
   readonly keys?: JSONWebKeySet;
   /** A shared secret of at least 32 bytes, for HS256. */
@@ -112,7 +112,10 @@ function keysOf(options: JwtOptions): (clock: Clock) => JWTVerifyGetKey {
       throw optionError("keys", "", "a JSON Web Key Set: { keys: [...] }");
     }
   }
-  if (jwksUri !== undefined) return (clock) => remoteKeys(() => Promise.resolve(String(jwksUri)), clock);
+  if (jwksUri !== undefined) {
+    const find = async (): Promise<string> => String(typeof jwksUri === "function" ? await jwksUri() : jwksUri);
+    return (clock) => remoteKeys(find, clock);
+  }
   const [first, ...more] = issuer === undefined ? [] : list(issuer);
   if (first === undefined || more.length > 0)
     throw optionError("jwksUri", undefined, "where the keys are, since they can be discovered for exactly one issuer");
@@ -131,6 +134,7 @@ function keysOf(options: JwtOptions): (clock: Clock) => JWTVerifyGetKey {
 
 /** What is wrong with the token, in words that hold nothing of it. */
 function refusalOf(error: unknown): ConnectError {
+  if (error instanceof ConnectError) return error;
   if (error instanceof errors.JWTExpired) return fail("credential_expired");
   const detail =
     error instanceof errors.JWTClaimValidationFailed

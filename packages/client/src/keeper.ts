@@ -123,6 +123,8 @@ export class Keeper implements SeatHost {
   #hintMs = 0;
   /** Stopped after a final refusal, until somebody calls. */
   #stopped: ConnectError | undefined;
+  /** `credential_expired`: why what was shown last was not good any more; until a server takes what is shown next. */
+  #expired: ConnectError | undefined;
   /** Nothing will ever work. */
   #broken: ConnectError | undefined;
   #closed: ConnectError | undefined;
@@ -302,7 +304,13 @@ export class Keeper implements SeatHost {
   }
 
   async #introduce(kind: Introduction["kind"]): Promise<Introduction> {
-    const introduction = { kind, credential: "", headers: new Headers(), overNewLink: false };
+    const introduction = {
+      kind,
+      credential: "",
+      headers: new Headers(),
+      overNewLink: false,
+      refused: this.#expired,
+    };
     await this.#init.introduce(introduction);
     return introduction;
   }
@@ -352,6 +360,7 @@ export class Keeper implements SeatHost {
       taken.session.maxMessageBytes = Math.min(this.#init.limits.messageBytesOut, welcome.maxMessageBytes);
     }
     const { session } = taken;
+    this.#expired = undefined;
     if (welcome.coders !== undefined) {
       const coding = this.#init.coding();
       link.coding = coding[0]?.code(link, coding, welcome.coders, this.#init.limits, "client");
@@ -456,6 +465,10 @@ export class Keeper implements SeatHost {
         this.#replaceSession(fail("session_lost", { detail: "the server no longer has it" }));
         this.#go("resuming");
         return;
+      }
+      if (reason === "credential_expired" && this.#expired === undefined) {
+        this.#expired = refusal.error; // another credential may be taken; if that has expired, too, it was the last
+        return this.#goOn();
       }
       if (FINAL_CODES.has(refusal.error.code)) return this.#refused(refusal.error);
     }
@@ -707,7 +720,8 @@ export class Keeper implements SeatHost {
   #sessionEnded(error: ConnectError): void {
     this.#stopTimers();
     // Whoever slept through the end of his credential has a fresh one for the next session.
-    if (FINAL_CODES.has(error.code) && reasonOf(error) !== "credential_expired") return this.#refused(error);
+    if (reasonOf(error) === "credential_expired") this.#expired = error;
+    else if (FINAL_CODES.has(error.code)) return this.#refused(error);
     this.#judge();
     this.#replaceSession(fail("session_lost", { detail: error.rawMessage }));
     if (this.#closed === undefined && this.#racing === undefined) this.#retryLater("resuming", error);

@@ -2,6 +2,7 @@
 import { Code } from "@connectrpc/connect";
 import { discoveryReasons } from "./errors-discovery.ts";
 import { middlewareReasons } from "./errors-middleware.ts";
+import { oauthReasons } from "./errors-oauth.ts";
 import { resilienceReasons } from "./errors-resilience.ts";
 import { type Count, type Size, common, learn } from "./errors.ts";
 
@@ -163,11 +164,13 @@ export const catalogue: typeof common &
   typeof serverReasons &
   typeof discoveryReasons &
   typeof middlewareReasons &
+  typeof oauthReasons &
   typeof resilienceReasons = {
   ...common,
   ...serverReasons,
   ...discoveryReasons,
   ...middlewareReasons,
+  ...oauthReasons,
   ...resilienceReasons,
 };
 

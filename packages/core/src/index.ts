@@ -32,6 +32,7 @@ export {
   retryAfterMs,
 } from "./errors.ts";
 export { middlewareReasons } from "./errors-middleware.ts";
+export { oauthReasons } from "./errors-oauth.ts";
 export { resilienceReasons } from "./errors-resilience.ts";
 export { catalogue } from "./errors-server.ts";
 export * from "./http-batches.ts";

@@ -99,6 +99,8 @@ export interface Introduction {
    * `credential` is not sent over the present one. False at first.
    */
   overNewLink: boolean;
+  /** `credential_expired`, if what was shown before is not good any more: a session ended by it, or a Hello was refused. One more refusal is final, so show another. */
+  readonly refused?: ConnectError | undefined;
 }
 
 /** Somebody comes in, or shows a fresh credential. */

@@ -1,0 +1,203 @@
+// Programs that come in by their own credentials, with a real OpenID provider: one token for all, fresh in time, and what becomes of them when the provider fails.
+import { ConnectError } from "@connectrpc/connect";
+import { type ClientCredentialsOptions, clientCredentials } from "@raceway/auth-oauth/client";
+import { oauth } from "@raceway/auth-oauth/server";
+import { connect } from "@raceway/client";
+import { errorInfo, memoryTransport, reasonOf } from "@raceway/core";
+import { raceway } from "@raceway/server";
+import { virtualClock } from "@raceway/testkit";
+import { websocket } from "@raceway/transport-websocket/client";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { handlers } from "../app/lab.ts";
+import { labClient } from "../gen/lab/v1/lab.client.ts";
+import { labService } from "../gen/lab/v1/lab.server.ts";
+import { outcome, stage } from "../middleware/stage.ts";
+import { AUDIENCE, SECRET, type TestProvider, testProvider } from "./provider.ts";
+
+let there: TestProvider;
+beforeEach(async () => {
+  there = await testProvider();
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  await there[Symbol.asyncDispose]();
+});
+
+const worker = (more: Partial<ClientCredentialsOptions> = {}): ClientCredentialsOptions => ({
+  issuer: there.issuer,
+  clientId: "worker",
+  clientSecret: SECRET,
+  scope: "chat",
+  ...more,
+});
+const guard = (): { issuer: string; audience: string } => ({ issuer: there.issuer, audience: AUDIENCE });
+
+describe("a program with client credentials", () => {
+  it.each<[string, () => Partial<ClientCredentialsOptions>]>([
+    ["a secret in the header", () => ({})],
+    ["a secret in the body", () => ({ clientId: "poster", authMethod: "client_secret_post" })],
+    [
+      "a key as JSON",
+      () => ({ clientId: "signer", clientSecret: undefined as never, privateKey: there.key.privateJwk as never }),
+    ],
+    ["a CryptoKey", () => ({ clientId: "signer", clientSecret: undefined as never, privateKey: there.key.privateKey })],
+  ])("comes in by %s", async (_, how) => {
+    await using on = await stage({ use: [oauth(guard())] });
+    const { clientSecret, ...given } = worker(how());
+    const options = clientSecret === undefined ? given : { ...given, clientSecret };
+    await using connection = connect(on.url, { transports: [websocket()], use: [clientCredentials(options)] });
+    expect((await labClient(connection).echo({ text: "x" })).text).toBe("x");
+  });
+
+  it("fetches one token for many connections, and doors", async () => {
+    await using on = await stage({ use: [oauth(guard())] });
+    const shared = clientCredentials(worker());
+    const connections = Array.from({ length: 10 }, () => connect(on.url, { transports: [websocket()], use: [shared] }));
+    const answers = await Promise.all(connections.map((each) => labClient(each).echo({ text: "x" })));
+    expect(answers).toHaveLength(10);
+    expect(await outcome(on.client("gRPC door", await shared.token()).peek({}))).toBe("ok");
+    expect(on.app.sessions).toBe(10);
+    expect(there.grants).toBe(1);
+    await Promise.all(connections.map((each) => each.close()));
+  });
+
+  it("shows a fresh token in mid-session, again and again, and the session goes on", async () => {
+    await using at = await timed();
+    const { clock, connection, app, pass, tokens } = at;
+    const lab = labClient(connection);
+    const echo = lab.echo({ text: "x" });
+    await expect.poll(() => clock.settle().then(() => tokens.length)).toBe(1);
+    expect((await echo).text).toBe("x");
+    const states: string[] = [];
+    connection.state.subscribe(({ status }) => states.push(status));
+    for (let round = 2; round <= 5; round++) {
+      await pass(539_000);
+      expect(tokens).toHaveLength(round - 1);
+      await pass(7_000); // a minute before its end, as the server sees it
+      await expect.poll(() => clock.settle().then(() => tokens.length)).toBe(round);
+      await clock.settle();
+    }
+    expect(new Set(tokens).size).toBe(5);
+    expect(there.grants).toBe(5);
+    expect(new Set(states)).toEqual(new Set(["open"]));
+    expect(app.sessions).toBe(1);
+    await at.end();
+  });
+
+  it("goes on with its token while the issuer is down, for as long as it is good; then the session ends, and begins anew when the issuer is back", async () => {
+    await using at = await timed();
+    const { clock, connection, app, pass, tokens } = at;
+    const lab = labClient(connection);
+    const echo = lab.echo({ text: "x" });
+    await expect.poll(() => clock.settle().then(() => tokens.length)).toBe(1);
+    await echo;
+    there.fails = true;
+    await pass(546_000);
+    await expect.poll(() => there.asked.length).toBeGreaterThan(3);
+    await clock.settle();
+    expect(app.sessions).toBe(1);
+    const before = there.asked.length;
+    for (let second = 0; second < 50; second++) {
+      await pass(1_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(app.sessions).toBe(1);
+    expect(there.asked.length - before).toBeLessThanOrEqual(10); // not at each of the connection's attempts
+    await pass(20_000);
+    await expect.poll(() => clock.settle().then(() => app.sessions)).toBe(0);
+    await expect.poll(() => reasonOf(connection.state.current.reason)).toBeDefined();
+    there.fails = false;
+    await expect.poll(() => pass(5_000).then(() => app.sessions), { timeout: 10_000 }).toBe(1);
+    expect(connection.state.current.status).toBe("open");
+    expect(tokens).toHaveLength(2);
+    await at.end();
+  });
+
+  it("is told by the issuer itself how long to leave it alone", async () => {
+    there.intercept = (path, response) => {
+      if (path !== "/token") return false;
+      response.writeHead(429, { "retry-after": "30", "content-type": "application/json" }).end('{"error":"slow_down"}');
+      return true;
+    };
+    const error = ConnectError.from(await outcome(clientCredentials(worker()).token()));
+    expect(reasonOf(error)).toBe("issuer_failed");
+    expect(error.rawMessage).toContain('it says "slow_down"');
+    expect(errorInfo(error)?.metadata["retryAfterMs"]).toBe("30000");
+  });
+
+  it.each<[string, Partial<ClientCredentialsOptions>, string]>([
+    ["a wrong secret", { clientSecret: "guessed" }, "invalid_client"],
+    ["an id that nobody knows", { clientId: "nobody" }, "invalid_client"],
+    ["a client that may not", { clientId: "page" }, "invalid_client"],
+  ])("with %s is refused for good, and its connection says so", async (_, how, says) => {
+    await using on = await stage({ use: [oauth(guard())] });
+    await using connection = connect(on.url, { transports: [websocket()], use: [clientCredentials(worker(how))] });
+    const error = await outcome(labClient(connection).echo({ text: "x" }));
+    expect(reasonOf(error)).toBe("issuer_refused");
+    expect(errorInfo(error)?.metadata["error"]).toBe(says);
+    expect(String(error)).not.toContain("guessed");
+    expect(connection.state.current.status).toBe("offline");
+    expect(there.grants).toBe(1);
+  });
+
+  it("keeps tokens and secrets out of what it says when the issuer talks nonsense", async () => {
+    there.intercept = (path, response) => {
+      if (path !== "/token") return false;
+      response
+        .setHeader("content-type", "application/json")
+        .end('{"access_token":"very-secret","token_type":"mac","x":"\\u001b[31m"}');
+      return true;
+    };
+    const error = await outcome(clientCredentials(worker()).token());
+    expect(reasonOf(error)).toBe("issuer_failed");
+    expect((error as Error).cause).toBeUndefined();
+    expect(`${String(error)} ${JSON.stringify(errorInfo(error))}`).not.toContain("very-secret");
+  });
+});
+
+/** A server and a client that share one virtual time with the provider: it shows a minute of it as a minute. */
+async function timed() {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+  const clock = virtualClock(1_000, Date.now() - 1_000);
+  const memory = memoryTransport();
+  const tokens: string[] = [];
+  const app = raceway({
+    transports: [memory.server],
+    clock,
+    use: [
+      oauth({
+        ...guard(),
+        revoked: ({ jti }) => {
+          tokens.push(jti!);
+          return false;
+        },
+      }),
+    ],
+  });
+  app.serve(labService, handlers([], clock));
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  const connection = connect("http://lab", {
+    transports: [memory.client],
+    clock,
+    probeMs: 0,
+    use: [clientCredentials(worker())],
+  });
+  return {
+    clock,
+    app,
+    connection,
+    tokens,
+    async pass(ms: number): Promise<void> {
+      vi.setSystemTime(Date.now() + ms);
+      await clock.advance(ms);
+    },
+    async end(): Promise<void> {
+      const closing = app.close(0);
+      await clock.advance(100);
+      await closing;
+    },
+    async [Symbol.asyncDispose]() {
+      await connection.close();
+    },
+  };
+}
