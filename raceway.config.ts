@@ -26,6 +26,13 @@ export default {
       targets: ["es"],
     },
     {
+      inputs: ["third-party/grpc/grpc/health/v1/health.proto"],
+      protoPath: ["third-party/grpc"],
+      out: "packages/server/src/gen",
+      importExtension,
+      targets: ["es"],
+    },
+    {
       inputs: ["packages/testkit/schemas"],
       protoPath: ["packages/testkit/schemas"],
       out: "packages/testkit/src/gen",

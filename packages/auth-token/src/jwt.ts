@@ -1,16 +1,8 @@
 // JSON Web Tokens: whose signature counts, and which claims are accepted (RFC 7519, RFC 8725).
 import { ConnectError } from "@connectrpc/connect";
 import { type Clock, fail } from "@raceway/core";
-import {
-  type JSONWebKeySet,
-  type JWTPayload,
-  type JWTVerifyGetKey,
-  type JWTVerifyOptions,
-  createLocalJWKSet,
-  errors,
-  jwtVerify,
-} from "jose";
-import { type Ask, remoteKeys } from "./keys.ts";
+import { type JSONWebKeySet, type JWTPayload, type JWTVerifyOptions, createLocalJWKSet, errors, jwtVerify } from "jose";
+import { type Ask, type Keys, remoteKeys } from "./keys.ts";
 import { optionError } from "./option-error.ts";
 import { VerifiedTokens } from "./verified.ts";
 
@@ -50,11 +42,15 @@ const ASYMMETRIC = [
 ];
 const SYMMETRIC = ["HS256", "HS384", "HS512"];
 
-/** Checks tokens; throws `credential_invalid`, `credential_expired`, `keys_unavailable`. */
-export type Verify = (token: string) => Promise<JWTPayload>;
+export interface Verifier {
+  /** Checks a token; throws `credential_invalid`, `credential_expired`, `keys_unavailable`. */
+  verify(token: string): Promise<JWTPayload>;
+  /** Are there keys to check with? Absent: there always are. */
+  readonly healthy: Keys["healthy"];
+}
 
 /** Checks the options at once; the rest when the server starts. */
-export function jwtVerifier(options: JwtOptions): (clock: Clock) => Verify {
+export function jwtVerifier(options: JwtOptions): (clock: Clock) => Verifier {
   const { issuer, audience, type, clockToleranceMs = 5_000, maxAgeMs, secret } = options;
   if (audience === undefined || audience.length === 0)
     throw optionError("audience", audience, "the name of this service in the tokens' aud claim");
@@ -76,38 +72,41 @@ export function jwtVerifier(options: JwtOptions): (clock: Clock) => Verify {
     ...(maxAgeMs !== undefined && { maxTokenAge: maxAgeMs / 1_000 }),
   };
   return (clock) => {
-    const key = keys(clock);
+    const { get, healthy } = keys(clock);
     const verified = new VerifiedTokens(clock, clockToleranceMs, maxAgeMs);
-    return async (token) => {
-      const known = verified.get(token);
-      if (known !== undefined) return known;
-      try {
-        const given = { ...checks, currentDate: new Date(clock.wallNow()) };
-        const { payload } = await jwtVerify(token, key, given);
-        verified.add(token, payload);
-        return payload;
-      } catch (error) {
-        throw refusalOf(error);
-      }
+    return {
+      healthy,
+      async verify(token) {
+        const known = verified.get(token);
+        if (known !== undefined) return known;
+        try {
+          const given = { ...checks, currentDate: new Date(clock.wallNow()) };
+          const { payload } = await jwtVerify(token, get, given);
+          verified.add(token, payload);
+          return payload;
+        } catch (error) {
+          throw refusalOf(error);
+        }
+      },
     };
   };
 }
 
 const list = (names: string | readonly string[]): string[] => (typeof names === "string" ? [names] : [...names]);
 
-function keysOf(options: JwtOptions): (clock: Clock) => JWTVerifyGetKey {
+function keysOf(options: JwtOptions): (clock: Clock) => Keys {
   const { issuer, jwksUri, keys, secret } = options;
   if ([jwksUri, keys, secret].filter((each) => each !== undefined).length > 1)
     throw optionError("keys", undefined, "one of jwksUri, keys and secret, not several");
   if (secret !== undefined) {
     if (secret.length < 32)
       throw optionError("secret", secret.length, "at least 32 random bytes (RFC 7518 section 3.2)");
-    return () => () => secret;
+    return () => ({ get: () => secret });
   }
   if (keys !== undefined) {
     try {
       const local = createLocalJWKSet(keys);
-      return () => local;
+      return () => ({ get: local });
     } catch {
       throw optionError("keys", "", "a JSON Web Key Set: { keys: [...] }");
     }

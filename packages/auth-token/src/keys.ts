@@ -16,10 +16,18 @@ const AGAIN_MS = 1_000;
 /** Fetches JSON. */
 export type Ask = (url: string) => Promise<unknown>;
 
+/** Where the keys come from. */
+export interface Keys {
+  readonly get: JWTVerifyGetKey;
+  /** Are there keys to check with? Fetches them if need be; rejects with why there are none. Absent: there always are. */
+  readonly healthy?: () => Promise<boolean>;
+}
+type RemoteKeySet = ReturnType<typeof createRemoteJWKSet>;
+
 /** Keys at the place that `find` gives, asked when the first token comes. Rejects with what went wrong; a later token tries again. */
-export function remoteKeys(find: (ask: Ask) => Promise<string>, clock: Clock): JWTVerifyGetKey {
-  let found: { readonly set: Promise<JWTVerifyGetKey>; failedAt: number } | undefined;
-  const set = async (): Promise<JWTVerifyGetKey> => {
+export function remoteKeys(find: (ask: Ask) => Promise<string>, clock: Clock): Keys {
+  let found: { readonly set: Promise<RemoteKeySet>; failedAt: number } | undefined;
+  const set = async (): Promise<RemoteKeySet> => {
     const url = new URL(await find(ask));
     const get = (signal: AbortSignal): Promise<Response> =>
       fetch(url, { headers: { accept: "application/json" }, redirect: "error", signal });
@@ -30,13 +38,21 @@ export function remoteKeys(find: (ask: Ask) => Promise<string>, clock: Clock): J
       [customFetch]: steady(get, clock),
     });
   };
-  return async (header, token) => {
+  const present = (): Promise<RemoteKeySet> => {
     if (found === undefined || clock.now() - found.failedAt >= AGAIN_MS) {
       const begun = { set: set(), failedAt: Infinity };
       begun.set.catch(() => (begun.failedAt = clock.now()));
       found = begun;
     }
-    return (await found.set)(header, token);
+    return found.set;
+  };
+  return {
+    get: async (header, token) => (await present())(header, token),
+    async healthy() {
+      const keys = await present();
+      if (!keys.fresh) await keys.reload();
+      return true;
+    },
   };
 }
 

@@ -87,8 +87,9 @@ export function token(options: TokenOptions): TokenPlugin {
         const revocations = new Revocations(host, { name: "token", keptMs: revokedMs });
         started.add(revocations);
         const introspector = introspectorOf?.(host);
-        const verify = verifierOf?.(host.clock);
+        const verifier = verifierOf?.(host.clock);
         return {
+          ...(verifier?.healthy && { healthy: verifier.healthy }),
           async session(opening) {
             const shown = opening.credential?.replace(/^bearer /i, "").trim() ?? "";
             if (shown === "") {
@@ -96,8 +97,8 @@ export function token(options: TokenOptions): TokenPlugin {
               throw fail("credential_missing", { scheme: "a bearer token" });
             }
             if (shown.length > MAX_TOKEN) throw fail("credential_invalid", { detail: "it is too long for a token" });
-            const opaque = verify === undefined || (introspector !== undefined && shown.split(".").length !== 3);
-            const claims = opaque ? await introspector!.ask(shown) : await verify(shown);
+            const opaque = verifier === undefined || (introspector !== undefined && shown.split(".").length !== 3);
+            const claims = opaque ? await introspector!.ask(shown) : await verifier.verify(shown);
             const who = whose(claims);
             if (who.id === "") throw fail("credential_invalid", { detail: "it names nobody" });
             await revocations.admit(opening, who.id, issuedAt(claims));

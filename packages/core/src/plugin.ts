@@ -84,6 +84,12 @@ export interface Stations extends Partial<AsyncDisposable> {
    * be for everybody is to be guarded by whoever answers. A path that is taken stops the start (`route_taken`).
    */
   readonly routes?: Readonly<Record<string, (exchange: HttpExchange) => void>>;
+  /**
+   * Server: can it do its part at present? Asked for `/readyz` and gRPC's health service, at most once a second and only while somebody asks them. No,
+   * a rejection, or no answer within a second takes the server out of balance, so this is for what no call succeeds without. It must find out for itself
+   * when all is well again, for by then there may be no calls to learn it from.
+   */
+  healthy?(): boolean | Promise<boolean>;
   /** Server: all channels were asked about. Throws to stop the start, as when a rule is for a channel that is not there. */
   ready?(): void;
 }

@@ -58,7 +58,8 @@ import { checkChannels, unenforced } from "./channel-checks.ts";
 import { type AnyHandler, Channel } from "./channel.ts";
 import { DOCUMENT_PATH, serveDocument } from "./document.ts";
 import { drained, goAway } from "./drain.ts";
-import { serveHealth } from "./health.ts";
+import { HEALTH_PATH, registerHealth } from "./health-service.ts";
+import { serveLiveness, serveReadiness } from "./health.ts";
 import { fetchHandler } from "./http-fetch.ts";
 import { type HttpHandler, type Mount, httpRouter, isUnder } from "./http-router.ts";
 import { MemoryStore } from "./memory-store.ts";
@@ -66,6 +67,7 @@ import { memory } from "./memory.ts";
 import { type NativeHost, registerService } from "./native.ts";
 import { Once } from "./once.ts";
 import { Orphans } from "./orphans.ts";
+import { ReadinessProbe } from "./readiness.ts";
 import { Serving, shownError } from "./serving.ts";
 import { ServerSession, Sessions } from "./sessions.ts";
 import { Subscription, checkSubscriptions } from "./subscription.ts";
@@ -188,6 +190,7 @@ class App implements Raceway {
   #admit: Admit | undefined;
   #observer: Observer | undefined;
   #meter: ReturnType<typeof composeMeter>;
+  #probe: ReadinessProbe | undefined;
 
   readonly #options: RacewayOptions;
   readonly #plugins: readonly Plugin[];
@@ -379,6 +382,15 @@ class App implements Raceway {
       for (const station of stations) station.ready?.();
       this.#admit = composeAdmission(stations);
       this.#meter = composeMeter(stations);
+      const probe = new ReadinessProbe(
+        { ...base, store: backplane.store },
+        stations.flatMap((station, at) =>
+          station.healthy === undefined ? [] : [{ name: this.#plugins[at]!.name, healthy: () => station.healthy!() }],
+        ),
+        () => this.#elsewhere === undefined,
+      );
+      this.#probe = probe;
+      undo.push(() => Promise.resolve(probe[Symbol.dispose]()));
       const coding = stations.flatMap(({ batch }) => batch ?? []);
       this.#observer = composeObservers(stations, (error) =>
         this.log.error("an observer failed", { error: String(error) }),
@@ -420,9 +432,13 @@ class App implements Raceway {
       });
       const exact: Record<string, (exchange: HttpExchange) => void> = {
         [DOCUMENT_PATH]: document,
-        [`${this.#path}/health`]: serveHealth(() => this.#elsewhere === undefined),
+        [`${this.#path}/health`]: serveReadiness(probe),
       };
       const paths = this.#routesOf(stations, exact, mounts);
+      if (routes.some(({ native }) => native !== undefined)) paths.push(HEALTH_PATH);
+      // Where the whole server is ours; what a plugin answers there stays its own.
+      exact["/healthz"] ??= serveLiveness;
+      exact["/readyz"] ??= serveReadiness(probe);
       const handler = httpRouter(mounts, {
         exact,
         failed: (error) => this.log.error("request failed", { error: String(error) }),
@@ -439,7 +455,7 @@ class App implements Raceway {
     stations: readonly Stations[],
     exact: Record<string, (exchange: HttpExchange) => void>,
     mounts: readonly Mount[],
-  ): readonly string[] {
+  ): string[] {
     const paths: string[] = [];
     for (const [at, { routes = {} }] of stations.entries()) {
       for (const [path, answer] of Object.entries(routes)) {
@@ -501,6 +517,13 @@ class App implements Raceway {
     }
     const host = this.#nativeHost();
     for (const channels of services.values()) registerService(router, channels, host);
+    if (services.has(HEALTH_PATH.slice(1))) return; // the app has one of its own
+    registerHealth(router, {
+      probe: this.#probe!,
+      services: [...services.keys()],
+      over: this.#drain.signal,
+      messageBytes: this.limits.messageBytes,
+    });
   }
 
   /** Same origin by default. A page of the server itself sends its own host as the origin. */
@@ -526,6 +549,7 @@ class App implements Raceway {
   /** From now on no new sessions. False: there never were any. */
   async #leave(endpoints: readonly string[] | undefined): Promise<boolean> {
     this.#elsewhere = { endpoints: endpoints ?? this.#elsewhere?.endpoints ?? [] };
+    this.#probe?.changed();
     return (await this.#starting?.catch(() => undefined)) !== undefined;
   }
 
@@ -541,6 +565,7 @@ class App implements Raceway {
     for (const each of this.#closers) await each();
     for (const each of started.routes.toReversed()) await each[Symbol.asyncDispose]?.();
     started.topics[Symbol.dispose]();
+    this.#probe?.[Symbol.dispose]();
     await started.plugins[Symbol.asyncDispose]();
     this.orphans[Symbol.dispose]();
     await started.once[Symbol.asyncDispose]();
