@@ -1,4 +1,6 @@
 // A gRPC client that nobody here wrote (@grpc/grpc-js, with @grpc/proto-loader) calls the same handlers.
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   type Client,
@@ -20,6 +22,7 @@ import { websocket as websocketClient } from "@raceway/transport-websocket/clien
 import { websocket } from "@raceway/transport-websocket/server";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { handlers, take } from "../app/lab.ts";
+import { clubService } from "../gen/club/v1/club.server.ts";
 import { labClient } from "../gen/lab/v1/lab.client.ts";
 import { type LabPublishers, labService } from "../gen/lab/v1/lab.server.ts";
 
@@ -34,6 +37,9 @@ interface ForeignLab extends Client {
   ticks(request: Message, metadata: Metadata): ClientReadableStream<Message>;
 }
 
+const includeDirs = ["test/schemas", "schemas", "third-party/protovalidate"].map((path) =>
+  fileURLToPath(new URL(`../../${path}`, import.meta.url)),
+);
 const calls: string[] = [];
 let app: Raceway;
 let url = "";
@@ -49,10 +55,25 @@ beforeAll(async () => {
       return { text };
     },
   });
+  const refuse = (): never => {
+    throw new Error("not asked here");
+  };
+  app.serve(clubService, {
+    join({ name }, { fail }) {
+      if (name !== "late") throw fail.closedToday();
+      throw fail.clubFull({ capacity: 2, members: ["ada", "грейс"] }, { retryAfterMs: 1_500 });
+    },
+    async *watch({ name }, { fail }) {
+      yield { name };
+      throw fail.clubFull({ capacity: 1 });
+    },
+    joinOnce: refuse,
+    joinAll: refuse,
+    talk: refuse,
+    knock: refuse,
+    leave: refuse,
+  });
   ({ url } = await app.listen({ port: 0, host: "127.0.0.1" }));
-  const includeDirs = ["test/schemas", "schemas", "third-party/protovalidate"].map((path) =>
-    fileURLToPath(new URL(`../../${path}`, import.meta.url)),
-  );
   const loaded = loadPackageDefinition(loadSync("lab/v1/lab.proto", { includeDirs, longs: Number, defaults: true }));
   const { LabService } = (
     loaded as unknown as { lab: { v1: { LabService: new (address: string, creds: unknown) => ForeignLab } } }
@@ -126,3 +147,67 @@ it("gets errors with gRPC's codes: a deadline, a wrong address, a method that is
   });
   expect(await nothing).toBe(status.UNIMPLEMENTED);
 });
+
+it("reads declared errors as gRPC has them: the code, the message, and the details of google.rpc.Status", async () => {
+  const { ClubService } = (
+    loadPackageDefinition(loadSync("club/v1/club.proto", { includeDirs })) as unknown as {
+      club: {
+        v1: {
+          ClubService: new (
+            address: string,
+            creds: unknown,
+          ) => Client & {
+            join(request: Message, answer: Answer): void;
+            watch(request: Message): ClientReadableStream<Message>;
+          };
+        };
+      };
+    }
+  ).club.v1;
+  const club = new ClubService(new URL(url).host, credentials.createInsecure());
+  try {
+    const late = await refusal(answered((answer) => club.join({ name: "late" }, answer)));
+    expect(late.code).toBe(status.RESOURCE_EXHAUSTED);
+    expect(late.details).toBe("The club is full.");
+    expect(detailsOf(late)).toEqual({
+      "google.rpc.ErrorInfo": { reason: "CLUB_FULL", domain: "club.v1.ClubService" },
+      "club.v1.ClubFull": { capacity: 2, members: ["ada", "грейс"] },
+      "google.rpc.RetryInfo": { retryDelay: { seconds: 1, nanos: 500_000_000 } },
+    });
+    const closed = await refusal(answered((answer) => club.join({ name: "ada" }, answer)));
+    expect(closed).toMatchObject({ code: status.FAILED_PRECONDITION, details: "CLOSED_TODAY" });
+    expect(detailsOf(closed)).toEqual({
+      "google.rpc.ErrorInfo": { reason: "CLOSED_TODAY", domain: "club.v1.ClubService" },
+    });
+    const watched = await refusal(all(club.watch({ name: "ada" })));
+    expect(detailsOf(watched)).toMatchObject({ "club.v1.ClubFull": { capacity: 1 } });
+  } finally {
+    club.close();
+  }
+});
+
+async function refusal(call: Promise<unknown>): Promise<ServiceError> {
+  return call.then(
+    () => {
+      throw new Error("it was not refused");
+    },
+    (error: unknown) => error as ServiceError,
+  );
+}
+
+/** The details in the trailer `grpc-status-details-bin`, by type name, read by protobuf.js with Google's own schemas. */
+function detailsOf(error: ServiceError): Readonly<Record<string, Message>> {
+  const types = loadSync(["club/v1/club.proto", "google/rpc/status.proto", "google/rpc/error_details.proto"], {
+    includeDirs: [...includeDirs, dirname(createRequire(import.meta.url).resolve("google-proto-files/package.json"))],
+    longs: Number,
+  }) as unknown as Readonly<Record<string, { deserialize(bytes: Buffer): Message }>>;
+  const [trailer] = error.metadata.get("grpc-status-details-bin");
+  const { code, message, details } = types["google.rpc.Status"]!.deserialize(trailer as Buffer);
+  expect([code, message]).toEqual([error.code, error.details]);
+  return Object.fromEntries(
+    (details as readonly { readonly type_url: string; readonly value: Buffer }[]).map(({ type_url: url, value }) => {
+      const name = url.slice(url.lastIndexOf("/") + 1);
+      return [name, types[name]!.deserialize(value)];
+    }),
+  );
+}

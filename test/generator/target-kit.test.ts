@@ -3,7 +3,10 @@ import type { Model, OutputFile, Target } from "@raceway/core/target";
 import { builtInTarget, builtInTargets, compileSchemas, jsonSchema, openapi } from "@raceway/generator";
 import { RuleBroken, runCases, targetCases } from "@raceway/testkit";
 import { registerCases } from "@raceway/testkit/vitest";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+
+// Each case starts a compiler, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 const refused: Readonly<Record<string, readonly (() => unknown)[]>> = {
   "json-schema": [() => jsonSchema({ close: true } as object)],

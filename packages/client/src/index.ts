@@ -1,4 +1,5 @@
 // Public names of @raceway/client: `connect`, and what generated clients call.
+export { type DeclaredError, type ErrorOf, type UndeclaredError, declaredError } from "@raceway/core";
 export type { BackoffOptions } from "./backoff.ts";
 export { type CallOptions, callDuplex, callFeed, callUnary, callUpload } from "./calls.ts";
 export { type ConnectOptions, type Connection, connect } from "./connection.ts";

@@ -1,5 +1,6 @@
 // Channels as generated code describes them: the contract both sides know, and the policy that only servers know.
 import type { DescService } from "@bufbuild/protobuf";
+import type { ErrorDeclarations } from "./declared-errors.ts";
 
 /** What a channel means. The shape of the rpc says who streams; the kind says what it is. */
 export type ChannelKind = "call" | "feed" | "topic" | "state" | "queue" | "duplex" | "signal";
@@ -77,6 +78,8 @@ export interface ChannelPolicy {
 export interface ServiceContract<S extends DescService = DescService> {
   readonly service: S;
   readonly channels: { readonly [method: string]: ChannelContract };
+  /** Of the channels that declare some. */
+  readonly errors?: { readonly [method: string]: ErrorDeclarations };
 }
 
 /** What `app.serve` takes: made by generated `*.server.ts`. `H` is the handlers, `P` the publishers that it returns; both are types only. */

@@ -279,7 +279,11 @@ function detailOf(error: unknown, type: string): Uint8Array | undefined {
 }
 
 // google.rpc.ErrorInfo { string reason = 1; string domain = 2; map<string, string> metadata = 3; }
-function encodeErrorInfo(reason: string, domain: string, metadata: Readonly<Record<string, string>>): Uint8Array {
+export function encodeErrorInfo(
+  reason: string,
+  domain: string,
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
   const writer = new BinaryWriter()
     .tag(1, WireType.LengthDelimited)
     .string(reason)
@@ -328,7 +332,7 @@ function decodeErrorInfo(bytes: Uint8Array): ErrorInfo | undefined {
 }
 
 // google.rpc.RetryInfo { google.protobuf.Duration retry_delay = 1; } Duration { int64 seconds = 1; int32 nanos = 2; }
-function encodeRetryInfo(ms: number): Uint8Array {
+export function encodeRetryInfo(ms: number): Uint8Array {
   const seconds = Math.floor(ms / 1000);
   const nanos = Math.round((ms - seconds * 1000) * 1e6);
   return new BinaryWriter()

@@ -21,6 +21,18 @@ export * from "./codec-proto.ts";
 export * from "./context.ts";
 export * from "./cross-origin.ts";
 export {
+  type DeclaredError,
+  type ErrorDeclaration,
+  type ErrorDeclarations,
+  type ErrorOf,
+  type FailOf,
+  type FailOptions,
+  type UndeclaredError,
+  declaredError,
+  failDeclared,
+  failOf,
+} from "./declared-errors.ts";
+export {
   ERROR_DOMAIN,
   type ErrorInfo,
   type Reason,

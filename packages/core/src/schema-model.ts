@@ -51,12 +51,30 @@ export interface ChannelModel {
   readonly response: MessageModel;
   /** Method over service over file. */
   readonly contract: ChannelContract;
+  /** Errors that its handler may give on purpose; empty for none. */
+  readonly errors: readonly ErrorModel[];
   /** The same; for servers only. Absent: there is none. */
   readonly policy?: ChannelPolicy;
   /** The request's fields in the address, in its order; empty for none. */
   readonly key: readonly KeyField[];
   readonly comment: readonly string[];
   readonly deprecated: boolean;
+}
+
+/** A declared error. */
+export interface ErrorModel {
+  /** `google.rpc.ErrorInfo.reason`: "ROOM_FULL". */
+  readonly reason: string;
+  /** `google.rpc.ErrorInfo.domain`: full name of the service. */
+  readonly domain: string;
+  /** In TypeScript, "roomFull": different in all errors of a channel. */
+  readonly property: string;
+  /** As Connect writes it, "resource_exhausted". */
+  readonly code: string;
+  /** What people are told; the reason if the schema says nothing. */
+  readonly message: string;
+  /** The message of facts that comes along. */
+  readonly detail?: MessageModel;
 }
 
 export interface KeyField {
@@ -80,7 +98,7 @@ export interface TypeModel {
   readonly schema: string;
 }
 
-/** A message as a channel names it. */
+/** A message as a channel, or an error of it, names it. */
 export type MessageModel = TypeModel;
 
 /** A message as a schema declares it. */

@@ -30,6 +30,8 @@ test("every option is documented, and every documented option is there", () => {
     ...settings(options.CacheRulesSchema, "cache."),
     ...settings(options.HistorySchema, "history."),
     ...settings(options.ConflationSchema, "conflation."),
+    "errors",
+    ...settings(options.ErrorRuleSchema, "errors."),
     ...settings(options.FieldRulesSchema, ""),
     ...settings(options.ServerPolicySchema, "").filter((name) => name !== "auth"),
     ...settings(options.AuthRuleSchema, "auth."),

@@ -28,6 +28,11 @@ export const rules = {
   transport_invalid: "Transports are named in kebab-case, once per list.",
   transport_none: "At least one transport has to be left.",
   option_inert: "An option that clients and servers do not act on yet should not be relied on.",
+  // Declared errors
+  error_reason: "A reason is at most 63 capital letters and digits, words divided by _.",
+  error_code: "An error has a code, and not OK.",
+  error_detail: "The detail of an error is a message of the file or of one that it imports.",
+  error_duplicate: "A channel declares a reason once, and it means the same in all channels of a service.",
   // Policy
   auth_invalid: "A rule of auth says `public: true` or `require`, and no entry of its lists is empty.",
   rate_limit_invalid: "A rate limit needs a limit and a window of more than zero.",

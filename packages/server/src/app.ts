@@ -227,7 +227,7 @@ class App implements Raceway {
 
   serve<H extends object, P extends object>(definition: ServiceDefinition<H, P>, handlers: H): P {
     if (this.#starting !== undefined) throw fail("app_started", { service: definition.contract.service.typeName });
-    const { service, channels } = definition.contract;
+    const { service, channels, errors } = definition.contract;
     const given = handlers as Readonly<Record<string, AnyHandler | undefined>>;
     const publishers: Record<string, TopicPublisher<Record<string, unknown>, unknown>> = {};
     const made: Channel[] = [];
@@ -249,6 +249,7 @@ class App implements Raceway {
         definition.policy[desc.localName],
         handler,
         isTopic ? compileAddress(path, contract, this.limits) : undefined,
+        errors?.[desc.localName],
       );
       if (isTopic)
         publishers[desc.localName] = { publish: (key, message, by) => this.#publish(channel, key, message, by) };

@@ -1,12 +1,15 @@
 // What a handler gets beside its request: Connect's HandlerContext, made lazily, plus `get`.
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { type ContextKey, type ContextValues, type HandlerContext, createContextValues } from "@connectrpc/connect";
-import { idempotencyKey } from "@raceway/core";
+import { type ErrorDeclarations, type FailOf, idempotencyKey } from "@raceway/core";
 import { type HeaderField, headerFields, headersOf } from "@raceway/core/internal";
+import type { Channel } from "./channel.ts";
 
-/** Connect's HandlerContext, and a shorter way to context values: `context.get(principal)`. */
-export interface CallContext extends HandlerContext {
+/** Connect's HandlerContext, a shorter way to context values: `context.get(principal)`, and what makes the channel's declared errors. */
+export interface CallContext<E extends ErrorDeclarations | undefined = undefined> extends HandlerContext {
   get<T>(key: ContextKey<T>): T;
+  /** The errors that the schema declares for this channel, by their names: `throw context.fail.roomFull({ capacity })`. */
+  readonly fail: E extends ErrorDeclarations ? FailOf<E> : object;
 }
 
 /** Values of a call over those of its session: what a call sets, other calls do not see. */
@@ -32,7 +35,7 @@ export function inheritContext(parent: ContextValues): ContextValues {
 
 /** Of a call on a session. Headers, signal and values cost nothing until they are looked at. */
 export class SessionCallContext implements CallContext {
-  readonly method: DescMethod;
+  readonly #channel: Channel;
   readonly #inherited: ContextValues;
   readonly #requestFields: readonly HeaderField[];
   readonly #remaining: (() => number) | undefined;
@@ -45,21 +48,27 @@ export class SessionCallContext implements CallContext {
   #aborted: Error | undefined;
 
   constructor(
-    method: DescMethod,
+    channel: Channel,
     inherited: ContextValues,
     requestFields: readonly HeaderField[],
     remaining: (() => number) | undefined,
     key: string,
   ) {
-    this.method = method;
+    this.#channel = channel;
     this.#inherited = inherited;
     this.#requestFields = requestFields;
     this.#remaining = remaining;
     this.#key = key;
   }
 
+  get method(): DescMethod {
+    return this.#channel.desc;
+  }
   get service(): DescService {
-    return this.method.parent;
+    return this.#channel.service;
+  }
+  get fail(): object {
+    return this.#channel.fail;
   }
   get requestMethod(): string {
     return "POST";
@@ -68,7 +77,7 @@ export class SessionCallContext implements CallContext {
     return "raceway";
   }
   get url(): string {
-    return `raceway:/${this.method.parent.typeName}/${this.method.name}`;
+    return `raceway:${this.#channel.path}`;
   }
   get values(): ContextValues {
     if (this.#values === undefined) {
@@ -116,9 +125,14 @@ export class SessionCallContext implements CallContext {
   }
 }
 
-/** Of a call at a native door: Connect's own context, with `get`, and a signal that is aborted when its credential ends, too. */
-export function nativeContext(context: HandlerContext, signal: AbortSignal = context.signal): CallContext {
+/** Of a call at a native door: Connect's own context, with `get` and `fail`, and a signal that is aborted when its credential ends, too. */
+export function nativeContext(
+  context: HandlerContext,
+  fail: object,
+  signal: AbortSignal = context.signal,
+): CallContext {
   return Object.create(context, {
+    fail: { value: fail },
     get: { value: <T>(key: ContextKey<T>): T => context.values.get(key) },
     signal: { value: signal },
   }) as CallContext;

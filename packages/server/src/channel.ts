@@ -1,14 +1,16 @@
 // A served channel: what its handler, codecs and middleware come to, decided once.
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { Interceptor } from "@connectrpc/connect";
-import type {
-  AddressOf,
-  BatchWindow,
-  ChannelContract,
-  ChannelInfo,
-  ChannelPolicy,
-  Codec,
-  TopicGate,
+import {
+  type AddressOf,
+  type BatchWindow,
+  type ChannelContract,
+  type ChannelInfo,
+  type ChannelPolicy,
+  type Codec,
+  type ErrorDeclarations,
+  type TopicGate,
+  failOf,
 } from "@raceway/core";
 
 /** A user's handler, whatever its shape. */
@@ -31,6 +33,8 @@ export class Channel implements ChannelInfo {
   handler: AnyHandler | undefined;
   /** Topics only. */
   readonly addressOf: AddressOf | undefined;
+  /** The `fail` of its handlers. */
+  readonly fail: object;
   /** Set at start: nothing if no plugin takes part. */
   interceptor: Interceptor | undefined;
   gate: TopicGate | undefined;
@@ -43,6 +47,7 @@ export class Channel implements ChannelInfo {
     policy: ChannelPolicy | undefined,
     handler: AnyHandler | undefined,
     addressOf: AddressOf | undefined,
+    errors: ErrorDeclarations | undefined,
   ) {
     this.path = `/${desc.parent.typeName}/${desc.name}`;
     this.desc = desc;
@@ -50,6 +55,7 @@ export class Channel implements ChannelInfo {
     this.policy = policy;
     this.handler = handler;
     this.addressOf = addressOf;
+    this.fail = failOf(errors ?? {});
   }
 
   get gated(): boolean {

@@ -181,7 +181,7 @@ function implement(channel: Channel, host: NativeHost): unknown {
     case "client_streaming":
       return async (request: unknown, context: HandlerContext) => {
         try {
-          return (await handler(request, nativeContext(context, context.values.get(endedKey)))) ?? {};
+          return (await handler(request, nativeContext(context, channel.fail, context.values.get(endedKey)))) ?? {};
         } catch (error) {
           throw shownError(error, host.log, channel.path);
         }
@@ -189,7 +189,10 @@ function implement(channel: Channel, host: NativeHost): unknown {
     default:
       return async function* stream(request: unknown, context: HandlerContext) {
         try {
-          yield* handler(request, nativeContext(context, context.values.get(endedKey))) as AsyncIterable<unknown>;
+          yield* handler(
+            request,
+            nativeContext(context, channel.fail, context.values.get(endedKey)),
+          ) as AsyncIterable<unknown>;
         } catch (error) {
           throw shownError(error, host.log, channel.path);
         }

@@ -77,7 +77,7 @@ export class Serving implements CallReceiver {
       this.#deadline = clock.after(frame.timeoutMs, () => this.#fail(fail("call_deadline", { ms: frame.timeoutMs })));
     }
     const key = frame.idempotencyKey;
-    this.#context = new SessionCallContext(channel.desc, host.context, frame.header, remaining, key);
+    this.#context = new SessionCallContext(channel, host.context, frame.header, remaining, key);
     this.#keyed = key !== "" && channel.contract.idempotency === "idempotent";
   }
 

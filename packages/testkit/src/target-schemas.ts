@@ -9,8 +9,12 @@ import "google/protobuf/empty.proto"; import "google/protobuf/timestamp.proto"; 
 // Sells things.
 service ShopService {
   option (raceway.v1.service_policy) = { auth: { require: { scopes: ["buy"] } } };
+  option (raceway.v1.service).defaults.errors = { reason: "SHOP_CLOSED" code: UNAVAILABLE };
   // What there is.
-  rpc List(ListRequest) returns (ListResponse) { option idempotency_level = NO_SIDE_EFFECTS; }
+  rpc List(ListRequest) returns (ListResponse) {
+    option idempotency_level = NO_SIDE_EFFECTS;
+    option (raceway.v1.channel).errors = { reason: "NOTHING_LEFT" code: NOT_FOUND detail: "Shortage" message: "There is nothing left." };
+  }
   rpc Buy(Item) returns (google.protobuf.Empty) { option deprecated = true; }
   rpc Upload(stream Item) returns (ListResponse);
   rpc Follow(ListRequest) returns (stream Item);
@@ -23,6 +27,7 @@ message ListRequest { string kind = 1; map<int32, Item> items = 2; oneof choice 
 message ListResponse { repeated Item items = 1; google.protobuf.Timestamp at = 2; }
 `,
   "shop/v1/item.proto": `syntax = "proto3"; package shop.v1;
+message Shortage { string name = 1; }
 // A thing.
 message Item { string name = 1; Item part = 2; Kind kind = 3; optional int64 count = 4; enum Kind { KIND_UNSPECIFIED = 0; } }
 `,
@@ -42,6 +47,11 @@ service constructor {
   // \`\`\`
   // \${${evil}}
   rpc new(stream .Promise) returns (.toString);
+  rpc fail(.Promise) returns (.toString) {
+    option (raceway.v1.channel).errors = { reason: "CONSTRUCTOR" code: ABORTED detail: "valueOf" message: "*/ ${evil} \\n\\u2028${evil} \\r<script>${MARKER}()</script> | [x](javascript:${MARKER}) \`\`\`" };
+    option (raceway.v1.channel).errors = { reason: "TO_STRING" code: CANCELLED detail: ".toString" message: "\\\\" };
+    option (raceway.v1.channel).errors = { reason: "NEW" code: UNKNOWN };
+  }
 }
 /* */ /* ${evil} */
 message toString { string class = 1; string name = 2 [json_name = "__proto__"]; string b = 3 [json_name = "'\\"\\\\*/\`\${${evil}}"]; }

@@ -1,5 +1,5 @@
 // What buf says in few words, said so that it can be mended: names, near names, and the import that is missing.
-import type { DescEnum, DescField, DescMessage } from "@bufbuild/protobuf";
+import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
@@ -120,7 +120,7 @@ function missingImport(statement: string, { sources }: Where): Explained {
   };
 }
 
-function unknownName(name: string, { source, file, sources }: Where): Explained {
+function unknownName(name: string, { source, file, sources, from }: Where): Explained {
   const home = homeOf(name);
   const imports = importsIn(source.text);
   if (home !== undefined && !imports.includes(home) && file !== home) {
@@ -139,10 +139,7 @@ function unknownName(name: string, { source, file, sources }: Where): Explained 
       mend: guess === undefined ? `known are ${known.join(", ")}.` : `did you mean \`${guess}\`?`,
     };
   }
-  // Values of our enums begin with the enum's name, so the first word says which are meant.
-  const values = ourEnums()
-    .flatMap((one) => one.values.map((value) => value.name))
-    .filter((value) => value.split("_")[0] === name.split("_")[0]);
+  const values = valuesFor(fieldBefore(from, source));
   if (values.length > 0) {
     const value = nearest(name, values);
     return {
@@ -176,8 +173,7 @@ function unknownField(name: string, holder: string): Explained {
 }
 
 function mismatch(token: string, { source, from }: Where): Explained {
-  const before = source.between({ line: Math.max(0, from.line - 2), index: 0 }, from);
-  const name = /(\w+)\s*:?\s*\[?\s*$/.exec(before)?.[1];
+  const name = fieldBefore(from, source);
   const types = new Set(
     ourMessages()
       .flatMap((one) => one.fields)
@@ -191,6 +187,20 @@ function mismatch(token: string, { source, from }: Where): Explained {
     message: name === undefined ? `${token} is not of the right type` : `${token} is not of the type of \`${name}\``,
     mend: wanted,
   };
+}
+
+/** Name of the field that a value is given to. */
+function fieldBefore(from: Point, source: SourceText): string | undefined {
+  const before = source.between({ line: Math.max(0, from.line - 2), index: 0 }, from);
+  return /(\w+)\s*[:=]?\s*\[?\s*$/.exec(before)?.[1];
+}
+
+/** Values of our enums that a field of that name takes. */
+function valuesFor(field: string | undefined): readonly string[] {
+  const enums = ourMessages().flatMap((one) =>
+    one.fields.flatMap((own) => (own.name === field ? (own.enum ?? []) : [])),
+  );
+  return enums.flatMap((one) => one.values.map((value) => value.name));
 }
 
 function typeOf(field: DescField): string {
@@ -249,10 +259,6 @@ function declaredIn(text: string): readonly string[] {
 
 function ourMessages(): readonly DescMessage[] {
   return [...nestedTypes(file_raceway_v1_options)].filter((type) => type.kind === "message");
-}
-
-function ourEnums(): readonly DescEnum[] {
-  return [...nestedTypes(file_raceway_v1_options)].filter((type) => type.kind === "enum");
 }
 
 function extensionNames(): readonly string[] {

@@ -137,3 +137,22 @@ test("no comment ends in generated code before its end", async () => {
   expect(code.filter((line) => line.includes("evil") && !line.startsWith("//"))).toEqual([]);
   expect(code.filter((line) => line.startsWith("///"))).toEqual([]);
 });
+
+test("the import of an error's detail stays, for the file and for the service as for the method; others go", async () => {
+  const far = (name: string): string => `syntax = "proto3"; package ${name}.v1; message Far {}`;
+  using schema = new SchemaFolder({
+    ...demo(`import "a.proto"; import "b.proto"; import "c.proto"; import "d.proto";
+option (raceway.v1.file).defaults.errors = { reason: "A" code: ABORTED detail: "a.v1.Far" };
+service S {
+  option (raceway.v1.service).defaults.errors = { reason: "B" code: ABORTED detail: ".b.v1.Far" };
+  rpc A(M) returns (M) { option (raceway.v1.channel).errors = { reason: "C" code: ABORTED detail: "c.v1.Far" message: "d.v1.Far" }; }
+}
+message M {}
+`),
+    ...Object.fromEntries(["a", "b", "c", "d"].map((name) => [`proto/${name}.proto`, far(name)])),
+  });
+  const { context } = await schema.seen();
+  const file = context.descriptors.file.find(({ name }) => name === "demo/v1/demo.proto")!;
+  expect(file.dependency).toEqual(["a.proto", "b.proto", "c.proto"]);
+  expect(file.service[0]!.options).toBeUndefined();
+});

@@ -1,6 +1,15 @@
 // Descriptors as clients may see them: without custom options, without the imports that only those needed, and with comments
 // that cannot end the comment they are written into.
-import { type DescMessage, type Message, create, getExtension, isMessage, toBinary } from "@bufbuild/protobuf";
+import {
+  type DescMessage,
+  type Message,
+  create,
+  getExtension,
+  hasExtension,
+  isMessage,
+  toBinary,
+} from "@bufbuild/protobuf";
+import type { GenExtension } from "@bufbuild/protobuf/codegenv2";
 import * as wkt from "@bufbuild/protobuf/wkt";
 import type {
   DescriptorProto,
@@ -10,7 +19,13 @@ import type {
   FileDescriptorSet,
   SourceCodeInfo_Location,
 } from "@bufbuild/protobuf/wkt";
-import { field as fieldExtension } from "../gen/raceway/v1/options_pb.ts";
+import {
+  channel as channelExtension,
+  field as fieldExtension,
+  file as fileExtension,
+  service as serviceExtension,
+} from "../gen/raceway/v1/options_pb.ts";
+import { resolveName } from "../model/errors.ts";
 
 /** Number of `(buf.validate.message)`, `(buf.validate.oneof)` and `(buf.validate.field)`, which is reserved for them in what they extend. */
 const VALIDATION_RULES = 1159;
@@ -44,7 +59,7 @@ export function stripOptions(set: FileDescriptorSet, keep: readonly string[] = [
         });
         if (toBinary(extendee, holder.options).length === 0) holder.options = undefined;
       }
-      for (const type of typesIn(file)) used.add(homes.get(type) ?? "");
+      for (const type of [...typesIn(file), ...detailsIn(given, homes)]) used.add(homes.get(type) ?? "");
       dropImports(file, (path) => (publicImports.get(path) ?? [path]).some((one) => used.has(one)));
       if (file.sourceCodeInfo !== undefined) {
         file.sourceCodeInfo = shallow(file.sourceCodeInfo);
@@ -181,6 +196,26 @@ function* typesIn(file: FileDescriptorProto): Generator<string> {
   for (const [, message] of messagesIn(file)) for (const field of message.field) yield plain(field.typeName);
   for (const service of file.service)
     for (const method of service.method) yield* [plain(method.inputType), plain(method.outputType)];
+}
+
+/** Messages that declared errors bring along: clients read them, though no descriptor of theirs names them. */
+function* detailsIn(given: FileDescriptorProto, homes: ReadonlyMap<string, string>): Generator<string> {
+  const rules = [
+    ...(read(given.options, fileExtension)?.defaults?.errors ?? []),
+    ...given.service.flatMap(({ options }) => read(options, serviceExtension)?.defaults?.errors ?? []),
+    ...given.service
+      .flatMap(({ method }) => method)
+      .flatMap(({ options }) => read(options, channelExtension)?.errors ?? []),
+  ];
+  for (const { detail } of rules) {
+    const name = resolveName(detail, given.package, (one) => homes.has(one));
+    if (name !== undefined) yield name;
+  }
+}
+
+/** Undefined where it is not said. */
+function read<H extends Message, V>(options: H | undefined, option: GenExtension<H, V>): V | undefined {
+  return options !== undefined && hasExtension(options, option) ? (getExtension(options, option) as V) : undefined;
 }
 
 /** Without the dot in front that descriptors write. */

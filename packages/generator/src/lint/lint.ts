@@ -5,6 +5,7 @@ import { optionOf } from "../model/option-of.ts";
 import { optionPart } from "../place.ts";
 import { type Address, lintAddress, lintDuplicates } from "./address.ts";
 import { lintCall, lintConflation, lintHistory, lintKind } from "./channel.ts";
+import { lintDefaultErrors, lintErrors } from "./errors.ts";
 import type { Finding, Report } from "./finding.ts";
 import { lintInert } from "./inert.ts";
 import { lintMessageKeys, lintMethodNames, lintOutputNames } from "./names.ts";
@@ -24,6 +25,7 @@ export function lint(files: readonly DescFile[]): readonly Finding[] {
     lintDefaults(file, report);
     for (const service of file.services) {
       lintMethodNames(service, report);
+      lintErrors(service, report);
       lintDefaults(service, report);
       for (const method of service.methods) addresses.push(...lintMethod(method, report));
     }
@@ -45,6 +47,7 @@ function lintDefaults(desc: DescFile | DescService, report: Report): void {
       report,
     );
   if (defaults !== undefined) lintInert(desc, defaults, report);
+  lintDefaultErrors(desc, report);
   lintPolicy(
     desc.kind === "file" ? optionOf(desc, ext.file_policy) : optionOf(desc, ext.service_policy),
     (parts, token) => optionPart(desc, policy, parts, token),

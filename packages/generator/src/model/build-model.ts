@@ -4,6 +4,7 @@ import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import {
   type ChannelModel,
+  type ErrorModel,
   type FileModel,
   MODEL_VERSION,
   type Model,
@@ -13,6 +14,7 @@ import {
 import { compareText } from "../diagnostic.ts";
 import { type Declarations, declarationsOf } from "./build-types.ts";
 import { commentOf } from "./comments.ts";
+import { codeOf, errorsOf } from "./errors.ts";
 import { type FileNames, namesOf } from "./names.ts";
 import { contractOf, fieldNamed, namesInAddress, policyOf } from "./options.ts";
 
@@ -71,6 +73,7 @@ export function buildModel(registry: FileRegistry, requested: readonly string[],
       request: typeModel(method.input),
       response: typeModel(method.output),
       contract,
+      errors: errorModels(method),
       ...(policy !== undefined && { policy }),
       key: namesInAddress(contract.address ?? "").map((name) => {
         const field = fieldNamed(method.input, name)!;
@@ -79,6 +82,17 @@ export function buildModel(registry: FileRegistry, requested: readonly string[],
       comment: commentOf(method),
       deprecated: method.deprecated,
     };
+  }
+
+  function errorModels(method: DescMethod): readonly ErrorModel[] {
+    return errorsOf(method).map(({ rule, property, detail }) => ({
+      reason: rule.reason,
+      domain: method.parent.typeName,
+      property,
+      code: codeOf(rule.code),
+      message: rule.message || rule.reason,
+      ...(detail !== undefined && { detail: typeModel(detail) }),
+    }));
   }
 
   function typeModel(desc: DescMessage | DescEnum): TypeModel {

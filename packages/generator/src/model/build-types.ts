@@ -48,7 +48,12 @@ export function declarationsOf(
     }
   }
   for (const channel of files.flatMap((file) => file.services).flatMap((service) => service.channels))
-    for (const { typeName } of [channel.request, channel.response]) addMessage(registry.getMessage(typeName)!);
+    for (const { typeName } of [
+      channel.request,
+      channel.response,
+      ...channel.errors.flatMap(({ detail }) => detail ?? []),
+    ])
+      addMessage(registry.getMessage(typeName)!);
   return {
     messages: byName([...messages].map((message) => messageDeclaration(message, typeModel(message)))),
     enums: byName([...enums].map((one) => enumDeclaration(one, typeModel(one)))),

@@ -206,6 +206,7 @@ service AService { rpc X(b.v1.Outer.Inner) returns (google.protobuf.Empty); }`,
                     "kind": "call",
                   },
                   "deprecated": false,
+                  "errors": [],
                   "key": [],
                   "localName": "x",
                   "name": "X",
@@ -303,4 +304,58 @@ service AService { rpc X(b.v1.Outer.Inner) returns (google.protobuf.Empty); }`,
       "version": 1,
     }
   `);
+});
+
+test("errors of a channel are those of its file, its service and itself, with the messages of their details", async () => {
+  const files = {
+    ...demo(`import "far.proto";
+option (raceway.v1.file).defaults.errors = { reason: "GONE" code: NOT_FOUND };
+service S {
+  option (raceway.v1.service).defaults = { errors: { reason: "CLOSED_2_DAY" code: CANCELLED message: "Closed." } };
+  rpc A(Key) returns (Event) {
+    option (raceway.v1.channel).errors = { reason: "FAR" code: ABORTED detail: "far.v1.Far" };
+    option (raceway.v1.channel).errors = { reason: "INNER" code: UNAUTHENTICATED detail: "Event.Inner" };
+    option (raceway.v1.channel).errors = { reason: "KNOWN" code: INTERNAL detail: "google.protobuf.Empty" };
+  }
+  rpc B(Key) returns (Event);
+}
+message Key {}
+message Event { message Inner {} }
+`),
+    "proto/far.proto": 'syntax = "proto3"; package far.v1; message Far { Deep deep = 1; } message Deep {}',
+  };
+  const found = await channels(files);
+  const domain = "demo.v1.S";
+  expect(found["B"]!.errors).toEqual([
+    { reason: "GONE", domain, property: "gone", code: "not_found", message: "GONE" },
+    { reason: "CLOSED_2_DAY", domain, property: "closed2Day", code: "canceled", message: "Closed." },
+  ]);
+  expect(found["A"]!.errors.slice(0, 2)).toEqual(found["B"]!.errors);
+  expect(found["A"]!.errors.slice(2)).toEqual([
+    {
+      reason: "FAR",
+      domain,
+      property: "far",
+      code: "aborted",
+      message: "FAR",
+      detail: { typeName: "far.v1.Far", file: "far.proto", type: "Far", schema: "FarSchema" },
+    },
+    expect.objectContaining({ detail: expect.objectContaining({ type: "Event_Inner", schema: "Event_InnerSchema" }) }),
+    expect.objectContaining({ detail: expect.objectContaining({ module: "@bufbuild/protobuf/wkt" }) }),
+  ]);
+  using schema = new SchemaFolder(files);
+  const { model } = await schema.seen({ inputs: ["proto/demo"] });
+  // Asked for is one file; the other comes along because of the error alone.
+  expect(model.files.map(({ path, requested }) => [path, requested])).toEqual([
+    ["demo/v1/demo.proto", true],
+    ["far.proto", false],
+  ]);
+  expect(model.messages.map(({ typeName }) => typeName)).toEqual([
+    "demo.v1.Event",
+    "demo.v1.Event.Inner",
+    "demo.v1.Key",
+    "far.v1.Deep",
+    "far.v1.Far",
+    "google.protobuf.Empty",
+  ]);
 });

@@ -8,7 +8,9 @@ const all = demo(`
 service AllService {
   option (raceway.v1.service_policy) = { auth: { require: { scopes: ["secret-scope"] } } };
   // Asks.
-  rpc Call(Key) returns (Event);
+  rpc Call(Key) returns (Event) {
+    option (raceway.v1.channel).errors = { reason: "GONE" code: NOT_FOUND detail: "Gone" message: "It is gone." };
+  }
   rpc Feed(Key) returns (stream Event);
   // All that happens.
   rpc Topic(Key) returns (stream Event) { option (raceway.v1.channel).topic = { address: "rooms/{room}/{sub_room}" history: { max_events: 10 } }; }
@@ -17,6 +19,7 @@ service AllService {
   rpc Signal(stream Event) returns (google.protobuf.Empty) { option (raceway.v1.channel).signal = {}; }
 }
 message Key { string room = 1; string sub_room = 2; }
+message Gone { Event last = 1; }
 message Event { string text = 1; Event before = 2; map<string, bytes> more = 3; oneof a { string b = 4; string c = 5; } int64 at = 6; }
 `);
 
@@ -59,6 +62,15 @@ test("every kind of channel, by the official parser", async () => {
   const parameters = document!.channels().get(`${id}.Topic`)!.parameters().all();
   expect(parameters.map((parameter) => parameter.id())).toEqual(["room", "sub_room"]);
   expect(text).not.toContain("secret-scope");
+  const { channels, components } = document!.json<{
+    readonly channels: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+    readonly components: { readonly schemas: object };
+  }>();
+  expect(channels[`${id}.Call`]!["x-raceway-errors"]).toMatchObject([
+    { reason: "GONE", domain: id, code: "not_found", message: "It is gone.", detail: { title: "Gone" } },
+  ]);
+  expect(channels[`${id}.Feed`]).not.toHaveProperty("x-raceway-errors");
+  expect(components.schemas).toHaveProperty(["demo.v1.Gone"]);
 }, 60_000);
 
 test("a schema without channels gives no document", async () => {

@@ -1,5 +1,6 @@
 // An AsyncAPI 3 document of the channels of one schema file, as the server sees them: it sends what clients receive.
 import type { ChannelModel, FileModel, Model, ServiceModel } from "@raceway/core/target";
+import { detailTypes, errorsPart } from "../json-schema/errors.ts";
 import { type Json, jsonObject } from "../json-schema/json.ts";
 import { described, schemasOf } from "../json-schema/schemas.ts";
 
@@ -15,6 +16,7 @@ export function asyncapiDocument(model: Model, file: FileModel, facts: AsyncapiF
   const all = file.services.flatMap((service) => service.channels.map((channel) => ({ service, channel })));
   if (all.length === 0) return undefined;
   const types = [...new Set(all.flatMap(({ channel }) => [channel.request.typeName, channel.response.typeName]))];
+  const details = detailTypes(all.map(({ channel }) => channel));
   return {
     asyncapi: "3.0.0",
     info: { title: facts.title === "" ? file.package || file.path : facts.title, version: facts.version },
@@ -31,10 +33,9 @@ export function asyncapiDocument(model: Model, file: FileModel, facts: AsyncapiF
           ]),
       ),
       schemas: jsonObject(
-        Object.entries(schemasOf(model, types, { closed: false, ref: schemaRef })).map(([typeName, schema]) => [
-          typeName,
-          schema,
-        ]),
+        Object.entries(schemasOf(model, [...types, ...details], { closed: false, ref: schemaRef })).map(
+          ([typeName, schema]) => [typeName, schema],
+        ),
       ),
     },
   };
@@ -55,6 +56,7 @@ function channelPart(channel: ChannelModel): Part {
       }),
     messages: jsonObject(messages.map(({ typeName }) => [typeName, { $ref: `#/components/messages/${typeName}` }])),
     "x-raceway-kind": kind,
+    ...errorsPart(channel, schemaRef),
     "x-raceway-contract": channel.contract as unknown as Json, // plain data, but an interface without an index signature
   };
 }

@@ -30,7 +30,12 @@ export function markdownPage(model: Model, file: FileModel): string | undefined 
     return [
       `## ${code(service.name)}`,
       said(service),
-      ...service.channels.flatMap((channel) => [`### ${code(channel.name)}`, said(channel), factsOf(channel)]),
+      ...service.channels.flatMap((channel) => [
+        `### ${code(channel.name)}`,
+        said(channel),
+        factsOf(channel),
+        errorsOf(channel),
+      ]),
     ];
   }
 
@@ -65,6 +70,17 @@ export function markdownPage(model: Model, file: FileModel): string | undefined 
       ["", ""],
       facts.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
     );
+  }
+
+  function errorsOf({ errors }: ChannelModel): string {
+    if (errors.length === 0) return "";
+    const rows = errors.map(({ reason, code: status, message, detail }) => [
+      code(reason),
+      code(status),
+      detail === undefined ? "" : link(detail.typeName),
+      cell([message === reason ? "" : text([message])]),
+    ]);
+    return table(["error", "code", "detail", ""], rows);
   }
 
   function messageBlocks(message: MessageDeclaration): readonly string[] {

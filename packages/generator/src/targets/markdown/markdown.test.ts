@@ -10,7 +10,12 @@ service RoomService {
   option (raceway.v1.service_policy) = { auth: { require: { scopes: ["secret-scope"] } } };
   // Says something.
   // - twice
-  rpc Say(Message) returns (google.protobuf.Empty) { option idempotency_level = IDEMPOTENT; option deprecated = true; }
+  rpc Say(Message) returns (google.protobuf.Empty) {
+    option idempotency_level = IDEMPOTENT;
+    option deprecated = true;
+    option (raceway.v1.channel).errors = { reason: "ROOM_FULL" code: RESOURCE_EXHAUSTED detail: "Key" message: "No | room <b>." };
+    option (raceway.v1.channel).errors = { reason: "BANNED" code: PERMISSION_DENIED };
+  }
   rpc Look(Key) returns (Key) { option idempotency_level = NO_SIDE_EFFECTS; option (raceway.v1.channel).call.cache = { max_age: { seconds: 9 } }; }
   // All that is said.
   rpc Messages(Key) returns (stream Message) { option (raceway.v1.channel).topic = { address: "rooms/{room}" history: { max_events: 9 } }; }
@@ -59,6 +64,11 @@ test("a page has services, channels and types, with links, and no policy", async
     | request | [\`chat.v1.Message\`](../../chat/v1/message.md#chat.v1.Message) |
     | response | \`google.protobuf.Empty\` |
     | may be sent again | idempotent |
+
+    | error | code | detail |  |
+    | --- | --- | --- | --- |
+    | \`ROOM_FULL\` | \`resource_exhausted\` | [\`chat.v1.Key\`](#chat.v1.Key) | No \\| room &lt;b&gt;. |
+    | \`BANNED\` | \`permission_denied\` |  |  |
 
     ### \`Look\`
 

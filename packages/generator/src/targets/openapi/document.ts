@@ -2,6 +2,7 @@
 // (https://connectrpc.com/docs/protocol): POST, and GET for calls without side effects.
 import type { CacheContract } from "@raceway/core";
 import type { ChannelModel, FileModel, Model, ServiceModel } from "@raceway/core/target";
+import { detailTypes, errorsPart } from "../json-schema/errors.ts";
 import { type Json, jsonObject } from "../json-schema/json.ts";
 import { described, schemasOf } from "../json-schema/schemas.ts";
 
@@ -21,7 +22,10 @@ export function openapiDocument(model: Model, file: FileModel, facts: OpenapiFac
     .filter(({ calls }) => calls.length > 0);
   if (services.length === 0) return undefined;
   const calls = services.flatMap((one) => one.calls);
-  const types = calls.flatMap(({ request, response }) => [request.typeName, response.typeName]);
+  const types = [
+    ...calls.flatMap(({ request, response }) => [request.typeName, response.typeName]),
+    ...detailTypes(calls),
+  ];
   return {
     openapi: "3.1.0",
     info: { title: facts.title === "" ? file.package || file.path : facts.title, version: facts.version },
@@ -67,6 +71,7 @@ function pathItem(service: ServiceModel, call: ChannelModel): Part {
       ...(kept !== undefined && {
         "304": { description: "The reply is what If-None-Match named.", headers: keptHeaders(kept) },
       }),
+      ...declaredResponses(call),
       default: { $ref: "#/components/responses/error" },
     },
   });
@@ -94,6 +99,21 @@ function keptHeaders({ maxAgeMs, scope }: CacheContract): Part {
     },
     ETag: { description: "Names the reply, for If-None-Match.", schema: { type: "string" } },
   };
+}
+
+/** By HTTP status: several errors may have the same. */
+function declaredResponses({ errors }: ChannelModel): Part {
+  const byStatus = Map.groupBy(errors, ({ code }) => codes.get(code)!);
+  return jsonObject(
+    [...byStatus].map(([status, same]) => [
+      String(status),
+      {
+        description: same.map(({ reason, message }) => `${reason}: ${message}`).join("\n"),
+        content: json("#/components/schemas/connect-error"),
+        ...errorsPart({ errors: same }, schemaRef),
+      },
+    ]),
+  );
 }
 
 function json(ref: string): Part {
@@ -145,25 +165,25 @@ const parameters: Part = {
   },
 };
 
-// https://connectrpc.com/docs/protocol#error-codes
-const codes = [
-  "canceled",
-  "unknown",
-  "invalid_argument",
-  "deadline_exceeded",
-  "not_found",
-  "already_exists",
-  "permission_denied",
-  "resource_exhausted",
-  "failed_precondition",
-  "aborted",
-  "out_of_range",
-  "unimplemented",
-  "internal",
-  "unavailable",
-  "data_loss",
-  "unauthenticated",
-];
+/** Codes, and the HTTP status of each: https://connectrpc.com/docs/protocol#error-codes */
+const codes: ReadonlyMap<string, number> = new Map([
+  ["canceled", 499],
+  ["unknown", 500],
+  ["invalid_argument", 400],
+  ["deadline_exceeded", 504],
+  ["not_found", 404],
+  ["already_exists", 409],
+  ["permission_denied", 403],
+  ["resource_exhausted", 429],
+  ["failed_precondition", 400],
+  ["aborted", 409],
+  ["out_of_range", 400],
+  ["unimplemented", 501],
+  ["internal", 500],
+  ["unavailable", 503],
+  ["data_loss", 500],
+  ["unauthenticated", 401],
+]);
 
 const errorSchema: Part = {
   type: "object",
@@ -171,7 +191,7 @@ const errorSchema: Part = {
   description: "An error of the Connect protocol. Details of type google.rpc.ErrorInfo have a stable reason.",
   required: ["code"],
   properties: {
-    code: { type: "string", enum: codes },
+    code: { type: "string", enum: [...codes.keys()] },
     message: { type: "string" },
     details: {
       type: "array",

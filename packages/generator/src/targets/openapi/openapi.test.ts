@@ -15,12 +15,20 @@ service ShopService {
   }
   rpc Look(ListRequest) returns (ListResponse) { option idempotency_level = NO_SIDE_EFFECTS; }
   // Buys.
-  rpc Buy(ListRequest) returns (google.protobuf.Empty) { option deprecated = true; }
+  rpc Buy(ListRequest) returns (google.protobuf.Empty) {
+    option deprecated = true;
+    option (raceway.v1.channel) = {
+      errors: { reason: "SOLD_OUT" code: FAILED_PRECONDITION detail: "SoldOut" message: "All of them are sold." }
+      errors: { reason: "NO_MONEY" code: FAILED_PRECONDITION }
+      errors: { reason: "CLOSED" code: UNAVAILABLE }
+    };
+  }
   rpc Watch(ListRequest) returns (stream ListResponse);
 }
 service Streams { rpc Watch(ListRequest) returns (stream ListResponse); }
 message ListRequest { string kind = 1; map<int32, Item> items = 2; oneof a { string b = 3; string c = 4; } }
 message ListResponse { repeated Item items = 1; bytes next = 2; }
+message SoldOut { Item item = 1; }
 message Item { string name = 1; Item part = 2; enum Kind { KIND_UNSPECIFIED = 0; } Kind kind = 3; }
 `);
 
@@ -86,6 +94,37 @@ test("a reply that may be kept says so by GET: for how long, under which name, a
   expect([seen("List", "post"), seen("Look", "get")]).toEqual([none, none]);
   const cacheControl = document.paths["/demo.v1.ShopService/List"]!["get"]!.responses["200"]!.headers!["Cache-Control"];
   expect(cacheControl).toMatchObject({ description: expect.stringMatching(/at most 90; public/) });
+});
+
+test("has declared errors by HTTP status, with their reasons and the schemas of their details", async () => {
+  using schema = new SchemaFolder(shop);
+  await schema.generate({ targets: [openapi()] });
+  const { paths, components } = JSON.parse(schema.read("gen/demo/v1/demo.openapi.json")) as {
+    readonly paths: Readonly<
+      Record<string, { readonly post: { readonly responses: Readonly<Record<string, unknown>> } }>
+    >;
+    readonly components: { readonly schemas: Readonly<Record<string, unknown>> };
+  };
+  const domain = "demo.v1.ShopService";
+  const content = { "application/json": { schema: { $ref: "#/components/schemas/connect-error" } } };
+  const { responses } = paths["/demo.v1.ShopService/Buy"]!.post;
+  expect(Object.keys(responses)).toEqual(["200", "400", "503", "default"]);
+  expect(responses["400"]).toEqual({
+    description: "SOLD_OUT: All of them are sold.\nNO_MONEY: NO_MONEY",
+    content,
+    "x-raceway-errors": [
+      {
+        reason: "SOLD_OUT",
+        domain,
+        code: "failed_precondition",
+        message: "All of them are sold.",
+        detail: { $ref: "#/components/schemas/demo.v1.SoldOut" },
+      },
+      { reason: "NO_MONEY", domain, code: "failed_precondition", message: "NO_MONEY" },
+    ],
+  });
+  expect(components.schemas).toHaveProperty(["demo.v1.SoldOut"]);
+  expect(Object.keys(paths["/demo.v1.ShopService/List"]!.post.responses)).toEqual(["200", "default"]);
 });
 
 test("a schema without such calls gives no document, and wrong options fail where they are given", async () => {

@@ -1,5 +1,6 @@
 // `*.client.ts`: a client of each service, and a function of each channel.
 import type { ChannelModel, FileModel, ImportExtension, ServiceModel } from "@raceway/core/target";
+import { isFailing } from "./contract.ts";
 import { Imports } from "./imports.ts";
 import { type ServiceNames, clientMethod, nameServices, propertyAccess, propertyName } from "./names.ts";
 import { type CodeBlockWriter, codeWriter, withImports, writeComment, writeSignature } from "./writer.ts";
@@ -22,6 +23,7 @@ export function clientFile(file: FileModel, extension: ImportExtension): string 
     names.client,
     names.connect,
     ...service.channels.map((channel) => names.call(channel)),
+    ...service.channels.filter(isFailing).flatMap((channel) => [names.error(channel), names.errorType(channel)]),
   ]);
   const imports = new Imports(file.path, extension, own);
   const writer = codeWriter();
@@ -77,7 +79,26 @@ export function clientFile(file: FileModel, extension: ImportExtension): string 
       );
       writer.indent(() => writer.writeLine(`return ${imports.value(RUNTIME, call.run)}(${passed.join(", ")});`));
       writer.writeLine("}").blankLine();
+      if (isFailing(channel)) writeErrors(channel, names);
     }
+  }
+
+  function writeErrors(channel: ChannelModel, names: ServiceNames): void {
+    const declared = imports.generatedValue(file.path, ".contract", names.errors(channel));
+    const type = names.errorType(channel);
+    const { deprecated } = channel;
+    writeComment(
+      writer,
+      [
+        `What a failed \`${names.call(channel)}\` can be: a declared error, or any other, whose \`reason\` is undefined.`,
+      ],
+      deprecated,
+    );
+    writer.writeLine(`export type ${type} = ${imports.type(RUNTIME, "ErrorOf")}<typeof ${declared}>;`).blankLine();
+    writeComment(writer, [`Tells what a failed \`${names.call(channel)}\` threw.`], deprecated);
+    writer.writeLine(`export function ${names.error(channel)}(error: unknown): ${type} {`);
+    writer.indent(() => writer.writeLine(`return ${imports.value(RUNTIME, "declaredError")}(error, ${declared});`));
+    writer.writeLine("}").blankLine();
   }
 }
 

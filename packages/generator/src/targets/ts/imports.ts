@@ -10,6 +10,7 @@ const OWN = [
   "Record",
   "connection",
   "context",
+  "error",
   "messages",
   "options",
   "request",
@@ -45,12 +46,21 @@ export class Imports {
   generatedValue(source: string, ending: string, name: string): string {
     return this.value(this.#relative(source, ending), name);
   }
+  /** The type of such a value: "typeof roomSayErrors". */
+  generatedType(source: string, ending: string, name: string): string {
+    return `typeof ${this.type(this.#relative(source, ending), name)}`;
+  }
   messageType(message: MessageModel): string {
     return this.type(this.#home(message), message.type);
   }
   /** "typeof SayRequestSchema". */
   messageSchema(message: MessageModel): string {
     return `typeof ${this.type(this.#home(message), message.schema)}`;
+  }
+
+  /** "SayRequestSchema". */
+  messageDescriptor(message: MessageModel): string {
+    return this.value(this.#home(message), message.schema);
   }
 
   /** Packages before files, each sorted by name; values before types. */

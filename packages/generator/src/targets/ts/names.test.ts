@@ -15,6 +15,7 @@ function channel(localName: string): ChannelModel {
     request: message,
     response: message,
     contract: { kind: "call" },
+    errors: [],
     key: [],
     comment: [],
     deprecated: false,

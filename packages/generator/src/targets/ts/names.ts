@@ -18,6 +18,11 @@ export interface ServiceNames {
   call(channel: ChannelModel): string;
   /** "roomSayChannel". */
   channel(channel: ChannelModel): string;
+  /** Of a channel that declares errors: "roomSayErrors", what they are. */
+  errors(channel: ChannelModel): string;
+  /** "RoomSayError", their type, and "roomSayError", which tells them apart. */
+  errorType(channel: ChannelModel): string;
+  error(channel: ChannelModel): string;
 }
 
 /** Names of all that the generated files of one schema file export. Who comes first in the schema keeps the plain name. */
@@ -47,9 +52,31 @@ export function nameServices(services: readonly ServiceModel[]): ReadonlyMap<Ser
       const channels = new Map(
         service.channels.map((channel) => [channel, claim(`${lower}${upperFirst(plain(channel))}Channel`)]),
       );
+      const failing = new Map(
+        service.channels
+          .filter(({ errors }) => errors.length > 0)
+          .map((channel) => {
+            const base = lower + upperFirst(plain(channel));
+            return [
+              channel,
+              {
+                errors: claim(`${base}Errors`),
+                type: claim(`${upperFirst(base)}Error`),
+                error: claim(`${base}Error`),
+              },
+            ];
+          }),
+      );
       return [
         service,
-        { ...names, call: (channel) => calls.get(channel)!, channel: (channel) => channels.get(channel)! },
+        {
+          ...names,
+          call: (channel) => calls.get(channel)!,
+          channel: (channel) => channels.get(channel)!,
+          errors: (channel) => failing.get(channel)!.errors,
+          errorType: (channel) => failing.get(channel)!.type,
+          error: (channel) => failing.get(channel)!.error,
+        },
       ];
     }),
   );

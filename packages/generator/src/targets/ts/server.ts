@@ -1,6 +1,7 @@
 // `*.server.ts`: what handlers have to be, what there is to publish with, and the policy. Never imported by a client.
 import type { ChannelPolicy } from "@raceway/core";
 import type { ChannelModel, FileModel, ImportExtension, ServiceModel } from "@raceway/core/target";
+import { isFailing } from "./contract.ts";
 import { Imports } from "./imports.ts";
 import { type Literal, literal } from "./literal.ts";
 import { type ServiceNames, nameServices, propertyName } from "./names.ts";
@@ -21,7 +22,7 @@ export function serverFile(file: FileModel, extension: ImportExtension): string 
     if (handled.length === 0) writer.writeLine(`export type ${names.handlers} = Record<string, never>;`);
     else {
       writer.writeLine(`export interface ${names.handlers} {`);
-      writer.indent(() => handled.forEach(writeHandler));
+      writer.indent(() => handled.forEach((channel) => writeHandler(channel, names)));
       writer.writeLine("}");
     }
     writer.blankLine();
@@ -44,11 +45,14 @@ export function serverFile(file: FileModel, extension: ImportExtension): string 
     writer.blankLine();
   }
 
-  function writeHandler(channel: ChannelModel): void {
+  function writeHandler(channel: ChannelModel, names: ServiceNames): void {
     const request = imports.messageType(channel.request);
     const init = (): string =>
       `${imports.type("@bufbuild/protobuf", "MessageInitShape")}<${imports.messageSchema(channel.response)}>`;
-    const context = `context: ${imports.type("@raceway/server", "CallContext")}`;
+    const failing = isFailing(channel)
+      ? `<${imports.generatedType(file.path, ".contract", names.errors(channel))}>`
+      : "";
+    const context = `context: ${imports.type("@raceway/server", "CallContext")}${failing}`;
     const streamed = `requests: AsyncIterable<${request}>`;
     const { parameter, returned } = ((): { parameter: string; returned: string } => {
       switch (channel.contract.kind) {

@@ -7,8 +7,8 @@
 // generator writes it into `*.server.ts`, and nothing that a client can get contains it.
 //
 // A service's rules are defaults for its methods, a file's for its services: method wins over service over file, field by
-// field. A list replaces the list it overrides, and so does `auth`, which is one decision. Scalars are `optional`, so
-// unset is not zero: unset inherits, and in the end means the server's limit; zero means none.
+// field. A list replaces the list it overrides, and so does `auth`, which is one decision; errors alone add up. Scalars are
+// `optional`, so unset is not zero: unset inherits, and in the end means the server's limit; zero means none.
 //
 // docs/schema.md says which options this version of client and server does not act on yet; the generator warns of them.
 // Durations are whole milliseconds. Numbers that are left free are kept for options of later versions.
@@ -27,7 +27,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file raceway/v1/options.proto.
  */
 export const file_raceway_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChhyYWNld2F5L3YxL29wdGlvbnMucHJvdG8SCnJhY2V3YXkudjEiOgoJRmlsZVJ1bGVzEi0KCGRlZmF1bHRzGAEgASgLMhsucmFjZXdheS52MS5DaGFubmVsRGVmYXVsdHMiPQoMU2VydmljZVJ1bGVzEi0KCGRlZmF1bHRzGAIgASgLMhsucmFjZXdheS52MS5DaGFubmVsRGVmYXVsdHMiZQoPQ2hhbm5lbERlZmF1bHRzEiMKBHdpcmUYASABKAsyFS5yYWNld2F5LnYxLldpcmVSdWxlcxItCgl0cmFuc3BvcnQYAyABKAsyGi5yYWNld2F5LnYxLlRyYW5zcG9ydFJ1bGVzIoQDCgdDaGFubmVsEiUKBGNhbGwYCiABKAsyFS5yYWNld2F5LnYxLkNhbGxSdWxlc0gAEiUKBGZlZWQYCyABKAsyFS5yYWNld2F5LnYxLkZlZWRSdWxlc0gAEicKBXRvcGljGAwgASgLMhYucmFjZXdheS52MS5Ub3BpY1J1bGVzSAASJwoFcXVldWUYDSABKAsyFi5yYWNld2F5LnYxLlF1ZXVlUnVsZXNIABInCgVzdGF0ZRgOIAEoCzIWLnJhY2V3YXkudjEuU3RhdGVSdWxlc0gAEikKBmR1cGxleBgPIAEoCzIXLnJhY2V3YXkudjEuRHVwbGV4UnVsZXNIABIpCgZzaWduYWwYECABKAsyFy5yYWNld2F5LnYxLlNpZ25hbFJ1bGVzSAASIwoEd2lyZRgeIAEoCzIVLnJhY2V3YXkudjEuV2lyZVJ1bGVzEi0KCXRyYW5zcG9ydBggIAEoCzIaLnJhY2V3YXkudjEuVHJhbnNwb3J0UnVsZXNCBgoEa2luZCKIAQoJQ2FsbFJ1bGVzEioKB3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGAoLbWF4X3JldHJpZXMYBCABKA1IAIgBARIlCgVjYWNoZRgFIAEoCzIWLnJhY2V3YXkudjEuQ2FjaGVSdWxlc0IOCgxfbWF4X3JldHJpZXMiqgEKCkNhY2hlUnVsZXMSKgoHbWF4X2FnZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCgVzY29wZRgCIAEoDjIcLnJhY2V3YXkudjEuQ2FjaGVSdWxlcy5TY29wZSJDCgVTY29wZRIVChFTQ09QRV9VTlNQRUNJRklFRBAAEhEKDVNDT1BFX1BSSVZBVEUQARIQCgxTQ09QRV9QVUJMSUMQAiILCglGZWVkUnVsZXMibwoKVG9waWNSdWxlcxIPCgdhZGRyZXNzGAEgASgJEiQKB2hpc3RvcnkYBCABKAsyEy5yYWNld2F5LnYxLkhpc3RvcnkSKgoKY29uZmxhdGlvbhgFIAEoCzIWLnJhY2V3YXkudjEuQ29uZmxhdGlvbiIdCgpRdWV1ZVJ1bGVzEg8KB2FkZHJlc3MYASABKAkiQwoKU3RhdGVSdWxlcxIPCgdhZGRyZXNzGAEgASgJEiQKB2hpc3RvcnkYBCABKAsyEy5yYWNld2F5LnYxLkhpc3RvcnkiDQoLRHVwbGV4UnVsZXMiOQoLU2lnbmFsUnVsZXMSKgoKY29uZmxhdGlvbhgBIAEoCzIWLnJhY2V3YXkudjEuQ29uZmxhdGlvbiKDAQoHSGlzdG9yeRIXCgptYXhfZXZlbnRzGAEgASgESACIAQESFgoJbWF4X2J5dGVzGAIgASgESAGIAQESKgoHbWF4X2FnZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINCgtfbWF4X2V2ZW50c0IMCgpfbWF4X2J5dGVzIlMKCkNvbmZsYXRpb24SEAoDa2V5GAEgASgJSACIAQESKwoIaW50ZXJ2YWwYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBgoEX2tleSKfAQoJV2lyZVJ1bGVzEh4KEW1heF9tZXNzYWdlX2J5dGVzGAEgASgNSACIAQESHAoPd2luZG93X21lc3NhZ2VzGAQgASgNSAGIAQESGQoMd2luZG93X2J5dGVzGAUgASgNSAKIAQFCFAoSX21heF9tZXNzYWdlX2J5dGVzQhIKEF93aW5kb3dfbWVzc2FnZXNCDwoNX3dpbmRvd19ieXRlcyI9Cg5UcmFuc3BvcnRSdWxlcxINCgVhbGxvdxgBIAMoCRIOCgZwcmVmZXIYAiADKAkSDAoEZGVueRgDIAMoCSLeAQoMU2VydmVyUG9saWN5EiIKBGF1dGgYASABKAsyFC5yYWNld2F5LnYxLkF1dGhSdWxlEioKC3JhdGVfbGltaXRzGAIgAygLMhUucmFjZXdheS52MS5SYXRlTGltaXQSHAoPbWF4X3N1YnNjcmliZXJzGAMgASgNSACIAQESGwoObWF4X2NvbmN1cnJlbnQYBCABKA1IAYgBARISCgVhdWRpdBgFIAEoCUgCiAEBQhIKEF9tYXhfc3Vic2NyaWJlcnNCEQoPX21heF9jb25jdXJyZW50QggKBl9hdWRpdCKiAgoIQXV0aFJ1bGUSEAoGcHVibGljGAEgASgISAASLwoHcmVxdWlyZRgCIAEoCzIcLnJhY2V3YXkudjEuQXV0aFJ1bGUuUmVxdWlyZUgAGsoBCgdSZXF1aXJlEg4KBnNjb3BlcxgBIAMoCRINCgVyb2xlcxgCIAMoCRIPCgdtZXRob2RzGAMgAygJEhMKBnBvbGljeRgEIAEoCUgAiAEBEjEKBW1hdGNoGAUgASgOMiIucmFjZXdheS52MS5BdXRoUnVsZS5SZXF1aXJlLk1hdGNoIjwKBU1hdGNoEhUKEU1BVENIX1VOU1BFQ0lGSUVEEAASDQoJTUFUQ0hfQUxMEAESDQoJTUFUQ0hfQU5ZEAJCCQoHX3BvbGljeUIGCgRydWxlIv0BCglSYXRlTGltaXQSDQoFbGltaXQYASABKA0SKQoGd2luZG93GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEioKBXNjb3BlGAMgASgOMhsucmFjZXdheS52MS5SYXRlTGltaXQuU2NvcGUSEgoFYnVyc3QYBCABKA1IAIgBASJsCgVTY29wZRIVChFTQ09QRV9VTlNQRUNJRklFRBAAEhEKDVNDT1BFX1NFU1NJT04QARITCg9TQ09QRV9QUklOQ0lQQUwQAhIRCg1TQ09QRV9BRERSRVNTEAMSEQoNU0NPUEVfQ0hBTk5FTBAEQggKBl9idXJzdCJMCgpGaWVsZFJ1bGVzEhAKA2tleRgBIAEoCEgAiAEBEhYKCXNlbnNpdGl2ZRgCIAEoCEgBiAEBQgYKBF9rZXlCDAoKX3NlbnNpdGl2ZTpJCgRmaWxlEhwuZ29vZ2xlLnByb3RvYnVmLkZpbGVPcHRpb25zGJeMAyABKAsyFS5yYWNld2F5LnYxLkZpbGVSdWxlc1IEZmlsZTpeCgtmaWxlX3BvbGljeRIcLmdvb2dsZS5wcm90b2J1Zi5GaWxlT3B0aW9ucxiYjAMgASgLMhgucmFjZXdheS52MS5TZXJ2ZXJQb2xpY3lCA4gBAlIKZmlsZVBvbGljeTpVCgdzZXJ2aWNlEh8uZ29vZ2xlLnByb3RvYnVmLlNlcnZpY2VPcHRpb25zGJeMAyABKAsyGC5yYWNld2F5LnYxLlNlcnZpY2VSdWxlc1IHc2VydmljZTpnCg5zZXJ2aWNlX3BvbGljeRIfLmdvb2dsZS5wcm90b2J1Zi5TZXJ2aWNlT3B0aW9ucxiYjAMgASgLMhgucmFjZXdheS52MS5TZXJ2ZXJQb2xpY3lCA4gBAlINc2VydmljZVBvbGljeTpPCgdjaGFubmVsEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYl4wDIAEoCzITLnJhY2V3YXkudjEuQ2hhbm5lbFIHY2hhbm5lbDpXCgZwb2xpY3kSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxiYjAMgASgLMhgucmFjZXdheS52MS5TZXJ2ZXJQb2xpY3lCA4gBAlIGcG9saWN5Ok0KBWZpZWxkEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxiXjAMgASgLMhYucmFjZXdheS52MS5GaWVsZFJ1bGVzUgVmaWVsZGIGcHJvdG8z", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
+  fileDesc("ChhyYWNld2F5L3YxL29wdGlvbnMucHJvdG8SCnJhY2V3YXkudjEiOgoJRmlsZVJ1bGVzEi0KCGRlZmF1bHRzGAEgASgLMhsucmFjZXdheS52MS5DaGFubmVsRGVmYXVsdHMiPQoMU2VydmljZVJ1bGVzEi0KCGRlZmF1bHRzGAIgASgLMhsucmFjZXdheS52MS5DaGFubmVsRGVmYXVsdHMijAEKD0NoYW5uZWxEZWZhdWx0cxIjCgR3aXJlGAEgASgLMhUucmFjZXdheS52MS5XaXJlUnVsZXMSLQoJdHJhbnNwb3J0GAMgASgLMhoucmFjZXdheS52MS5UcmFuc3BvcnRSdWxlcxIlCgZlcnJvcnMYBCADKAsyFS5yYWNld2F5LnYxLkVycm9yUnVsZSKrAwoHQ2hhbm5lbBIlCgRjYWxsGAogASgLMhUucmFjZXdheS52MS5DYWxsUnVsZXNIABIlCgRmZWVkGAsgASgLMhUucmFjZXdheS52MS5GZWVkUnVsZXNIABInCgV0b3BpYxgMIAEoCzIWLnJhY2V3YXkudjEuVG9waWNSdWxlc0gAEicKBXF1ZXVlGA0gASgLMhYucmFjZXdheS52MS5RdWV1ZVJ1bGVzSAASJwoFc3RhdGUYDiABKAsyFi5yYWNld2F5LnYxLlN0YXRlUnVsZXNIABIpCgZkdXBsZXgYDyABKAsyFy5yYWNld2F5LnYxLkR1cGxleFJ1bGVzSAASKQoGc2lnbmFsGBAgASgLMhcucmFjZXdheS52MS5TaWduYWxSdWxlc0gAEiMKBHdpcmUYHiABKAsyFS5yYWNld2F5LnYxLldpcmVSdWxlcxItCgl0cmFuc3BvcnQYICABKAsyGi5yYWNld2F5LnYxLlRyYW5zcG9ydFJ1bGVzEiUKBmVycm9ycxghIAMoCzIVLnJhY2V3YXkudjEuRXJyb3JSdWxlQgYKBGtpbmQioAMKCUVycm9yUnVsZRIOCgZyZWFzb24YASABKAkSKAoEY29kZRgCIAEoDjIaLnJhY2V3YXkudjEuRXJyb3JSdWxlLkNvZGUSDgoGZGV0YWlsGAMgASgJEg8KB21lc3NhZ2UYBCABKAkitwIKBENvZGUSBgoCT0sQABINCglDQU5DRUxMRUQQARILCgdVTktOT1dOEAISFAoQSU5WQUxJRF9BUkdVTUVOVBADEhUKEURFQURMSU5FX0VYQ0VFREVEEAQSDQoJTk9UX0ZPVU5EEAUSEgoOQUxSRUFEWV9FWElTVFMQBhIVChFQRVJNSVNTSU9OX0RFTklFRBAHEhYKElJFU09VUkNFX0VYSEFVU1RFRBAIEhcKE0ZBSUxFRF9QUkVDT05ESVRJT04QCRILCgdBQk9SVEVEEAoSEAoMT1VUX09GX1JBTkdFEAsSEQoNVU5JTVBMRU1FTlRFRBAMEgwKCElOVEVSTkFMEA0SDwoLVU5BVkFJTEFCTEUQDhINCglEQVRBX0xPU1MQDxITCg9VTkFVVEhFTlRJQ0FURUQQECKIAQoJQ2FsbFJ1bGVzEioKB3RpbWVvdXQYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGAoLbWF4X3JldHJpZXMYBCABKA1IAIgBARIlCgVjYWNoZRgFIAEoCzIWLnJhY2V3YXkudjEuQ2FjaGVSdWxlc0IOCgxfbWF4X3JldHJpZXMiqgEKCkNhY2hlUnVsZXMSKgoHbWF4X2FnZRgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIrCgVzY29wZRgCIAEoDjIcLnJhY2V3YXkudjEuQ2FjaGVSdWxlcy5TY29wZSJDCgVTY29wZRIVChFTQ09QRV9VTlNQRUNJRklFRBAAEhEKDVNDT1BFX1BSSVZBVEUQARIQCgxTQ09QRV9QVUJMSUMQAiILCglGZWVkUnVsZXMibwoKVG9waWNSdWxlcxIPCgdhZGRyZXNzGAEgASgJEiQKB2hpc3RvcnkYBCABKAsyEy5yYWNld2F5LnYxLkhpc3RvcnkSKgoKY29uZmxhdGlvbhgFIAEoCzIWLnJhY2V3YXkudjEuQ29uZmxhdGlvbiIdCgpRdWV1ZVJ1bGVzEg8KB2FkZHJlc3MYASABKAkiQwoKU3RhdGVSdWxlcxIPCgdhZGRyZXNzGAEgASgJEiQKB2hpc3RvcnkYBCABKAsyEy5yYWNld2F5LnYxLkhpc3RvcnkiDQoLRHVwbGV4UnVsZXMiOQoLU2lnbmFsUnVsZXMSKgoKY29uZmxhdGlvbhgBIAEoCzIWLnJhY2V3YXkudjEuQ29uZmxhdGlvbiKDAQoHSGlzdG9yeRIXCgptYXhfZXZlbnRzGAEgASgESACIAQESFgoJbWF4X2J5dGVzGAIgASgESAGIAQESKgoHbWF4X2FnZRgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINCgtfbWF4X2V2ZW50c0IMCgpfbWF4X2J5dGVzIlMKCkNvbmZsYXRpb24SEAoDa2V5GAEgASgJSACIAQESKwoIaW50ZXJ2YWwYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBgoEX2tleSKfAQoJV2lyZVJ1bGVzEh4KEW1heF9tZXNzYWdlX2J5dGVzGAEgASgNSACIAQESHAoPd2luZG93X21lc3NhZ2VzGAQgASgNSAGIAQESGQoMd2luZG93X2J5dGVzGAUgASgNSAKIAQFCFAoSX21heF9tZXNzYWdlX2J5dGVzQhIKEF93aW5kb3dfbWVzc2FnZXNCDwoNX3dpbmRvd19ieXRlcyI9Cg5UcmFuc3BvcnRSdWxlcxINCgVhbGxvdxgBIAMoCRIOCgZwcmVmZXIYAiADKAkSDAoEZGVueRgDIAMoCSLeAQoMU2VydmVyUG9saWN5EiIKBGF1dGgYASABKAsyFC5yYWNld2F5LnYxLkF1dGhSdWxlEioKC3JhdGVfbGltaXRzGAIgAygLMhUucmFjZXdheS52MS5SYXRlTGltaXQSHAoPbWF4X3N1YnNjcmliZXJzGAMgASgNSACIAQESGwoObWF4X2NvbmN1cnJlbnQYBCABKA1IAYgBARISCgVhdWRpdBgFIAEoCUgCiAEBQhIKEF9tYXhfc3Vic2NyaWJlcnNCEQoPX21heF9jb25jdXJyZW50QggKBl9hdWRpdCKiAgoIQXV0aFJ1bGUSEAoGcHVibGljGAEgASgISAASLwoHcmVxdWlyZRgCIAEoCzIcLnJhY2V3YXkudjEuQXV0aFJ1bGUuUmVxdWlyZUgAGsoBCgdSZXF1aXJlEg4KBnNjb3BlcxgBIAMoCRINCgVyb2xlcxgCIAMoCRIPCgdtZXRob2RzGAMgAygJEhMKBnBvbGljeRgEIAEoCUgAiAEBEjEKBW1hdGNoGAUgASgOMiIucmFjZXdheS52MS5BdXRoUnVsZS5SZXF1aXJlLk1hdGNoIjwKBU1hdGNoEhUKEU1BVENIX1VOU1BFQ0lGSUVEEAASDQoJTUFUQ0hfQUxMEAESDQoJTUFUQ0hfQU5ZEAJCCQoHX3BvbGljeUIGCgRydWxlIv0BCglSYXRlTGltaXQSDQoFbGltaXQYASABKA0SKQoGd2luZG93GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEioKBXNjb3BlGAMgASgOMhsucmFjZXdheS52MS5SYXRlTGltaXQuU2NvcGUSEgoFYnVyc3QYBCABKA1IAIgBASJsCgVTY29wZRIVChFTQ09QRV9VTlNQRUNJRklFRBAAEhEKDVNDT1BFX1NFU1NJT04QARITCg9TQ09QRV9QUklOQ0lQQUwQAhIRCg1TQ09QRV9BRERSRVNTEAMSEQoNU0NPUEVfQ0hBTk5FTBAEQggKBl9idXJzdCJMCgpGaWVsZFJ1bGVzEhAKA2tleRgBIAEoCEgAiAEBEhYKCXNlbnNpdGl2ZRgCIAEoCEgBiAEBQgYKBF9rZXlCDAoKX3NlbnNpdGl2ZTpJCgRmaWxlEhwuZ29vZ2xlLnByb3RvYnVmLkZpbGVPcHRpb25zGJeMAyABKAsyFS5yYWNld2F5LnYxLkZpbGVSdWxlc1IEZmlsZTpeCgtmaWxlX3BvbGljeRIcLmdvb2dsZS5wcm90b2J1Zi5GaWxlT3B0aW9ucxiYjAMgASgLMhgucmFjZXdheS52MS5TZXJ2ZXJQb2xpY3lCA4gBAlIKZmlsZVBvbGljeTpVCgdzZXJ2aWNlEh8uZ29vZ2xlLnByb3RvYnVmLlNlcnZpY2VPcHRpb25zGJeMAyABKAsyGC5yYWNld2F5LnYxLlNlcnZpY2VSdWxlc1IHc2VydmljZTpnCg5zZXJ2aWNlX3BvbGljeRIfLmdvb2dsZS5wcm90b2J1Zi5TZXJ2aWNlT3B0aW9ucxiYjAMgASgLMhgucmFjZXdheS52MS5TZXJ2ZXJQb2xpY3lCA4gBAlINc2VydmljZVBvbGljeTpPCgdjaGFubmVsEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYl4wDIAEoCzITLnJhY2V3YXkudjEuQ2hhbm5lbFIHY2hhbm5lbDpXCgZwb2xpY3kSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxiYjAMgASgLMhgucmFjZXdheS52MS5TZXJ2ZXJQb2xpY3lCA4gBAlIGcG9saWN5Ok0KBWZpZWxkEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxiXjAMgASgLMhYucmFjZXdheS52MS5GaWVsZFJ1bGVzUgVmaWVsZGIGcHJvdG8z", [file_google_protobuf_descriptor, file_google_protobuf_duration]);
 
 /**
  * Rules of a file.
@@ -90,6 +90,13 @@ export type ChannelDefaults = Message<"raceway.v1.ChannelDefaults"> & {
    * @generated from field: raceway.v1.TransportRules transport = 3;
    */
   transport?: TransportRules | undefined;
+
+  /**
+   * What the handlers of all these channels may fail with. A channel's own errors come on top of them.
+   *
+   * @generated from field: repeated raceway.v1.ErrorRule errors = 4;
+   */
+  errors: ErrorRule[];
 };
 
 /**
@@ -181,6 +188,13 @@ export type Channel = Message<"raceway.v1.Channel"> & {
    * @generated from field: raceway.v1.TransportRules transport = 32;
    */
   transport?: TransportRules | undefined;
+
+  /**
+   * What the channel's handler may fail with. Clients get a type of them, and tell them apart by their reasons.
+   *
+   * @generated from field: repeated raceway.v1.ErrorRule errors = 33;
+   */
+  errors: ErrorRule[];
 };
 
 /**
@@ -189,6 +203,189 @@ export type Channel = Message<"raceway.v1.Channel"> & {
  */
 export const ChannelSchema: GenMessage<Channel> = /*@__PURE__*/
   messageDesc(file_raceway_v1_options, 3);
+
+/**
+ * An error that a handler gives on purpose. On the wire it is what google.rpc.Status makes of it: a code, a message, and as
+ * details a google.rpc.ErrorInfo, whose domain is the full name of the service, and `detail`.
+ *
+ * @generated from message raceway.v1.ErrorRule
+ */
+export type ErrorRule = Message<"raceway.v1.ErrorRule"> & {
+  /**
+   * What programs know it by, such as "ROOM_FULL": at most 63 capital letters and digits, words divided by "_". It means
+   * the same in all channels of a service. Required.
+   *
+   * @generated from field: string reason = 1;
+   */
+  reason: string;
+
+  /**
+   * Required.
+   *
+   * @generated from field: raceway.v1.ErrorRule.Code code = 2;
+   */
+  code: ErrorRule_Code;
+
+  /**
+   * Message of the facts that programs need: "RoomFull", or "chat.v1.RoomFull". Its file has to be imported. Absent: none.
+   *
+   * @generated from field: string detail = 3;
+   */
+  detail: string;
+
+  /**
+   * What people are told unless the handler says more. Absent: the reason.
+   *
+   * @generated from field: string message = 4;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message raceway.v1.ErrorRule.
+ * Use `create(ErrorRuleSchema)` to create a new message.
+ */
+export const ErrorRuleSchema: GenMessage<ErrorRule> = /*@__PURE__*/
+  messageDesc(file_raceway_v1_options, 4);
+
+/**
+ * As google.rpc.Code.
+ *
+ * @generated from enum raceway.v1.ErrorRule.Code
+ */
+export const ErrorRule_Code = {
+  /**
+   * Not an error.
+   *
+   * @generated from enum value: OK = 0;
+   */
+  OK: 0,
+
+  /**
+   * The caller gave it up.
+   *
+   * @generated from enum value: CANCELLED = 1;
+   */
+  CANCELLED: 1,
+
+  /**
+   * Nothing better can be said.
+   *
+   * @generated from enum value: UNKNOWN = 2;
+   */
+  UNKNOWN: 2,
+
+  /**
+   * The request is wrong, whatever the state of the system.
+   *
+   * @generated from enum value: INVALID_ARGUMENT = 3;
+   */
+  INVALID_ARGUMENT: 3,
+
+  /**
+   * It took too long.
+   *
+   * @generated from enum value: DEADLINE_EXCEEDED = 4;
+   */
+  DEADLINE_EXCEEDED: 4,
+
+  /**
+   * There is no such thing.
+   *
+   * @generated from enum value: NOT_FOUND = 5;
+   */
+  NOT_FOUND: 5,
+
+  /**
+   * There is one already.
+   *
+   * @generated from enum value: ALREADY_EXISTS = 6;
+   */
+  ALREADY_EXISTS: 6,
+
+  /**
+   * It is known who calls, and he may not.
+   *
+   * @generated from enum value: PERMISSION_DENIED = 7;
+   */
+  PERMISSION_DENIED: 7,
+
+  /**
+   * There is no room or no quota for it.
+   *
+   * @generated from enum value: RESOURCE_EXHAUSTED = 8;
+   */
+  RESOURCE_EXHAUSTED: 8,
+
+  /**
+   * The system is not in a state for it; trying again does not help until that has changed.
+   *
+   * @generated from enum value: FAILED_PRECONDITION = 9;
+   */
+  FAILED_PRECONDITION: 9,
+
+  /**
+   * Somebody else came in between; begin again from what was read first.
+   *
+   * @generated from enum value: ABORTED = 10;
+   */
+  ABORTED: 10,
+
+  /**
+   * Beyond the end of what there is now.
+   *
+   * @generated from enum value: OUT_OF_RANGE = 11;
+   */
+  OUT_OF_RANGE: 11,
+
+  /**
+   * It is not done here.
+   *
+   * @generated from enum value: UNIMPLEMENTED = 12;
+   */
+  UNIMPLEMENTED: 12,
+
+  /**
+   * Something that always holds does not.
+   *
+   * @generated from enum value: INTERNAL = 13;
+   */
+  INTERNAL: 13,
+
+  /**
+   * Not now; trying again may help, and clients do so by themselves.
+   *
+   * @generated from enum value: UNAVAILABLE = 14;
+   */
+  UNAVAILABLE: 14,
+
+  /**
+   * What was there is gone, or is broken.
+   *
+   * @generated from enum value: DATA_LOSS = 15;
+   */
+  DATA_LOSS: 15,
+
+  /**
+   * It is not known who calls.
+   *
+   * @generated from enum value: UNAUTHENTICATED = 16;
+   */
+  UNAUTHENTICATED: 16,
+} as const;
+
+/**
+ * As google.rpc.Code.
+ *
+ * @generated from enum raceway.v1.ErrorRule.Code
+ */
+export type ErrorRule_Code = (typeof ErrorRule_Code)[keyof typeof ErrorRule_Code] | UnknownEnum;
+
+/**
+ * Describes the enum raceway.v1.ErrorRule.Code.
+ */
+export const ErrorRule_CodeSchema: GenEnum<ErrorRule_Code> = /*@__PURE__*/
+  enumDesc(file_raceway_v1_options, 4, 0);
 
 /**
  * Whether a call may be sent again is said by protobuf's own `idempotency_level`: IDEMPOTENT or NO_SIDE_EFFECTS.
@@ -223,7 +420,7 @@ export type CallRules = Message<"raceway.v1.CallRules"> & {
  * Use `create(CallRulesSchema)` to create a new message.
  */
 export const CallRulesSchema: GenMessage<CallRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 4);
+  messageDesc(file_raceway_v1_options, 5);
 
 /**
  * For how long an answer is as good as a new one, and for whom.
@@ -251,7 +448,7 @@ export type CacheRules = Message<"raceway.v1.CacheRules"> & {
  * Use `create(CacheRulesSchema)` to create a new message.
  */
 export const CacheRulesSchema: GenMessage<CacheRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 5);
+  messageDesc(file_raceway_v1_options, 6);
 
 /**
  * @generated from enum raceway.v1.CacheRules.Scope
@@ -286,7 +483,7 @@ export type CacheRules_Scope = (typeof CacheRules_Scope)[keyof typeof CacheRules
  * Describes the enum raceway.v1.CacheRules.Scope.
  */
 export const CacheRules_ScopeSchema: GenEnum<CacheRules_Scope> = /*@__PURE__*/
-  enumDesc(file_raceway_v1_options, 5, 0);
+  enumDesc(file_raceway_v1_options, 6, 0);
 
 /**
  * A feed has no settings yet; `feed: {}` says what the shape says.
@@ -301,7 +498,7 @@ export type FeedRules = Message<"raceway.v1.FeedRules"> & {
  * Use `create(FeedRulesSchema)` to create a new message.
  */
 export const FeedRulesSchema: GenMessage<FeedRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 6);
+  messageDesc(file_raceway_v1_options, 7);
 
 /**
  * A shared, ordered log per address.
@@ -338,7 +535,7 @@ export type TopicRules = Message<"raceway.v1.TopicRules"> & {
  * Use `create(TopicRulesSchema)` to create a new message.
  */
 export const TopicRulesSchema: GenMessage<TopicRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 7);
+  messageDesc(file_raceway_v1_options, 8);
 
 /**
  * Competing consumers of one list of jobs.
@@ -359,7 +556,7 @@ export type QueueRules = Message<"raceway.v1.QueueRules"> & {
  * Use `create(QueueRulesSchema)` to create a new message.
  */
 export const QueueRulesSchema: GenMessage<QueueRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 8);
+  messageDesc(file_raceway_v1_options, 9);
 
 /**
  * One replicated value per address: a snapshot, then changes.
@@ -387,7 +584,7 @@ export type StateRules = Message<"raceway.v1.StateRules"> & {
  * Use `create(StateRulesSchema)` to create a new message.
  */
 export const StateRulesSchema: GenMessage<StateRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 9);
+  messageDesc(file_raceway_v1_options, 10);
 
 /**
  * A duplex has no settings yet; `duplex: {}` says what the shape says.
@@ -402,7 +599,7 @@ export type DuplexRules = Message<"raceway.v1.DuplexRules"> & {
  * Use `create(DuplexRulesSchema)` to create a new message.
  */
 export const DuplexRulesSchema: GenMessage<DuplexRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 10);
+  messageDesc(file_raceway_v1_options, 11);
 
 /**
  * Messages from client to server of which any may be lost.
@@ -423,7 +620,7 @@ export type SignalRules = Message<"raceway.v1.SignalRules"> & {
  * Use `create(SignalRulesSchema)` to create a new message.
  */
 export const SignalRulesSchema: GenMessage<SignalRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 11);
+  messageDesc(file_raceway_v1_options, 12);
 
 /**
  * What a log keeps per address. At least one limit has to be set; the log is trimmed to the narrowest.
@@ -458,7 +655,7 @@ export type History = Message<"raceway.v1.History"> & {
  * Use `create(HistorySchema)` to create a new message.
  */
 export const HistorySchema: GenMessage<History> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 12);
+  messageDesc(file_raceway_v1_options, 13);
 
 /**
  * The newest message per key replaces those before it that were not sent yet.
@@ -487,7 +684,7 @@ export type Conflation = Message<"raceway.v1.Conflation"> & {
  * Use `create(ConflationSchema)` to create a new message.
  */
 export const ConflationSchema: GenMessage<Conflation> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 13);
+  messageDesc(file_raceway_v1_options, 14);
 
 /**
  * How large things may be.
@@ -522,7 +719,7 @@ export type WireRules = Message<"raceway.v1.WireRules"> & {
  * Use `create(WireRulesSchema)` to create a new message.
  */
 export const WireRulesSchema: GenMessage<WireRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 14);
+  messageDesc(file_raceway_v1_options, 15);
 
 /**
  * Which transports may carry a channel, by name. Names are an open set, since transports are plugins: "websocket", "sse",
@@ -558,7 +755,7 @@ export type TransportRules = Message<"raceway.v1.TransportRules"> & {
  * Use `create(TransportRulesSchema)` to create a new message.
  */
 export const TransportRulesSchema: GenMessage<TransportRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 15);
+  messageDesc(file_raceway_v1_options, 16);
 
 /**
  * Who may use a channel, and how much. It never leaves the server.
@@ -607,7 +804,7 @@ export type ServerPolicy = Message<"raceway.v1.ServerPolicy"> & {
  * Use `create(ServerPolicySchema)` to create a new message.
  */
 export const ServerPolicySchema: GenMessage<ServerPolicy> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 16);
+  messageDesc(file_raceway_v1_options, 17);
 
 /**
  * Who may use a channel. One of the two has to be given.
@@ -642,7 +839,7 @@ export type AuthRule = Message<"raceway.v1.AuthRule"> & {
  * Use `create(AuthRuleSchema)` to create a new message.
  */
 export const AuthRuleSchema: GenMessage<AuthRule> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 17);
+  messageDesc(file_raceway_v1_options, 18);
 
 /**
  * What a principal has to have. Lists that are empty require nothing.
@@ -691,7 +888,7 @@ export type AuthRule_Require = Message<"raceway.v1.AuthRule.Require"> & {
  * Use `create(AuthRule_RequireSchema)` to create a new message.
  */
 export const AuthRule_RequireSchema: GenMessage<AuthRule_Require> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 17, 0);
+  messageDesc(file_raceway_v1_options, 18, 0);
 
 /**
  * @generated from enum raceway.v1.AuthRule.Require.Match
@@ -726,7 +923,7 @@ export type AuthRule_Require_Match = (typeof AuthRule_Require_Match)[keyof typeo
  * Describes the enum raceway.v1.AuthRule.Require.Match.
  */
 export const AuthRule_Require_MatchSchema: GenEnum<AuthRule_Require_Match> = /*@__PURE__*/
-  enumDesc(file_raceway_v1_options, 17, 0, 0);
+  enumDesc(file_raceway_v1_options, 18, 0, 0);
 
 /**
  * A limit on how often a channel is used.
@@ -768,7 +965,7 @@ export type RateLimit = Message<"raceway.v1.RateLimit"> & {
  * Use `create(RateLimitSchema)` to create a new message.
  */
 export const RateLimitSchema: GenMessage<RateLimit> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 18);
+  messageDesc(file_raceway_v1_options, 19);
 
 /**
  * @generated from enum raceway.v1.RateLimit.Scope
@@ -817,7 +1014,7 @@ export type RateLimit_Scope = (typeof RateLimit_Scope)[keyof typeof RateLimit_Sc
  * Describes the enum raceway.v1.RateLimit.Scope.
  */
 export const RateLimit_ScopeSchema: GenEnum<RateLimit_Scope> = /*@__PURE__*/
-  enumDesc(file_raceway_v1_options, 18, 0);
+  enumDesc(file_raceway_v1_options, 19, 0);
 
 /**
  * What a field is to Raceway.
@@ -845,7 +1042,7 @@ export type FieldRules = Message<"raceway.v1.FieldRules"> & {
  * Use `create(FieldRulesSchema)` to create a new message.
  */
 export const FieldRulesSchema: GenMessage<FieldRules> = /*@__PURE__*/
-  messageDesc(file_raceway_v1_options, 19);
+  messageDesc(file_raceway_v1_options, 20);
 
 /**
  * Defaults of all services of the file.
