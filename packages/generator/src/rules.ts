@@ -21,10 +21,12 @@ export const rules = {
   history_invalid: "A history needs at least one limit, and limits that do not contradict each other.",
   conflation_key: "The key of a conflation has to be a single string, bool, integer or enum of the streamed message.",
   key_duplicate: "A message has at most one field that is marked as its key.",
+  key_type: "A field that is marked as key has to be a single string, bool, integer or enum.",
   retries_unsafe: "Only a unary call with an idempotency_level can be sent again.",
   cache_invalid: "Only the answer of a unary call without side effects can be kept, for a year at most.",
   duration_invalid: "A duration has to be positive, whole milliseconds, and at most ten years.",
   size_invalid: "A size has to be more than zero, and small enough to be held in memory.",
+  size_conflict: "A window and a history have to have room for the largest message of the channel.",
   transport_invalid: "Transports are named in kebab-case, once per list.",
   transport_none: "At least one transport has to be left.",
   option_inert: "An option that clients and servers do not act on yet should not be relied on.",
@@ -34,8 +36,12 @@ export const rules = {
   error_detail: "The detail of an error is a message of the file or of one that it imports.",
   error_duplicate: "A channel declares a reason once, and it means the same in all channels of a service.",
   // Policy
-  auth_invalid: "A rule of auth says `public: true` or `require`, and no entry of its lists is empty.",
+  auth_invalid: "A rule of auth says `public: true` or `require`, and the entries of its lists are names, each once.",
+  policy_name: "The name of a policy, and of what is audited, is not empty and has no blank at an end.",
   rate_limit_invalid: "A rate limit needs a limit and a window of more than zero.",
+  rate_limit_burst: "A burst below the limit holds back callers who keep to the limit.",
+  rate_limit_redundant:
+    "Each rate limit of a channel has to refuse something that the others of its scope let through.",
   policy_misplaced: "A limit on subscribers belongs to a topic or a state.",
   // Names and files
   name_collision: "Two names must not become the same name in TypeScript, nor the same file.",

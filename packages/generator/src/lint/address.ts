@@ -1,9 +1,11 @@
 // Rules about addresses: their form, the fields they name, and that no two of a package can be the same.
 import { type DescMethod, ScalarType } from "@bufbuild/protobuf";
+import { limitTable } from "@raceway/core";
 import * as ext from "../gen/raceway/v1/options_pb.ts";
 import { FIELD_IN_ADDRESS, fieldNamed, fieldRules } from "../model/options.ts";
 import { type Place, optionPart } from "../place.ts";
 import type { Rule } from "../rules.ts";
+import { AddressIndex } from "./address-index.ts";
 import { canBeKey, describeType, didYouMean } from "./channel.ts";
 import type { Report } from "./finding.ts";
 
@@ -43,7 +45,17 @@ export function lintAddress(method: DescMethod, channel: ext.Channel, report: Re
     const token = segment === "" ? undefined : segment;
     report.error(wrong.rule, optionPart(method, ext.channel, [kind.case, "address"], token), wrong.message, wrong.mend);
   }
-  return good ? { method, segments, place: optionPart(method, ext.channel, [kind.case, "address"]) } : undefined;
+  const place = optionPart(method, ext.channel, [kind.case, "address"]);
+  const fixed = address.replaceAll(/\{[^}]*\}/g, "").length;
+  if (fixed > limitTable.addressBytes.default) {
+    report.warning(
+      "address_invalid",
+      place,
+      `an address of ${fixed} bytes and its fields is longer than servers take, which is ${limitTable.addressBytes.default} bytes`,
+      "shorten it, or raise limits.addressBytes of the server.",
+    );
+  }
+  return good ? { method, segments, place } : undefined;
 }
 
 interface Wrong {
@@ -65,6 +77,13 @@ function wrongSegment(method: DescMethod, kind: string, segment: string, seen: S
       rule: "address_invalid",
       message: "the address has an empty segment",
       mend: "remove the / at the start, at the end, or before another /.",
+    };
+  }
+  if (segment === "." || segment === "..") {
+    return {
+      rule: "address_invalid",
+      message: `\`${segment}\` is another segment's name, or none, to whatever reads addresses as paths`,
+      mend: "write a name.",
     };
   }
   if (LITERAL.test(segment)) return undefined;
@@ -122,24 +141,19 @@ function example(method: DescMethod, kind: string): string {
 
 /** Of two addresses of one package, the second is reported if some values of their fields make them the same. */
 export function lintDuplicates(addresses: readonly Address[], report: Report): void {
-  const seen = new Map<string, Address[]>();
+  const indexes = new Map<string, AddressIndex<Address>>();
   for (const address of addresses) {
     // Only addresses of one package and of one length can be the same.
     const scope = `${address.method.parent.file.proto.package} ${address.segments.length}`;
-    const others = seen.get(scope) ?? [];
-    const same = others.find((other) => overlap(other.segments, address.segments));
-    if (same !== undefined) {
-      report.error(
-        "address_duplicate",
-        address.place,
-        `"${address.segments.join("/")}" can be the same address as "${same.segments.join("/")}" of ${same.method.parent.name}.${same.method.name}`,
-        "change a fixed segment of one of them.",
-      );
-    }
-    seen.set(scope, [...others, address]);
+    let index = indexes.get(scope);
+    if (index === undefined) indexes.set(scope, (index = new AddressIndex()));
+    const same = index.add(address.segments, address);
+    if (same === undefined) continue;
+    report.error(
+      "address_duplicate",
+      address.place,
+      `"${address.segments.join("/")}" can be the same address as "${same.segments.join("/")}" of ${same.method.parent.name}.${same.method.name}`,
+      "change a fixed segment of one of them.",
+    );
   }
-}
-
-function overlap(a: readonly string[], b: readonly string[]): boolean {
-  return a.every((segment, at) => segment === b[at] || FIELD_IN_ADDRESS.test(segment) || FIELD_IN_ADDRESS.test(b[at]!));
 }

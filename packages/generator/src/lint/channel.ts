@@ -83,7 +83,14 @@ function lintCache(method: DescMethod, cache: ext.CacheRules, report: Report): v
       "add `option idempotency_level = NO_SIDE_EFFECTS;` to the rpc if it has none, or remove cache.",
     );
   }
-  const { maxAge } = cache;
+  const { maxAge, scope } = cache;
+  if (ext.CacheRules_ScopeSchema.value[scope] === undefined)
+    report.error(
+      "cache_invalid",
+      at("scope", "scope"),
+      `${scope} is not a scope`,
+      "write SCOPE_PRIVATE or SCOPE_PUBLIC.",
+    );
   if (maxAge === undefined) {
     report.error(
       "cache_invalid",

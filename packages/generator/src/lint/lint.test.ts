@@ -329,12 +329,12 @@ test("policies that say nothing, on a method, a service and a file", async () =>
     ),
   });
   expect(await schema.findings()).toMatchInlineSnapshot(`
-    "auth_invalid at «option (raceway.v1.file_policy).auth.require.methods = "";»: an entry of methods is empty; remove it, or write a name.
+    "auth_invalid at «""»: an entry of methods is empty; remove it, or write a name.
     auth_invalid at «auth»: this auth says nothing; write \`public: true\`, or \`require: {}\` for any known principal.
     auth_invalid at «public: false»: public: false says who may not, but not who may; write \`require: {}\` for any known principal.
     policy_misplaced at «max_subscribers: 3»: a call has no subscribers; write max_concurrent, or make the channel a topic.
-    auth_invalid at «(raceway.v1.policy).auth.require = { scopes: ["read", " "] roles: "" }»: an entry of scopes is empty; remove it, or write a name.
-    auth_invalid at «roles: ""»: an entry of roles is empty; remove it, or write a name.
+    auth_invalid at «" "»: an entry of scopes is empty; remove it, or write a name.
+    auth_invalid at «""»: an entry of roles is empty; remove it, or write a name.
     rate_limit_invalid at «rate_limits: [{ window: { seconds: 1 } }]»: this rate limit has no limit; add \`limit: 10\`, or another number of more than zero.
     rate_limit_invalid at «rate_limits: [{ limit: 3 }]»: this rate limit has no window; add \`window: { seconds: 1 }\`, or another time.
     duration_invalid at «rate_limits: [{ limit: 3 window: {} burst: 0 }]»: window is 0 ms; write more than zero, or remove window.

@@ -10,7 +10,7 @@ import type { Finding, Report } from "./finding.ts";
 import { lintInert } from "./inert.ts";
 import { lintMessageKeys, lintMethodNames, lintOutputNames } from "./names.ts";
 import { lintMisplacedPolicy, lintPolicy } from "./policy.ts";
-import { lintRemainingTransports, lintTransports, lintWire } from "./transport.ts";
+import { lintDefaultSizes, lintRemainingTransports, lintSizes, lintTransports, lintWire } from "./transport.ts";
 
 export function lint(files: readonly DescFile[]): readonly Finding[] {
   const findings: Finding[] = [];
@@ -48,6 +48,7 @@ function lintDefaults(desc: DescFile | DescService, report: Report): void {
     );
   if (defaults !== undefined) lintInert(desc, defaults, report);
   lintDefaultErrors(desc, report);
+  lintDefaultSizes(desc, report);
   lintPolicy(
     desc.kind === "file" ? optionOf(desc, ext.file_policy) : optionOf(desc, ext.service_policy),
     (parts, token) => optionPart(desc, policy, parts, token),
@@ -73,6 +74,7 @@ function lintMethod(method: DescMethod, report: Report): readonly Address[] {
       report,
     );
   lintRemainingTransports(method, report);
+  lintSizes(method, report);
   const policy = optionOf(method, ext.policy);
   lintPolicy(policy, (parts, token) => optionPart(method, ext.policy, parts, token), report);
   lintMisplacedPolicy(method, policy, report);

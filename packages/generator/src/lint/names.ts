@@ -2,8 +2,9 @@
 import type { DescFile, DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import * as ext from "../gen/raceway/v1/options_pb.ts";
-import { markedAsKey } from "../model/options.ts";
+import { fieldRules, markedAsKey } from "../model/options.ts";
 import { nameOf, optionPart } from "../place.ts";
+import { canBeKey, describeType } from "./channel.ts";
 import type { Report } from "./finding.ts";
 
 export function lintMethodNames(service: DescService, report: Report): void {
@@ -53,7 +54,26 @@ export function lintMessageKeys(file: DescFile, report: Report): void {
 }
 
 function lintKeys(message: DescMessage, report: Report): void {
-  const [first, second] = markedAsKey(message);
+  const marked = markedAsKey(message);
+  for (const field of marked) {
+    const place = optionPart(field, ext.field, ["key"]);
+    if (!canBeKey(field)) {
+      report.error(
+        "key_type",
+        place,
+        `\`${field.name}\` is ${describeType(field)}, which cannot be compared`,
+        "mark a single string, bool, integer or enum field.",
+      );
+    } else if (fieldRules(field).sensitive === true) {
+      report.error(
+        "address_field_sensitive",
+        place,
+        `\`${field.name}\` is marked as sensitive and as key, and keys are logged`,
+        "remove one of the marks.",
+      );
+    }
+  }
+  const [first, second] = marked;
   if (second === undefined || first === undefined) return;
   report.error(
     "key_duplicate",
