@@ -110,6 +110,16 @@ const broken: readonly (readonly [fault: string, create: () => Target, caughtBy:
     "keeps comments",
   ],
   [
+    "says perFile and lists all files",
+    list(
+      (model) => [...listed(model)].map((file) => ({ ...file, text: model.files.map(({ path }) => path).join("\n") })),
+      {
+        perFile: true,
+      },
+    ),
+    "writes for one file what",
+  ],
+  [
     "wants a channel",
     list((model) => [{ path: model.files[0]!.services[0]!.channels[0]!.name, source: model.files[0]!.path, text: "" }]),
     "does not mind",
@@ -131,5 +141,5 @@ test("options that nobody refuses are caught, and the target as it should be is 
   const failing = cases.find(({ name }) => name.startsWith("refuses wrong options"))!;
   await expect(failing.run()).rejects.toThrow(RuleBroken);
   const { failed, leftOut } = await runCases(targetCases({ create: list(), compile: compileSchemas }), () => undefined);
-  expect({ failed, leftOut }).toEqual({ failed: 0, leftOut: 1 });
+  expect({ failed, leftOut }).toEqual({ failed: 0, leftOut: 2 });
 });

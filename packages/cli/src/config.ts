@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import type { GenerateOptions } from "@raceway/generator";
 import { UsageError } from "./context.ts";
 
-export type GenerateJob = Omit<GenerateOptions, "check" | "cwd" | "compiler">;
+export type GenerateJob = Omit<GenerateOptions, "check" | "cwd" | "compiler" | "progress" | "signal">;
 
 /** The default export of the configuration file. */
 export interface RacewayConfig {

@@ -11,6 +11,11 @@ export type ImportExtension = "js" | "ts" | "none";
 
 export interface Target extends Part {
   /**
+   * What it writes for a schema file (with that as `source`) follows from that file and what it imports alone, so that after an edit it
+   * may be run for a part of the files, with a model of that part. Unless said: it may look at all files, and waits for all.
+   */
+  readonly perFile?: boolean;
+  /**
    * Once per run, and only for schemas without errors. The same input has to give the same bytes: no clock, chance, environment
    * or path of the machine. What it throws ends the run, and nothing is written.
    */

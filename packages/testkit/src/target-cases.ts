@@ -86,6 +86,19 @@ export function targetCases(subject: TargetSubject): readonly Case[] {
       for (const { path, source } of await filesOf(subject.create(), input))
         require(known.has(source), `${path} is said to be made from ${source}, which is no file of the model`);
     }),
+    {
+      name: "writes for one file what it writes for it among others",
+      needs: { what: "a target that is perFile", met: subject.create().perFile === true },
+      run: async () => {
+        const { model, context } = await subject.compile(plainSchemas);
+        const all = await filesOf(subject.create(), { model, context });
+        for (const file of model.files) {
+          const alone = await filesOf(subject.create(), { model: { ...model, files: [file] }, context });
+          const among = all.filter(({ source }) => source === file.path);
+          requireSameFiles(alone, among, `a run for ${file.path} alone`);
+        }
+      },
+    },
     on("writes lines that end in a line feed alone", async (input) => {
       for (const { path, text } of await filesOf(subject.create(), input))
         require(!text.includes("\r"), `${path} has a carriage return`);

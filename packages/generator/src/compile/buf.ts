@@ -22,7 +22,7 @@ export function bufCompiler(): SchemaCompiler {
 
 // buf takes module folders only inside its working folder, and refuses "..". So it works in a folder with one link per proto
 // path, and what it says about "m0/chat/v1/room.proto" is said about "chat/v1/room.proto".
-async function compile(sources: SchemaSources, files: readonly string[]): Promise<CompileResult> {
+async function compile(sources: SchemaSources, files: readonly string[], signal?: AbortSignal): Promise<CompileResult> {
   const stage = await mkdtemp(join(tmpdir(), "raceway-"));
   try {
     const modules = sources.roots.map((_, at) => ({ path: `m${at}` }));
@@ -43,6 +43,7 @@ async function compile(sources: SchemaSources, files: readonly string[]): Promis
         ...shortest(staged, sources).flatMap((path) => ["--path", path]),
       ],
       stage,
+      signal,
     );
     if (done.code === 0) return { ok: true, set: fromBinary(FileDescriptorSetSchema, done.out) };
     const findings = done.code === FOUND ? findingsIn(done.err) : [];
@@ -88,7 +89,7 @@ interface Done {
   readonly err: string;
 }
 
-function run(args: readonly string[], cwd: string): Promise<Done> {
+function run(args: readonly string[], cwd: string, abort: AbortSignal | undefined): Promise<Done> {
   return new Promise((resolve, reject) => {
     const command = bufCommand();
     // No network, no home: the cache is in the stage, and nothing is fetched.
@@ -97,16 +98,19 @@ function run(args: readonly string[], cwd: string): Promise<Done> {
       cwd,
       env,
       stdio: ["ignore", "pipe", "pipe"],
+      ...(abort !== undefined && { signal: abort }),
     });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
-    child.once("error", (error) =>
-      reject(new GenerateFailure("tool", `buf did not start: ${error.message}.`, { cause: error })),
-    );
+    child.once("error", (error) => {
+      if (abort?.aborted !== true)
+        reject(new GenerateFailure("tool", `buf did not start: ${error.message}.`, { cause: error }));
+    });
     child.once("close", (code, signal) => {
-      if (code === null)
+      if (abort?.aborted === true) reject(abort.reason as Error); // only now, so that nobody works in the stage that goes
+      else if (code === null)
         reject(new GenerateFailure("tool", `buf was ended by ${signal}. There may be too little memory.`));
       else resolve({ code, out: Buffer.concat(out), err: Buffer.concat(err).toString("utf8") });
     });

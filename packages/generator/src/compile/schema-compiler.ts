@@ -6,9 +6,10 @@ export interface SchemaCompiler {
   readonly name: string;
   /**
    * Compiles files, given by import path, with all they import. The set has source positions and comments, each file after
-   * those it imports. What is wrong with the schema is returned; throws a `GenerateFailure` when it could not look.
+   * those it imports. What is wrong with the schema is returned; throws a `GenerateFailure` when it could not look, and the signal's
+   * reason when that aborts.
    */
-  compile(sources: SchemaSources, files: readonly string[]): Promise<CompileResult>;
+  compile(sources: SchemaSources, files: readonly string[], signal?: AbortSignal): Promise<CompileResult>;
 }
 
 export type CompileResult =

@@ -18,6 +18,8 @@ export interface SchemaSources {
   shownRoot(root: string): string;
   /** "" if it cannot be read. */
   text(file: string): string;
+  /** The same files, whose text is read again. */
+  anew(): SchemaSources;
 }
 
 /**
@@ -81,6 +83,7 @@ function sourcesOf(cwd: string, roots: readonly string[], files: readonly string
       }
       return text;
     },
+    anew: () => sourcesOf(cwd, roots, files),
   };
 }
 
@@ -103,14 +106,19 @@ function protosIn(path: string): readonly string[] {
 }
 
 function rootOf(file: string, otherwise: string): string {
-  const declared = /^\s*package\s+([\w.]+)\s*;/m.exec(withoutComments(readFileSync(file, "utf8")))?.[1];
+  const declared = packageIn(withoutComments(readFileSync(file, "utf8")));
   const parent = resolve(file, "..");
   if (declared === undefined) return otherwise;
   const tail = sep + declared.replaceAll(".", sep);
   return parent.endsWith(tail) ? parent.slice(0, -tail.length) || sep : otherwise;
 }
 
-function withoutComments(text: string): string {
+/** The package that a schema without comments declares. */
+export function packageIn(code: string): string | undefined {
+  return /^\s*package\s+([\w.]+)\s*;/m.exec(code)?.[1];
+}
+
+export function withoutComments(text: string): string {
   return text.replaceAll(/\/\*[^]*?\*\/|\/\/[^\n]*/g, "");
 }
 

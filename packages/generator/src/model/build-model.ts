@@ -18,23 +18,31 @@ import { codeOf, errorsOf } from "./errors.ts";
 import { type FileNames, namesOf } from "./names.ts";
 import { contractOf, fieldNamed, namesInAddress, policyOf } from "./options.ts";
 
-/** `requested` are import paths that were asked for, `needed` those that are generated because others import them. */
-export function buildModel(registry: FileRegistry, requested: readonly string[], needed: readonly string[]): Model {
+export interface ModelScope {
+  /** Import paths that are generated with their services. */
+  readonly requested: readonly string[];
+  /** Those that are generated because others import them. */
+  readonly needed: readonly string[];
+  /** All that were asked for, now or in an earlier run. */
+  readonly asked: ReadonlySet<string>;
+}
+
+export function buildModel(registry: FileRegistry, { requested, needed, asked }: ModelScope): Model {
   const names = new Map<DescFile, FileNames>();
   const namesIn = (file: DescFile): FileNames => {
     let known = names.get(file);
     if (known === undefined) names.set(file, (known = namesOf(file)));
     return known;
   };
-  const asked = new Set(requested);
+  const withServices = new Set(requested);
   const files = [...requested, ...needed].toSorted(compareText).map((path): FileModel => {
     const file = registry.getFile(path)!;
-    const isAsked = asked.has(path);
+    const isRequested = withServices.has(path);
     return {
       path,
       package: file.proto.package,
-      requested: isAsked,
-      services: isAsked ? file.services.map((service) => serviceModel(service)) : [],
+      requested: isRequested,
+      services: isRequested ? file.services.map((service) => serviceModel(service)) : [],
     };
   });
   let declarations: Declarations | undefined;

@@ -25,27 +25,36 @@ export interface Plan {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** `locate` gives the absolute path of a schema file; `shown` is how people are shown a path of the output folder. */
-export function planOutput(
-  folder: OutputFolder,
-  files: readonly OutputFile[],
-  locate: (source: string) => string | undefined,
-  shown: (path: string) => string,
-): Plan {
+export interface Output {
+  readonly folder: OutputFolder;
+  readonly files: readonly OutputFile[];
+  /** Import paths of the schema files of this run, also of those that gave nothing. */
+  readonly generated: readonly string[];
+  /** What is no longer generated: "all" may go, or only what "generated" schema files gave earlier, or nothing: "none". */
+  readonly leftovers: "all" | "generated" | "none";
+  /** The absolute path of a schema file. */
+  readonly locate: (source: string) => string | undefined;
+  /** How people are shown a path of the output folder. */
+  readonly shown: (path: string) => string;
+}
+
+export function planOutput({ folder, files, generated, leftovers, locate, shown }: Output): Plan {
   const diagnostics: Diagnostic[] = [];
   const say = (severity: Diagnostic["severity"], rule: Rule, path: string, message: string, mend: string): void =>
     void diagnostics.push({ severity, rule, file: shown(path), message, mend });
-  const there = folder.read(MANIFEST);
-  const manifestBefore = there?.kind === "file" ? there.text : undefined;
+  const manifestNow = folder.read(MANIFEST);
+  const manifestBefore = manifestNow?.kind === "file" ? manifestNow.text : undefined;
+  const there = new Map<string, boolean>();
   const known = readManifest(manifestBefore, shown(MANIFEST));
   const next = new Map<string, ManifestEntry>();
   const changes: FileChange[] = [];
   const folded = new Map<string, string>();
-  const sources = new Set<string>();
+  const fromFolder = (source: string): string => posix(relative(folder.path, locate(source) ?? source));
+  const sources = new Set(generated.map(fromFolder));
   for (const file of files) {
     const same = folded.get(file.path.toLowerCase());
     folded.set(file.path.toLowerCase(), file.path);
-    const source = posix(relative(folder.path, locate(file.source) ?? file.source));
+    const source = fromFolder(file.source);
     sources.add(source);
     if (!folder.holds(file.path)) {
       say(
@@ -80,6 +89,13 @@ export function planOutput(
     diagnostics,
   };
 
+  /** Many files are made from one. */
+  function isThere(source: string): boolean {
+    let known = there.get(source);
+    if (known === undefined) there.set(source, (known = existsSync(resolve(folder.path, source))));
+    return known;
+  }
+
   function planFile(file: OutputFile, source: string): void {
     const after = withHeader(file.path, file.source, file.text);
     next.set(file.path, { source, hash: hashOf(after) });
@@ -110,10 +126,14 @@ export function planOutput(
 
   /** A file of an earlier run: deleted if its schema file was generated anew without it, or is gone; else it is another run's. */
   function planLeftover(path: string, entry: ManifestEntry): void {
-    const needed = !sources.has(entry.source) && existsSync(resolve(folder.path, entry.source));
+    const anew = sources.has(entry.source);
+    if (leftovers === "none" || (leftovers === "generated" && !anew)) {
+      next.set(path, entry);
+      return;
+    }
     const existing = folder.holds(path) ? folder.read(path) : undefined;
     if (existing === undefined) return;
-    if (needed) {
+    if (!anew && isThere(entry.source)) {
       next.set(path, entry);
     } else if (
       existing.kind === "other" ||

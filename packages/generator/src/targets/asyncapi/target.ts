@@ -18,6 +18,7 @@ export function asyncapi(given: OptionsOf<typeof asyncapiOptions> = {}): Target 
   return {
     name: "asyncapi",
     contract: 1,
+    perFile: true,
     *generate(model): Generator<OutputFile> {
       for (const file of model.files) {
         const document = asyncapiDocument(model, file, facts);

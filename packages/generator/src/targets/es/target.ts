@@ -13,6 +13,7 @@ export function esTarget(): Target {
   return {
     name: "es",
     contract: 1,
+    perFile: true,
     async generate(model, { importExtension, descriptors }) {
       const made: OutputFile[] = [];
       for (let at = 0; at < model.files.length; at += AT_ONCE) {

@@ -16,6 +16,7 @@ export function jsonSchema(given: OptionsOf<typeof jsonSchemaOptions> = {}): Tar
   return {
     name: "json-schema",
     contract: 1,
+    perFile: true,
     *generate(model): Generator<OutputFile> {
       for (const { path } of model.files) {
         const own = [...model.messages, ...model.enums].filter((one) => one.file === path);

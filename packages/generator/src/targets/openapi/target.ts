@@ -20,6 +20,7 @@ export function openapi(given: OptionsOf<typeof openapiOptions> = {}): Target {
   return {
     name: "openapi",
     contract: 1,
+    perFile: true,
     *generate(model): Generator<OutputFile> {
       for (const file of model.files) {
         const document = openapiDocument(model, file, facts);

@@ -9,6 +9,7 @@ export function tsTarget(): Target {
   return {
     name: "ts",
     contract: 1,
+    perFile: true,
     *generate(model, { importExtension }): Generator<OutputFile> {
       for (const file of model.files) {
         if (file.services.length === 0) continue;

@@ -1,0 +1,146 @@
+// From schema files to a plan of what would be written: compile, lint, strip, model, targets, compare.
+import { relative, resolve, sep } from "node:path";
+import { create, createFileRegistry, type FileRegistry } from "@bufbuild/protobuf";
+import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
+import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import type { Model, OutputFile, Target, TargetContext } from "@raceway/core/target";
+import { bufCompiler } from "./compile/buf.ts";
+import { explainFindings } from "./compile/explain.ts";
+import type { SchemaSources } from "./compile/schema-sources.ts";
+import { stripOptions, withImports } from "./compile/strip.ts";
+import { type Diagnostic, sortDiagnostics } from "./diagnostic.ts";
+import { GenerateFailure, reasonText } from "./failure.ts";
+import type { GenerateOptions } from "./generate.ts";
+import type { Finding } from "./lint/finding.ts";
+import { lint } from "./lint/lint.ts";
+import { openOutputFolder } from "./output/output-folder.ts";
+import { type Plan, planOutput } from "./output/plan.ts";
+import { rangeOf } from "./place.ts";
+import { SourceText } from "./source-text.ts";
+import { type BuiltInTarget, builtInTarget } from "./targets/built-in.ts";
+
+export interface Run {
+  readonly options: GenerateOptions;
+  /** Absolute. */
+  readonly cwd: string;
+  readonly sources: SchemaSources;
+  /** Import paths of what is generated: all files of the sources, or some. */
+  readonly files: readonly string[];
+  readonly targets: readonly Target[];
+  /** What becomes of files that are no longer generated; see {@link planOutput}. */
+  readonly leftovers: "all" | "generated" | "none";
+}
+
+export interface Planned {
+  /** The output folder, absolute. */
+  readonly folder: string;
+  /** How people are shown a path of the output folder. */
+  readonly shown: (path: string) => string;
+  /** Sorted. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** Absolute paths of all schema files that took part, imports too; empty if they did not compile. */
+  readonly read: readonly string[];
+  /** Absent if there are errors. */
+  readonly plan?: Plan;
+}
+
+export async function planRun({ options, cwd, sources, files, targets, leftovers }: Run): Promise<Planned> {
+  const { progress = (): void => undefined, signal } = options;
+  const folder = openOutputFolder(resolve(cwd, options.out));
+  const shown = (path: string): string => relative(cwd, resolve(folder.path, path)).split(sep).join("/");
+  let read: readonly string[] = [];
+  const refused = (diagnostics: readonly Diagnostic[]): Planned => ({
+    folder: folder.path,
+    shown,
+    diagnostics: sortDiagnostics(diagnostics),
+    read,
+  });
+
+  progress(`compiling ${counted(files.length, "file")}`);
+  const compiled = await (options.compiler ?? bufCompiler()).compile(sources, files, signal);
+  if (!compiled.ok) return refused(explainFindings(compiled.findings, sources));
+  read = compiled.set.file.flatMap(({ name }) => sources.locate(name) ?? []);
+  const registry = createFileRegistry(compiled.set);
+  progress(`checking ${counted(files.length, "file")}`);
+  const linted = lint(files.map((file) => registry.getFile(file)!)).map((finding) => placed(finding, sources));
+  if (hasErrors(linted)) return refused(linted);
+
+  const made: OutputFile[] = [];
+  const { model, context } = await targetInput(compiled.set, registry);
+  for (const target of targets) {
+    signal?.throwIfAborted();
+    progress(`writing ${target.name} for ${counted(model.files.length, "file")}`);
+    made.push(...(await filesOf(target, model, context)));
+  }
+  const generated = model.files.map(({ path }) => path);
+  const plan = planOutput({ folder, files: made, generated, leftovers, locate: (file) => sources.locate(file), shown });
+  const diagnostics = [...linted, ...plan.diagnostics];
+  return hasErrors(diagnostics) ? refused(diagnostics) : { ...refused(diagnostics), plan };
+
+  async function targetInput(
+    set: FileDescriptorSet,
+    known: FileRegistry,
+  ): Promise<{ readonly model: Model; readonly context: TargetContext }> {
+    // Loaded only now, since it brings protoplugin along.
+    const { buildModel } = await import("./model/build-model.ts");
+    const reached = withImports(stripOptions(set, options.keepOptions), files);
+    const asked = new Set(sources.files);
+    const needed = reached
+      .map((file) => file.name)
+      .filter((file) => !asked.has(file) && !Object.hasOwn(wktPublicImportPaths, file));
+    return {
+      model: buildModel(known, { requested: files, needed, asked }),
+      context: {
+        importExtension: options.importExtension ?? "js",
+        descriptors: create(FileDescriptorSetSchema, { file: [...reached] }),
+      },
+    };
+  }
+}
+
+export function targetsOf({ targets = ["es", "ts"] }: GenerateOptions): readonly Target[] {
+  return targets.map(targetOf);
+}
+
+function targetOf(target: BuiltInTarget | Target): Target {
+  if (typeof target !== "object") return builtInTarget(target);
+  if (target.contract !== 1)
+    throw new GenerateFailure(
+      "usage",
+      `Target ${target.name} speaks contract ${String(target.contract)}, this generator speaks 1. Install versions that fit.`,
+    );
+  return target;
+}
+
+/** A target may be anybody's: what it throws ends the run with its name. */
+async function filesOf(target: Target, model: Model, context: TargetContext): Promise<readonly OutputFile[]> {
+  try {
+    return [...(await target.generate(model, context))];
+  } catch (error) {
+    if (error instanceof GenerateFailure) throw error;
+    throw new GenerateFailure("tool", `Target ${target.name} failed: ${reasonText(error)}`, { cause: error });
+  }
+}
+
+function placed({ rule, severity, place, message, mend }: Finding, sources: SchemaSources): Diagnostic {
+  const file = place.file.proto.name;
+  const text = new SourceText(sources.text(file));
+  const range = rangeOf(place, text);
+  return {
+    rule,
+    severity,
+    message,
+    mend,
+    file: sources.shown(file),
+    ...(range !== undefined && { range, frame: text.frame(range) }),
+  };
+}
+
+function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
+  return diagnostics.some(({ severity }) => severity === "error");
+}
+
+/** "1 file", "200 files". */
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
