@@ -1,15 +1,17 @@
 // `pnpm bench generate`: what the generator and the command line take, for sets of schemas of several sizes.
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { formatTable } from "../report.ts";
 import { coldRun } from "./cold-run.ts";
-import { writeSchemaSet } from "./schema-set.ts";
+import { schemaPath, schemaText, writeSchemaSet } from "./schema-set.ts";
+import { WatchRun } from "./watch-run.ts";
 
 const usage = `pnpm bench generate [options]
 
-From nothing to written code, in a process of its own from the sources of the command line; the least of all repetitions.
+From nothing to written code, in a process of its own from the sources of the command line; and with --watch, from an edit of one
+file to when its outputs are written. The least of all repetitions.
 
   --sizes a,b   numbers of services (10,200,1000)
   --reps N      repetitions (3)
@@ -24,6 +26,9 @@ const targets: { readonly [what: string]: number } = {
   "cold ms, 200": 3_000,
   "cold ms, 1000": 10_000,
   "cold MB, 1000": 800,
+  "edit ms, 10": 150,
+  "edit ms, 200": 150,
+  "edit ms, 1000": 150,
 };
 
 /** Resolves to the exit code. */
@@ -47,6 +52,7 @@ export async function benchGenerate(args: readonly string[]): Promise<number> {
   for (const [name, value] of await measureStart(repetitions)) figures.set(name, value);
   for (const size of values.sizes.split(",")) {
     for (const [name, value] of await measureSet(positive("sizes", size), repetitions)) figures.set(name, value);
+    for (const [name, value] of await measureWatch(positive("sizes", size), repetitions)) figures.set(name, value);
     process.stderr.write(`${size} services measured\n`);
   }
   const rows = [...figures].map(([name, value]) => ({ name, value, target: targets[name] }));
@@ -89,6 +95,44 @@ async function measureSet(size: number, repetitions: number): Promise<Figures> {
       [`cold ms, ${size}`, Math.min(...runs.map(({ ms }) => ms))],
       ...(peaks.length > 0 ? [[`cold MB, ${size}`, Math.max(...peaks) / 1e6] as const] : []),
       [`unchanged ms, ${size}`, Math.min(...unchanged.map(({ ms }) => ms))],
+    ];
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A file that nobody imports is edited, one that others of its group do, and one while the edit before is still being checked. */
+async function measureWatch(size: number, repetitions: number): Promise<Figures> {
+  const folder = await mkdtemp(join(tmpdir(), "raceway-bench-"));
+  try {
+    const proto = join(folder, "proto");
+    await writeSchemaSet(proto, size);
+    await using watch = new WatchRun(folder, ["generate", "proto", "--proto-path", "proto", "--out", "gen"]);
+    await watch.checked();
+    let edits = 0;
+    const edit = async (at: number): Promise<number> => {
+      const text = schemaText(at, ++edits);
+      const began = performance.now();
+      await writeFile(join(proto, schemaPath(at)), text);
+      await watch.written(schemaPath(at).replace(".proto", "_pb.ts"));
+      return performance.now() - began;
+    };
+    const calm = async (at: number): Promise<number> => {
+      const ms = await edit(at);
+      await watch.checked();
+      return ms;
+    };
+    const alone = await repeated(repetitions, () => calm(size - 1));
+    const imported = await repeated(repetitions, () => calm(0));
+    const busy = await repeated(repetitions, async () => {
+      await edit(size - 2);
+      await watch.checking();
+      return calm(size - 1);
+    });
+    return [
+      [`edit ms, ${size}`, Math.min(...alone)],
+      [`edit of an imported file ms, ${size}`, Math.min(...imported)],
+      [`edit during a check ms, ${size}`, Math.min(...busy)],
     ];
   } finally {
     await rm(folder, { recursive: true, force: true });

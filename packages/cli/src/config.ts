@@ -13,11 +13,16 @@ export interface RacewayConfig {
   readonly generate: readonly GenerateJob[];
 }
 
-const names = ["raceway.config.ts", "raceway.config.mts", "raceway.config.js", "raceway.config.mjs"];
+export const configNames: readonly string[] = [
+  "raceway.config.ts",
+  "raceway.config.mts",
+  "raceway.config.js",
+  "raceway.config.mjs",
+];
 
 /** Undefined if there is none. */
 export async function readConfig(folder: string): Promise<RacewayConfig | undefined> {
-  const name = names.find((one) => existsSync(join(folder, one)));
+  const name = configNames.find((one) => existsSync(join(folder, one)));
   if (name === undefined) return undefined;
   const loaded = (await import(pathToFileURL(join(folder, name)).href)) as { readonly default?: unknown };
   return checked(name, loaded.default);

@@ -25,6 +25,8 @@ export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly input: AsyncIterable<Uint8Array>;
   readonly colors: { readonly out: boolean; readonly err: boolean };
+  /** Whether {@link progress} is shown. */
+  readonly terminal: boolean;
   /** What was asked for: findings, results. */
   out(text: string): void;
   /** All else: summaries, failures. */
@@ -65,6 +67,7 @@ export function commandContext(given: Surroundings): CommandContext {
     env: given.env ?? {},
     input: given.input ?? nothing(),
     colors: given.colors ?? { out: false, err: false },
+    terminal: given.terminal === true,
     out(text) {
       progress("");
       given.out(text);

@@ -123,9 +123,11 @@ test("what is no longer made goes, unless a target waits for the whole", async (
     "lone/v1/lone.server.ts deleted",
     "lone/v1/lone_pb.ts changed",
   ];
-  const { schema, edit } = await project();
-  using _ = schema;
-  expect(changes(await edit(without))).toEqual(gone);
+  {
+    const { schema, edit } = await project();
+    using _ = schema;
+    expect(changes(await edit(without))).toEqual(gone);
+  }
 
   const index: Target = {
     name: "index",
@@ -134,10 +136,10 @@ test("what is no longer made goes, unless a target waits for the whole", async (
       { path: "index.txt", source: model.files[0]!.path, text: model.files.map(({ path }) => path).join("\n") },
     ],
   };
-  const other = await project({ targets: ["es", "ts", index] });
-  using __ = other.schema;
-  expect(changes(await other.edit(without))).toEqual(["lone/v1/lone_pb.ts changed"]);
-  expect(other.schema.read("gen/index.txt")).toContain("shop/v1/service.proto");
+  const { schema, edit } = await project({ targets: ["es", "ts", index] });
+  using _ = schema;
+  expect(changes(await edit(without))).toEqual(["lone/v1/lone_pb.ts changed"]);
+  expect(schema.read("gen/index.txt")).toContain("shop/v1/service.proto");
 });
 
 test("after any edits, the plans of edits have written what a run from nothing writes", async () => {

@@ -9,6 +9,7 @@ export interface GenerateArguments extends JsonArgument {
   readonly target: readonly string[] | undefined;
   readonly "target-option": readonly string[] | undefined;
   readonly "keep-option": readonly string[] | undefined;
+  readonly watch: boolean | undefined;
   readonly check: boolean | undefined;
   readonly "dry-run": boolean | undefined;
   readonly "error-format": "text" | "json" | "github-actions";
@@ -18,14 +19,15 @@ export const generateCommand: Command = defineCommand({
   usage: "generate [inputs..]",
   summary: "Writes typed handlers and clients for channel schemas",
   about:
-    "Without arguments, raceway.config.ts says what is generated. If a schema has an error nothing is written. Files that would not change are not touched; files that are no longer generated are deleted, unless somebody changed them.",
+    "Without arguments, raceway.config.ts says what is generated. If a schema has an error nothing is written. Files that would not change are not touched; files that are no longer generated are deleted, unless somebody changed them.\n\nWith --watch, an edit's own outputs are written within a fraction of a second; all schemas are then compiled and checked behind it, and what only that can tell follows. Errors do not end the watch; a changed raceway.config.ts is loaded again.",
   examples: [
     ["$0 generate proto --out src/gen", "From all schemas in proto"],
     ["$0 generate", "As raceway.config.ts says"],
+    ["$0 generate --watch", "While one works; Ctrl-C ends it"],
     ["$0 generate --check", "In CI: ends with 1 if something would change"],
     ["$0 generate proto -o docs/api --target openapi --target-option openapi.title=Chat", "Another target"],
   ],
-  json: "One object per finding; short for --error-format json",
+  json: "One object per finding; short for --error-format json. With --watch one object per event",
   findings: "a schema has errors, or with --check something would change",
   arguments: (yargs) =>
     yargs
@@ -64,6 +66,11 @@ export const generateCommand: Command = defineCommand({
         array: true,
         requiresArg: true,
         describe: "Custom option, or package of them, that clients may see; those of buf.validate they always may",
+      })
+      .option("watch", {
+        alias: "w",
+        type: "boolean",
+        describe: "Go on: after each edit write at once what it changes, then check the whole behind it",
       })
       .option("check", {
         type: "boolean",

@@ -1,0 +1,60 @@
+// A `raceway generate --watch` in a process of its own, and what it says.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { racewayArguments } from "./cold-run.ts";
+
+interface Event {
+  readonly event: string;
+  readonly changes?: readonly { readonly path: string }[];
+}
+
+/** A watch has nothing to say when it begins to check; by then it was calm for 250 ms. */
+const CALM_MS = 300;
+
+export class WatchRun implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #waiting = new Set<(event: Event) => void>();
+
+  constructor(cwd: string, args: readonly string[]) {
+    this.#child = spawn(process.execPath, racewayArguments([...args, "--watch", "--json"]), {
+      cwd,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    createInterface({ input: this.#child.stdout! }).on("line", (line) => {
+      const event = JSON.parse(line) as Event;
+      for (const take of this.#waiting) take(event);
+    });
+  }
+
+  /** All is as the schemas say. */
+  checked(): Promise<void> {
+    return this.#next(({ event }) => event === "checked");
+  }
+
+  /** Resolves when the plan of the whole is being made. */
+  checking(): Promise<void> {
+    return new Promise((resolve) => void setTimeout(resolve, CALM_MS));
+  }
+
+  written(path: string): Promise<void> {
+    return this.#next(({ changes = [] }) => changes.some((one) => one.path === path));
+  }
+
+  #next(meant: (event: Event) => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const take = (event: Event): void => {
+        if (!meant(event)) return;
+        this.#waiting.delete(take);
+        resolve();
+      };
+      this.#waiting.add(take);
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = once(this.#child, "exit");
+    this.#child.kill("SIGTERM");
+    await ended;
+  }
+}
