@@ -67,6 +67,8 @@ export async function lab(
   options: {
     server?: Partial<RacewayOptions>;
     client?: Partial<ConnectOptions>;
+    /** In place of those that note what they were asked. */
+    handlers?: Partial<LabHandlers>;
     memory?: Parameters<typeof memoryTransport>[0];
   } = {},
 ): Promise<Lab> {
@@ -74,7 +76,7 @@ export async function lab(
   const memory = memoryTransport(options.memory);
   const calls: string[] = [];
   const app = raceway({ transports: [memory.server], clock, ...options.server });
-  const topics = app.serve(labService, handlers(calls, clock));
+  const topics = app.serve(labService, { ...handlers(calls, clock), ...options.handlers });
   await app.listen({ port: 0, host: "127.0.0.1" });
   const connections: Connection[] = [];
   const open = (more: Partial<ConnectOptions> = {}): Connection => {

@@ -155,6 +155,7 @@ class RacewayConnection implements Connection, OperationHost {
         for (const station of (await this.#plugins)?.stations ?? []) await station.introduce?.(introduction);
       },
       coding: () => this.#stations?.flatMap(({ batch }) => batch ?? []) ?? [],
+      began: () => this.#stations?.forEach((station) => station.began?.()),
       opened: () => this.outbox.schedule(),
       refused: (error) => this.outbox.fail(error),
       failed,

@@ -47,6 +47,8 @@ export interface KeeperInit {
   introduce(introduction: Introduction): Promise<void>;
   /** The batch stations of the plugins, once they have introduced us. */
   coding(): readonly BatchStation[];
+  /** A new session begins. */
+  began(): void;
   /** A session has a link. */
   opened(): void;
   /** The server does not want us. */
@@ -356,6 +358,7 @@ export class Keeper implements SeatHost {
       } else if (seat.identity !== undefined) return false;
       taken.identity = { session: welcome.session, secret: welcome.secret };
       taken.endpoint = candidate.endpoint;
+      this.#init.began();
       if (welcome.window !== undefined) taken.session.setPeerWindow(welcome.window);
       taken.session.maxMessageBytes = Math.min(this.#init.limits.messageBytesOut, welcome.maxMessageBytes);
     }

@@ -1,7 +1,7 @@
 // What a list of plugins comes to, and why: the order, and for each channel who takes part where. For people; nothing here runs while calls do.
 import type { ChannelKind } from "./channel.ts";
 import type { Host } from "./part.ts";
-import { nameOf, orderPlugins } from "./plugin-order.ts";
+import { asks, nameOf, orderPlugins } from "./plugin-order.ts";
 import { startPlugins } from "./plugin-start.ts";
 import type { AnyKey, ChannelInfo, Plugin, PluginFinding, PluginList } from "./plugin.ts";
 
@@ -52,16 +52,16 @@ export function explainOrder(list: PluginList): readonly PlacedPlugin[] {
 function behind(plugin: Plugin, other: Plugin): string[] {
   return [
     ...shared(other.provides, plugin.requires).map((key) => `after ${other.name}, which provides "${key}"`),
-    ...(plugin.after?.includes(other.name) ? [`after ${other.name}, as it asks itself`] : []),
-    ...(other.before?.includes(plugin.name) ? [`after ${other.name}, which asks to run before it`] : []),
+    ...(asks("after", plugin, other) ? [`after ${other.name}, as it asks itself`] : []),
+    ...(asks("before", other, plugin) ? [`after ${other.name}, which asks to run before it`] : []),
   ];
 }
 
 function ahead(plugin: Plugin, other: Plugin): string[] {
   return [
     ...shared(plugin.provides, other.requires).map((key) => `before ${other.name}, which requires "${key}"`),
-    ...(plugin.before?.includes(other.name) ? [`before ${other.name}, as it asks itself`] : []),
-    ...(other.after?.includes(plugin.name) ? [`before ${other.name}, which asks to run after it`] : []),
+    ...(asks("before", plugin, other) ? [`before ${other.name}, as it asks itself`] : []),
+    ...(asks("after", other, plugin) ? [`before ${other.name}, which asks to run after it`] : []),
   ];
 }
 

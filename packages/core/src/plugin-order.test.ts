@@ -53,6 +53,26 @@ describe("the order of plugins", () => {
     expect(names([plugin("a"), plugin("b"), plugin("c", { before: ["a", "nobody"] })])).toEqual(["c", "a", "b"]);
   });
 
+  it("takes a star for all others, but for those who ask for the same or for the contrary by name", () => {
+    expect(names([plugin("inmost", { after: ["*"] }), plugin("a"), plugin("b")])).toEqual(["a", "b", "inmost"]);
+    expect(names([plugin("a"), plugin("b"), plugin("outmost", { before: ["*"] })])).toEqual(["outmost", "a", "b"]);
+    expect(names([plugin("one", { after: ["*"] }), plugin("a"), plugin("two", { after: ["*"] })])).toEqual([
+      "a",
+      "one",
+      "two",
+    ]);
+    expect(names([plugin("inmost", { after: ["*"] }), plugin("sign", { after: ["inmost"] }), plugin("a")])).toEqual([
+      "a",
+      "inmost",
+      "sign",
+    ]);
+    expect(names([plugin("early", { before: ["outmost"] }), plugin("outmost", { before: ["*"] })])).toEqual([
+      "early",
+      "outmost",
+    ]);
+    expect(names([plugin("alone", { after: ["*"], before: ["*"] })])).toEqual(["alone"]);
+  });
+
   it("is stable, complete, and right for any list without circles", () => {
     const list = fc.array(fc.array(fc.nat(20), { maxLength: 3 }), { maxLength: 12 }).chain((specs) => {
       // Only after earlier ones, so there is no circle; then shuffled.

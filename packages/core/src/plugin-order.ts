@@ -20,8 +20,10 @@ export function orderPlugins(list: PluginList): readonly Plugin[] {
       if (providers.length === 0) throw fail("plugin_missing_provider", { plugin: plugin.name, key: nameOf(key) });
       for (const provider of providers) if (provider !== plugin) earlier.get(plugin)!.add(provider);
     }
-    for (const name of plugin.after ?? []) if (byName.has(name)) earlier.get(plugin)!.add(byName.get(name)!);
-    for (const name of plugin.before ?? []) if (byName.has(name)) earlier.get(byName.get(name)!)!.add(plugin);
+    for (const other of plugins) {
+      if (asks("after", plugin, other)) earlier.get(plugin)!.add(other);
+      if (asks("before", plugin, other)) earlier.get(other)!.add(plugin);
+    }
   }
   const ordered: Plugin[] = [];
   const state = new Map<Plugin, "entered" | "done">();
@@ -41,6 +43,13 @@ export function orderPlugins(list: PluginList): readonly Plugin[] {
   };
   for (const plugin of plugins) visit(plugin);
   return ordered;
+}
+
+/** Whether a plugin asks to run before, or after, another: by its name, or by "*" unless that one asks for the same, or by name for the contrary. */
+export function asks(side: "before" | "after", { name, [side]: wanted = [] }: Plugin, other: Plugin): boolean {
+  return (
+    wanted.includes(other.name) || (wanted.includes("*") && !other[side]?.some((each) => each === "*" || each === name))
+  );
 }
 
 function flatten(list: PluginList): Plugin[] {

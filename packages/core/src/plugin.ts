@@ -32,9 +32,9 @@ export interface Plugin extends Part {
   readonly requires?: readonly AnyKey[];
   /** Parts of the schema's policy that it sees to. What a channel's policy says and no plugin enforces stops the start: a rule that nobody keeps is worse than none. */
   readonly enforces?: readonly EnforcedPolicy[];
-  /** Names of plugins to run before, if they are there; the last resort. */
+  /** Names of plugins to run before, if they are there; the last resort. "*": all that do not ask for the same, nor by name to run before it. */
   readonly before?: readonly string[];
-  /** Names of plugins to run after, if they are there; the last resort. */
+  /** Names of plugins to run after, if they are there; the last resort. "*": all that do not ask for the same, nor by name to run after it. */
   readonly after?: readonly string[];
   /**
    * Can this channel be served with this plugin? Asked once per channel when a server starts, before any plugin does, and by `raceway inspect`.
@@ -62,6 +62,11 @@ export type EnforcedPolicy = "auth" | "rateLimits" | "maxSubscribers" | "maxConc
 export interface Stations extends Partial<AsyncDisposable> {
   /** Client: what the next `Hello` carries, and each refresh. */
   introduce?(introduction: Introduction): void | Promise<void>;
+  /**
+   * Client: a new session begins, the first one or one in place of another; nothing of it has come yet. Calls that are under way may still be answered in the old one. Its
+   * principal may be another: what was found out in the old session may not be for this one.
+   */
+  began?(): void;
   /** Server: admits or throws. Every way in comes here: open, resume, switch, refresh, and each native request, so no check is passed by choosing another. */
   session?(opening: Opening): void | Promise<void>;
   /** Asked once per channel; undefined is "not on this one". */

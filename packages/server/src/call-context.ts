@@ -108,6 +108,12 @@ export class SessionCallContext implements CallContext {
     return this.#controller.signal;
   }
 
+  /** The handler sees what interceptors passed on. */
+  passOn(header: Headers, values: ContextValues): void {
+    this.#requestHeader = header;
+    this.#values = values;
+  }
+
   /** The call is over, or nobody wants its answer any more. */
   abort(reason: Error): void {
     this.#aborted = reason;

@@ -10,6 +10,7 @@ import {
   type HandlerContext,
   type Interceptor,
   type ServiceImpl,
+  type UnaryResponse,
   createContextKey,
 } from "@connectrpc/connect";
 import {
@@ -56,7 +57,7 @@ export function registerService(router: ConnectRouter, channels: readonly Channe
     const channel = byMethod.get(req.method);
     const run: typeof next = (request) => {
       if (host.meter !== undefined) context.get(callBytes)?.admitted(host.meter(context));
-      return channel?.interceptor === undefined ? next(request) : channel.interceptor(next)(request);
+      return channel?.interceptor === undefined ? next(request) : answering(channel.interceptor, next)(request);
     };
     if (host.admit === undefined) return run(req);
     const call = new NativeCall(req.signal, host.clock);
@@ -86,6 +87,37 @@ export function registerService(router: ConnectRouter, channels: readonly Channe
     interceptors: [middleware],
   };
   router.service(service, implementation as Partial<ServiceImpl<typeof service>>, options);
+}
+
+/** The answer that a plugin gave in place of the handler. */
+const answerKey: ContextKey<UnaryResponse | undefined> = createContextKey<UnaryResponse | undefined>(undefined, {
+  description: "answer of a plugin",
+});
+
+/**
+ * An interceptor that may answer a unary call itself. Connect puts the headers and trailers of its protocol beside those of the handler, and an answer without them would be none
+ * (grpc-status, for one). So an answer that came by itself is sent the handler's way, and given there.
+ */
+function answering(
+  interceptor: Interceptor,
+  next: Parameters<Interceptor>[0],
+): (request: Parameters<Parameters<Interceptor>[0]>[0]) => ReturnType<Parameters<Interceptor>[0]> {
+  return async (request) => {
+    let asked = false;
+    const response = await interceptor((passed) => {
+      asked = true;
+      return next(passed);
+    })(request);
+    if (asked || request.stream || response.stream) return response;
+    request.contextValues.set(answerKey, response);
+    return next(request);
+  };
+}
+
+function given(answer: UnaryResponse, context: HandlerContext): unknown {
+  for (const [name, value] of answer.header) context.responseHeader.append(name, value);
+  for (const [name, value] of answer.trailer) context.responseTrailer.append(name, value);
+  return answer.message;
 }
 
 /** Aborted when the call is over, or its credential is. */
@@ -180,6 +212,8 @@ function implement(channel: Channel, host: NativeHost): unknown {
     case "unary":
     case "client_streaming":
       return async (request: unknown, context: HandlerContext) => {
+        const answer = context.values.get(answerKey);
+        if (answer !== undefined) return given(answer, context);
         try {
           return (await handler(request, nativeContext(context, channel.fail, context.values.get(endedKey)))) ?? {};
         } catch (error) {

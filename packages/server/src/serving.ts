@@ -169,6 +169,7 @@ export class Serving implements CallReceiver {
   /** The handler, as interceptors see it. */
   #answer(request: UnaryRequest): Promise<UnaryResponse> {
     const handler = this.#channel.handler as (request: unknown, context: SessionCallContext) => unknown;
+    this.#context.passOn(request.header, request.contextValues);
     try {
       const result = handler(request.message, this.#context);
       return isPromise(result)
@@ -207,8 +208,9 @@ export class Serving implements CallReceiver {
     }
     const context = this.#context;
     const { desc } = this.#channel;
-    const next = (req: StreamRequest): Promise<StreamResponse> =>
-      Promise.resolve({
+    const next = (req: StreamRequest): Promise<StreamResponse> => {
+      context.passOn(req.header, req.contextValues);
+      return Promise.resolve({
         stream: true,
         service: desc.parent,
         method: req.method,
@@ -216,6 +218,7 @@ export class Serving implements CallReceiver {
         trailer: context.responseTrailer,
         message: whole(this.#invoke(req.message), desc.output) as StreamResponse["message"],
       });
+    };
     const response = await interceptor(next as never)(
       new InterceptedRequest(context, desc, true, requests) as unknown as StreamRequest,
     );

@@ -38,7 +38,7 @@ export interface LabClient {
   echo(request: MessageInitShape<typeof EchoRequestSchema>, options?: CallOptions): Promise<EchoResponse>;
   /** Adds two numbers; may be sent again. */
   add(request: MessageInitShape<typeof AddRequestSchema>, options?: CallOptions): Promise<AddResponse>;
-  /** Looks at something without changing it; may be asked again. */
+  /** Looks at something without changing it; may be asked again, and is not asked again by who may keep the answer. */
   peek(request: MessageInitShape<typeof PeekRequestSchema>, options?: CallOptions): Promise<PeekResponse>;
   /** Counts from `from` to `to`. */
   count(request: MessageInitShape<typeof CountRequestSchema>, options?: CallOptions): AsyncIterable<CountResponse>;
@@ -87,7 +87,7 @@ export function labAdd(
   return callUnary(connection, LabService.method.add, labAddChannel, request, options);
 }
 
-/** Looks at something without changing it; may be asked again. */
+/** Looks at something without changing it; may be asked again, and is not asked again by who may keep the answer. */
 export function labPeek(
   connection: Transport,
   request: MessageInitShape<typeof PeekRequestSchema>,

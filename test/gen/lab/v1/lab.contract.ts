@@ -9,7 +9,11 @@ export const labEchoChannel: ChannelContract = { kind: "call" };
 export const labAddChannel: ChannelContract = { kind: "call", idempotency: "idempotent" };
 
 /** Contract of lab.v1.LabService/Peek. */
-export const labPeekChannel: ChannelContract = { kind: "call", idempotency: "no-side-effects" };
+export const labPeekChannel: ChannelContract = {
+  kind: "call",
+  idempotency: "no-side-effects",
+  cache: { maxAgeMs: 60000, scope: "private" },
+};
 
 /** Contract of lab.v1.LabService/Count. */
 export const labCountChannel: ChannelContract = { kind: "feed" };

@@ -33,7 +33,7 @@ export interface LabHandlers {
     request: AddRequest,
     context: CallContext,
   ): MessageInitShape<typeof AddResponseSchema> | Promise<MessageInitShape<typeof AddResponseSchema>>;
-  /** Looks at something without changing it; may be asked again. */
+  /** Looks at something without changing it; may be asked again, and is not asked again by who may keep the answer. */
   peek(
     request: PeekRequest,
     context: CallContext,
