@@ -24,8 +24,8 @@ it("tells the order of a server's plugins and why, and who takes part in each ch
         1 names: before rbac, which requires "principal"
         2 rbac: after names, which provides "principal"
         3 picky: as listed
-        4 limits: as listed
-        5 ip-filter: as listed
+        4 ip-filter: before limits, which asks to run after it
+        5 limits: after ip-filter, as it asks itself
       who comes in
         session   names → rbac → ip-filter
       /lab.v1.LabService/Echo (call)
