@@ -7,6 +7,7 @@ import { token } from "@raceway/auth-token/server";
 import { connect } from "@raceway/client";
 import type { ChannelInfo, Plugin } from "@raceway/core";
 import { batching } from "@raceway/middleware/batching";
+import { cache, clientCache } from "@raceway/middleware/cache";
 import { circuitBreaker } from "@raceway/middleware/circuit-breaker";
 import { compression } from "@raceway/middleware/compression";
 import { encryption } from "@raceway/middleware/encryption";
@@ -132,6 +133,28 @@ const shipped: Readonly<Record<string, readonly Subject[] | string>> = {
   "middleware/batching#batching": [
     { server: () => [batching()], client: () => [batching()] },
     { as: "with a window", server: () => [batching({ windowMs: 5 })], client: () => [batching({ windowMs: 5 })] },
+  ],
+  "middleware/cache#cache": [
+    { server: () => [cache()], absentFrom: kitChannels },
+    {
+      as: "of what is the same for all",
+      server: () => [cache({ channels: { [`${SERVICE}/Look`]: { maxAgeMs: 60_000, scope: "public" } } })],
+      absentFrom: kitChannels.filter((channel) => channel !== "look"),
+    },
+    {
+      as: "of each principal",
+      server: () => [cache({ maxAgeMs: 60_000 }), names],
+      visitor: ann,
+      absentFrom: kitChannels.filter((channel) => channel !== "look"),
+    },
+  ],
+  "middleware/cache#clientCache": [
+    { client: () => [clientCache()], absentFrom: kitChannels },
+    {
+      as: "of all that may be cached",
+      client: () => [clientCache({ channels: { [all]: 60_000 } })],
+      absentFrom: kitChannels.filter((channel) => channel !== "look"),
+    },
   ],
   "middleware/circuit-breaker#circuitBreaker": [
     { client: () => [circuitBreaker()], absentFrom: ["news"] },
