@@ -1,4 +1,4 @@
-// Every shipped plugin through the compliance kit of middleware, as it is by default and as it is mostly used.
+// Every shipped plugin through the compliance kit of middleware, as it is by default and as it is mostly used. It is long because all of them stand in one table.
 import { Code, type Interceptor } from "@connectrpc/connect";
 import { csrf, csrfInterceptor } from "@raceway/auth-session/client";
 import { sessionCookie } from "@raceway/auth-session/server";
