@@ -18,7 +18,8 @@ const siblings: Readonly<Record<string, readonly string[]>> = {
   telemetry: ["core"],
   validate: ["core"],
   generator: ["core"],
-  cli: ["core", "generator", "client", "testkit", "transport-*"],
+  "create-raceway": [],
+  cli: ["core", "generator", "client", "testkit", "transport-*", "create-raceway"],
 };
 /** Packages that may use @raceway/core/internal. A plugin that needs it shows that a contract lacks something. */
 const insiders = new Set(["core", "client", "server", "testkit"]);
@@ -155,7 +156,8 @@ function manifestFindings(manifest: Manifest): string[] {
   const folder = packageFolder(manifest.folder);
   if (folder === undefined) return [];
   const found: string[] = [];
-  if (manifest.name !== `@raceway/${folder}`)
+  // `npm create x` runs the package create-x.
+  if (manifest.name !== (folder.startsWith("create-") ? folder : `@raceway/${folder}`))
     found.push(`${manifest.folder}/package.json: the name is ${manifest.name}, the folder ${folder}`);
   if (!pick(siblings, folder))
     found.push(`${manifest.folder}/package.json: test/import-rules.ts does not say what ${folder} may import`);

@@ -16,6 +16,8 @@ export interface Surroundings {
   readonly colors?: { readonly out: boolean; readonly err: boolean };
   /** Whether standard error is a terminal, on which a line can be written over; no unless given. */
   readonly terminal?: boolean;
+  /** Whether there is somebody to answer questions: standard input and output are terminals. No unless given. */
+  readonly asks?: boolean;
   /** Asked for by commands that run until they are stopped: aborts at Ctrl-C or SIGTERM. Never, unless given. */
   stopping?(): AbortSignal;
 }
@@ -27,6 +29,7 @@ export interface CommandContext {
   readonly colors: { readonly out: boolean; readonly err: boolean };
   /** Whether {@link progress} is shown. */
   readonly terminal: boolean;
+  readonly asks: boolean;
   /** What was asked for: findings, results. */
   out(text: string): void;
   /** All else: summaries, failures. */
@@ -68,6 +71,7 @@ export function commandContext(given: Surroundings): CommandContext {
     input: given.input ?? nothing(),
     colors: given.colors ?? { out: false, err: false },
     terminal: given.terminal === true,
+    asks: given.asks ?? false,
     out(text) {
       progress("");
       given.out(text);

@@ -1,21 +1,10 @@
 // What `raceway generate` is asked for, by its arguments or by raceway.config.ts.
 import type { Target } from "@raceway/core/target";
-import { GenerateFailure } from "@raceway/generator";
 import type { GenerateArguments } from "./commands/generate.ts";
 import { type GenerateJob, readConfig } from "./config.ts";
 import { UsageError } from "./context.ts";
+import { refusedAsUsage } from "./refused.ts";
 import { targetsNamed } from "./targets.ts";
-
-/** What was asked for and cannot be is a wrong use of the command. */
-export async function refusals<T>(act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    if (error instanceof GenerateFailure && error.kind === "usage")
-      throw new UsageError(error.message, { cause: error });
-    throw error;
-  }
-}
 
 /** Throws a {@link UsageError} that says what is missing. */
 export async function jobsOf(args: GenerateArguments, cwd: string): Promise<readonly GenerateJob[]> {
@@ -43,5 +32,5 @@ export async function jobsOf(args: GenerateArguments, cwd: string): Promise<read
 async function targetsOf(args: GenerateArguments, cwd: string): Promise<readonly Target[] | undefined> {
   const options = args["target-option"] ?? [];
   if (args.target === undefined && options.length === 0) return undefined;
-  return refusals(() => targetsNamed(args.target ?? ["es", "ts"], options, cwd));
+  return refusedAsUsage(() => targetsNamed(args.target ?? ["es", "ts"], options, cwd));
 }

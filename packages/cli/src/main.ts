@@ -34,6 +34,7 @@ process.exitCode = await runCli(process.argv.slice(2), {
     return process.stdin;
   },
   colors: { out: colored(process.stdout), err: colored(process.stderr) },
+  asks: process.stdin.isTTY && process.stdout.isTTY,
   terminal: process.stderr.isTTY && process.env["TERM"] !== "dumb",
   stopping,
 });

@@ -8,7 +8,8 @@ import {
   generate,
 } from "@raceway/generator";
 import { type CommandContext, Exit, UsageError } from "../context.ts";
-import { jobsOf, refusals } from "../generate-jobs.ts";
+import { jobsOf } from "../generate-jobs.ts";
+import { refusedAsUsage } from "../refused.ts";
 import type { GenerateArguments } from "./generate.ts";
 
 export async function runGenerate(args: GenerateArguments, context: CommandContext): Promise<number> {
@@ -25,7 +26,7 @@ export async function runGenerate(args: GenerateArguments, context: CommandConte
   for (const job of await jobsOf(args, context.cwd)) {
     const options = { ...job, check: args.check === true || dryRun, cwd: context.cwd };
     const progress = (text: string): void => context.progress(`${job.out}: ${text}`);
-    const result = await refusals(() => generate({ ...options, progress }));
+    const result = await refusedAsUsage(() => generate({ ...options, progress }));
     const shown = dryRun ? withoutStale(result) : result;
     context.out(formatDiagnostics(shown.diagnostics, format, { color: context.colors.out }));
     if (dryRun) context.err(changesText(job.out, shown.changes));

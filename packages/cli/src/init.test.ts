@@ -1,0 +1,41 @@
+// `raceway init` as a function: the same project as by `npm create raceway`, and what it says of it.
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { appTemplates } from "create-raceway";
+import { afterAll, expect, test } from "vitest";
+import { runCli } from "./cli.ts";
+import { templates } from "./commands/init.ts";
+
+const cwd = mkdtempSync(join(tmpdir(), "raceway-init-"));
+afterAll(() => rmSync(cwd, { recursive: true }));
+
+async function run(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+  let [out, err] = ["", ""];
+  const code = await runCli(args, { cwd, out: (text) => (out += text), err: (text) => (err += text) });
+  return { code, out, err };
+}
+
+test("has the templates that there are", () => {
+  expect(templates).toEqual(Object.keys(appTemplates));
+});
+
+test("makes a project, and says what to type next", async () => {
+  const { code, out, err } = await run("init", "chat", "--no-install", "-t", "server");
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  expect(out).toMatch(/^chat: \d+ files in .+chat\n\nNext:\n {2}cd chat\n/);
+  expect(readdirSync(join(cwd, "chat"))).toContain("raceway.config.ts");
+});
+
+test("says the same as JSON", async () => {
+  const { out } = await run("init", "json", "--no-install", "--json");
+  expect(JSON.parse(out)).toMatchObject({ folder: join(cwd, "json"), name: "json", template: "both" });
+  expect(JSON.parse(readFileSync(join(cwd, "json/package.json"), "utf8"))).toMatchObject({ name: "json" });
+});
+
+test("refuses a folder that has something, as wrong use", async () => {
+  writeFileSync(join(cwd, "file"), "");
+  const { code, err } = await run("init", ".", "--no-install");
+  expect(code).toBe(2);
+  expect(err).toMatch(/is not empty. Name another folder, or clear this one.\nSee raceway init --help.\n$/);
+});

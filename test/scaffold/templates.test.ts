@@ -1,0 +1,169 @@
+// Each template as its user meets it: made by the command, installed from packed packages, compiled, tested and run. And the README's first five minutes, word by word.
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Browser, chromium, type Page } from "playwright";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { needService } from "../../tools/services.mjs";
+import { endAll, run, runUntil } from "./programs.ts";
+import { type Registry, startRegistry } from "./registry.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const executablePath = needService("chromium");
+let folder = "";
+let registry: Registry;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "raceway-templates-"));
+  registry = await startRegistry();
+}, 180_000);
+afterAll(async () => {
+  endAll();
+  await registry[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** As somebody whose registry has what is packed here. */
+const asNpmUser = (): Record<string, string> => ({
+  npm_config_registry: registry.url,
+  npm_config_cache: join(folder, ".npm"),
+  npm_config_audit: "false",
+  npm_config_fund: "false",
+  npm_config_update_notifier: "false",
+});
+/** The command of this workspace, unbuilt: what is packed is tried by npm's own way in, below. */
+const create = `node -C @raceway/source ${join(root, "packages/create-raceway/src/main.ts")}`;
+/** From pnpm's store, which the workspace was installed from. */
+const install = (project: string): Promise<string> =>
+  run(project, `${registry.pnpm} install --ignore-scripts --no-frozen-lockfile --registry=${registry.url}`);
+
+const own = ["schemas/chat/v1/room.proto", "src/chat.ts", "src/page.ts"] as const;
+
+test.skipIf(executablePath === undefined)(
+  "from nothing to two tabs that talk: the two commands of the README, nothing to edit, 25 lines at most",
+  { timeout: 240_000 },
+  async ({ onTestFinished }) => {
+    const readme = await readFile(join(root, "README.md"), "utf8");
+    const [, words] = /## Five minutes\n[^#]*?```sh\n([\s\S]*?)```/.exec(readme)!;
+    const commands = words!.trim().split("\n");
+    expect(commands).toHaveLength(2);
+    const home = await mkdtemp(join(folder, "home-"));
+    const began = performance.now();
+    await run(home, commands[0]!, { ...asNpmUser(), npm_config_yes: "true" }); // npm asks before it runs what is new to it
+    const created = performance.now();
+    await using dev = await runUntil(home, commands[1]!, /http:\/\/localhost:\d+\//);
+    const served = performance.now();
+
+    const browser: Browser = await chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"] });
+    onTestFinished(() => browser.close());
+    const tab = async (): Promise<Page> => {
+      const page = await browser.newPage();
+      page.setDefaultTimeout(60_000);
+      await page.goto(dev.match[0]);
+      return page;
+    };
+    const [one, other] = [await tab(), await tab()];
+    const say = async (page: Page, text: string): Promise<void> => {
+      await page.locator("input").fill(text);
+      await page.locator("input").press("Enter");
+    };
+    await say(one, "hello");
+    await other.getByText("hello").waitFor();
+    const talked = performance.now();
+    await say(other, "hello yourself");
+    await one.getByText("hello yourself").waitFor();
+
+    const project = join(home, "chat");
+    const lines = await Promise.all(
+      own.map(async (file) =>
+        (await readFile(join(project, file), "utf8")).split("\n").filter((line) => line.trim() !== ""),
+      ),
+    );
+    expect(lines.flat().length).toBeLessThanOrEqual(25);
+    for (const file of own) expect(readme).toContain(file);
+    const seconds = (from: number, to: number): string => `${((to - from) / 1_000).toFixed(1)} s`;
+    process.stdout.write(
+      `2 commands, ${lines.flat().length} lines, ${seconds(began, talked)}: ${seconds(began, created)} to make and install, ${seconds(created, served)} to start, ${seconds(served, talked)} to two tabs that talk\n`,
+    );
+
+    // The server's code is changed while both look on: they go on by themselves.
+    const chat = join(project, "src/chat.ts");
+    const code = await readFile(chat, "utf8");
+    await writeFile(chat, code.replace("publish(line, line)", "publish(line, { text: line.text.toUpperCase() })"));
+    await expect.poll(() => dev.output(), { timeout: 60_000 }).toMatch(/server restarted/);
+    await say(one, "louder");
+    await other.getByText("LOUDER").waitFor();
+    await writeFile(chat, code);
+
+    // And what the project's own README has beside it.
+    await run(project, "npm run types");
+    expect(await run(project, "npm test")).toMatch(/pass 2\n[^]*fail 0\n/);
+    await run(project, "npm run build");
+    await using production = await runUntil(project, "npm start", /listening on (\S+)/, { PORT: "0" });
+    const page = await browser.newPage();
+    await page.goto(production.match[1]!);
+    await say(page, "in production");
+    await page.getByText("in production", { exact: true }).waitFor();
+    expect((await fetch(`${production.match[1]}/../src/main.ts`)).status).toBe(404);
+  },
+);
+
+test("template server: compiles, passes its test, and answers", { timeout: 180_000 }, async () => {
+  await run(folder, `${create} server --template server --no-install`);
+  const project = join(folder, "server");
+  await install(project);
+  await run(project, "npm run types");
+  expect(await run(project, "npm test")).toMatch(/pass 2\n[^]*fail 0\n/);
+  await using server = await runUntil(project, "npm start", /listening on (\S+)/, { PORT: "0" });
+  const response = await fetch(`${server.match[1]}/chat.v1.RoomService/Say`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: '{"room":"tea","text":"hello"}',
+  });
+  expect(await response.json()).toEqual({ offset: 1 });
+});
+
+test("template browser: compiles, passes its test, and builds", { timeout: 180_000 }, async () => {
+  await run(folder, `${create} browser --template browser --no-install`);
+  const project = join(folder, "browser");
+  await install(project);
+  await run(project, "npm run types");
+  expect(await run(project, "npm test")).toMatch(/pass 1\n[^]*fail 0\n/);
+  await run(project, "npm run build");
+  expect(existsSync(join(project, "dist/index.html"))).toBe(true);
+});
+
+describe("what the templates have in common", () => {
+  test("is the same in each: the schema, the handler, its test", async () => {
+    const text = (template: string, file: string): Promise<string> =>
+      readFile(join(root, "templates", template, file), "utf8");
+    const schema = await text("both", own[0]);
+    for (const template of ["server", "browser"]) expect(await text(template, own[0])).toBe(schema);
+    for (const file of ["src/chat.ts", "src/chat.test.ts", "raceway.config.ts"])
+      expect(await text("server", file)).toBe(await text("both", file));
+  });
+});
+
+// How many tests pass at least: of a transport those of the kit, in two formats; of middleware the kit's, twice, and its own.
+test.each([
+  ["plugin-transport", 50],
+  ["plugin-middleware", 60],
+])("template %s: installs, compiles and passes its tests", { timeout: 180_000 }, async (template, least) => {
+  const project = join(folder, template);
+  await run(root, `cp -r templates/${template} ${project}`);
+  await install(project);
+  await run(project, "npm run build");
+  expect((await readdir(join(project, "dist"))).filter((name) => name.endsWith(".d.ts"))).toEqual(
+    expect.arrayContaining(["client.d.ts", "server.d.ts"]),
+  );
+  const results = join(project, "results.json");
+  await run(project, `npm test -- --reporter=default --reporter=json --outputFile.json=${results}`);
+  const { numPassedTests, numFailedTests } = JSON.parse(await readFile(results, "utf8")) as {
+    numPassedTests: number;
+    numFailedTests: number;
+  };
+  expect(numFailedTests).toBe(0);
+  expect(numPassedTests).toBeGreaterThan(least);
+});
