@@ -3,6 +3,7 @@ import { sessionCookie } from "@raceway/auth-session/server";
 import { token } from "@raceway/auth-token/server";
 import { connect } from "@raceway/client";
 import { definePlugin, memoryTransport, reasonOf } from "@raceway/core";
+import { clientCertificate } from "@raceway/middleware/client-certificate";
 import { ipFilter } from "@raceway/middleware/ip-filter";
 import { rateLimit } from "@raceway/middleware/rate-limit";
 import { rbac } from "@raceway/middleware/rbac";
@@ -14,7 +15,9 @@ import { handlers } from "../app/lab.ts";
 import { hello, open, rawPeer, welcomeOf } from "../app/raw-peer.ts";
 import { labClient } from "../gen/lab/v1/lab.client.ts";
 import { labService } from "../gen/lab/v1/lab.server.ts";
+import { type Certificate, SERVER_AUTH, authority } from "../middleware/certificates.ts";
 import { issuer } from "../middleware/issuer.ts";
+import { mutualTls, tlsWays } from "../middleware/mutual-tls.ts";
 import { type WayName, names, outcome, stage, wayNames } from "../middleware/stage.ts";
 import { tampering } from "../middleware/tampering.ts";
 import { type Attack, holds } from "./attack.ts";
@@ -157,6 +160,40 @@ export const attacks: readonly Attack[] = [
       }
       holds(it.calls.length === before, "a handler ran");
       return `cross_site_refused by ${ways.length} ways in, ${forged.length} kinds each`;
+    },
+  },
+  {
+    name: "client certificates: of another issuer, expired, for servers, with names that hide others, and one that is only named in a header",
+    async run() {
+      const use = [clientCertificate({ allow: ["DNS:good.example"] }), rbac()];
+      await using it = await mutualTls(use);
+      const good = { names: ["DNS:good.example"] };
+      const kinds: readonly [string, Certificate | undefined][] = [
+        ["credential_missing", undefined],
+        ["credential_invalid", authority("the clients'").issue(good)],
+        ["credential_invalid", it.issuer.issue(good).issue(good)],
+        ["credential_expired", it.issuer.issue({ ...good, to: Date.now() - 2_000 })],
+        ["credential_invalid", it.issuer.issue({ ...good, purposes: [SERVER_AUTH] })],
+        ["credential_invalid", it.issuer.issue({ name: "good.example", names: ["DNS:good.example\x00.evil.example"] })],
+        ["credential_invalid", it.issuer.issue({ names: ["DNS:evil.example, DNS:good.example"] })],
+      ];
+      for (const way of tlsWays) {
+        holds(
+          (await outcome(it.client(way, it.issuer.issue(good)).peek({}))) === "ok",
+          `the honest client was refused by ${way}`,
+        );
+        for (const [reason, certificate] of kinds) {
+          const got = reasonOf(await outcome(it.client(way, certificate).peek({})));
+          holds(got === reason, `by ${way}: ${got ?? "an answer"} in place of ${reason}`);
+        }
+      }
+      holds(it.seen.length === tlsWays.length, "a handler ran for somebody else");
+      const named = await stage({ use });
+      const header = `:${Buffer.from(it.issuer.issue(good).der).toString("base64")}:`;
+      const forged = await outcome(named.client("Connect door", "", { "client-cert": header }).peek({}));
+      await named[Symbol.asyncDispose]();
+      holds(reasonOf(forged) === "credential_missing", `a header got ${String(forged)}`);
+      return `refused by ${tlsWays.length} ways in, ${kinds.length} kinds each`;
     },
   },
   {

@@ -27,6 +27,16 @@ export interface Peer {
   header(name: string): string | undefined;
   /** Transport security on this hop. */
   readonly secure: boolean;
+  /** Which certificate the client showed on this hop; the same object for all that comes over one connection. Undefined: none, or none was asked for. */
+  readonly certificate?: PeerCertificate | undefined;
+}
+
+/** A client's certificate, as the TLS handshake left it. */
+export interface PeerCertificate {
+  /** The certificate itself, without those of its issuers; X.509 in DER. */
+  readonly der: Uint8Array;
+  /** Why the server's TLS does not trust it: OpenSSL's name of the error. Undefined: it comes from one of the issuers (`ca`) that the server trusts, and was good at the handshake. */
+  readonly problem: string | undefined;
 }
 
 /** One end of an opened transport, as the session uses it. */

@@ -10,6 +10,7 @@ import {
   type HttpUpgrade,
   type NodeExchange,
   type Peer,
+  type PeerCertificate,
   type StreamOut,
   type StreamSink,
 } from "@raceway/core";
@@ -117,18 +118,36 @@ function queryOf(target: string): URLSearchParams {
 class NodePeer implements Peer {
   readonly address: string;
   readonly secure: boolean;
+  readonly certificate: PeerCertificate | undefined;
   readonly #headers: IncomingHttpHeaders;
   constructor(headers: IncomingHttpHeaders, connection: Duplex) {
     const socket = connection as Partial<TLSSocket>;
     const address = socket.remoteAddress ?? "";
     this.address = address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
     this.secure = socket.encrypted === true;
+    this.certificate = this.secure ? certificateOf(socket as TLSSocket) : undefined;
     this.#headers = headers;
   }
   header(name: string): string | undefined {
     const value = this.#headers[name];
     return typeof value === "string" ? value : Array.isArray(value) ? value.join(", ") : undefined;
   }
+}
+
+/** Read once per connection: Node makes a copy each time. */
+const certificates = new WeakMap<TLSSocket, PeerCertificate>();
+
+function certificateOf(socket: TLSSocket): PeerCertificate | undefined {
+  // Not asked for one: neither is set. Node's types say Error, and Node gives the code.
+  const problem = socket.authorizationError as Error | string | null | undefined;
+  if (!socket.authorized && !problem) return undefined;
+  const known = certificates.get(socket);
+  if (known !== undefined) return known;
+  const der = socket.getPeerX509Certificate()?.raw;
+  if (der === undefined) return undefined;
+  const certificate: PeerCertificate = { der, problem: socket.authorized ? undefined : String(problem) };
+  certificates.set(socket, certificate);
+  return certificate;
 }
 
 class NodeHttpExchange implements HttpExchange {

@@ -1,11 +1,12 @@
 // The client half of the gRPC transport, in Node: one call of Pipe over HTTP/2 for each link. Pages get client-web.ts in its place.
-import { createClient } from "@connectrpc/connect";
+import { type ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import {
   type ClientTransport,
   CONTRACT,
   type Endpoint,
   fail,
+  fetchFailure,
   type Host,
   type LinkOpened,
   resolveOptions,
@@ -14,18 +15,36 @@ import { openOver } from "./client-stream.ts";
 import { LinkService } from "./gen/raceway/v1/link_pb.ts";
 import { LinkEnd } from "./link-end.ts";
 import { Connection } from "./node-connection.ts";
-import { type GrpcClientOptions, grpcClientTable } from "./options.ts";
+import { type GrpcTls, checkTls } from "./node-tls.ts";
+import { type GrpcClientOptions as TableOptions, grpcClientTable } from "./options.ts";
 import { linkTraits, TRANSPORT } from "./protocol.ts";
 
-export type { GrpcClientOptions } from "./options.ts";
+export type { GrpcTls } from "./node-tls.ts";
+
+export interface GrpcClientOptions extends TableOptions {
+  /** In Node. A function is asked for each link, so that a certificate that was renewed is shown by the next one. */
+  readonly tls?: GrpcTls | (() => GrpcTls | Promise<GrpcTls>) | undefined;
+}
 
 export function grpc(given: GrpcClientOptions = {}): ClientTransport {
-  const options = resolveOptions(TRANSPORT, grpcClientTable, given);
+  const { tls, ...rest } = given;
+  const options = resolveOptions(TRANSPORT, grpcClientTable, rest);
+  if (tls !== undefined && typeof tls !== "function") checkTls(tls);
   const traits = linkTraits(options.maxBatchBytes);
   const open = async (host: Host, endpoint: Endpoint, opened: LinkOpened, signal: AbortSignal): Promise<void> => {
-    if (signal.aborted) throw fail("transport_failed", { transport: TRANSPORT, detail: "the attempt was called off" });
+    const failed = (detail: string): ConnectError => fail("transport_failed", { transport: TRANSPORT, detail });
+    if (signal.aborted) throw failed("the attempt was called off");
     // A connection of its own for each link: one that died silently must not be used for the next.
-    const sessionManager = new Connection(endpoint.url);
+    let sessionManager: Connection;
+    try {
+      sessionManager = new Connection(endpoint.url, typeof tls === "function" ? await tls() : tls);
+    } catch (error) {
+      throw failed(`its tls cannot be used: ${fetchFailure(error)}`);
+    }
+    if (signal.aborted) {
+      sessionManager.cut();
+      throw failed("the attempt was called off");
+    }
     const stop = new AbortController();
     const cut = (): void => {
       stop.abort();

@@ -6,6 +6,7 @@ import {
   connect,
   constants,
   type OutgoingHttpHeaders,
+  type SecureClientSessionOptions,
 } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 
@@ -15,9 +16,9 @@ export class Connection {
   readonly #session: ClientHttp2Session;
   #error: Error | undefined;
 
-  constructor(url: string) {
+  constructor(url: string, tls: SecureClientSessionOptions | undefined) {
     this.authority = new URL(url).origin;
-    this.#session = connect(this.authority);
+    this.#session = connect(this.authority, tls);
     // For ever: a session that was destroyed may still have something to say, and what nobody hears ends the process.
     this.#session.on("error", (error: Error) => (this.#error ??= error));
   }

@@ -1,6 +1,6 @@
 // The opening handshake (RFC 6455, section 4.2): is this request a WebSocket of ours, and the answer that makes it one.
 import { hash } from "node:crypto";
-import type { Peer } from "@raceway/core";
+import type { Peer, PeerCertificate } from "@raceway/core";
 import { SUBPROTOCOL } from "./protocol.ts";
 
 /** What the handshake needs of Node's IncomingMessage. */
@@ -54,12 +54,14 @@ export function acceptance(peer: Peer): string {
 export class UpgradePeer implements Peer {
   readonly address: string;
   readonly secure: boolean;
+  readonly certificate: PeerCertificate | undefined;
   /** Name, value, name, value. */
   readonly #headers: readonly string[];
 
   constructor(peer: Peer, rawHeaders: readonly string[]) {
     this.address = peer.address;
     this.secure = peer.secure;
+    this.certificate = peer.certificate;
     const kept: string[] = [];
     for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
       const name = rawHeaders[at]!;
