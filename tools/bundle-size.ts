@@ -14,9 +14,9 @@ import { build } from "rolldown";
 const limits: Readonly<Record<string, number>> = {
   // The outbox, several servers, drain and the liveness of doubted links came to it.
   everything: 56_000,
-  client: 38_100, // a credential that comes with the link: a fresh one by a new link
-  websocket: 39_550, // a new session is told to plugins, and stars in their order; the hooks for coded batches and windows, headers of an attempt
-  sse: 42_550, // the same
+  client: 38_300, // a credential that comes with the link: a fresh one by a new link; what plugins find wrong with a channel
+  websocket: 39_750, // a new session is told to plugins, and stars in their order; the hooks for coded batches and windows, headers of an attempt
+  sse: 42_750, // the same
   poll: 42_000,
 };
 

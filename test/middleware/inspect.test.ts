@@ -21,35 +21,51 @@ it("tells the order of a server's plugins and why, and who takes part in each ch
   expect(out).toMatchInlineSnapshot(`
     "app, server
       order
-        1 names: before rbac, which requires "principal"
-        2 rbac: after names, which provides "principal"
-        3 picky: as listed
-        4 ip-filter: before limits, which asks to run after it
-        5 limits: after ip-filter, as it asks itself
+        1 compression: as listed
+        2 batching: as listed
+        3 names: before rbac, which requires "principal"
+        4 rbac: after names, which provides "principal"
+        5 picky: as listed
+        6 ip-filter: before limits, which asks to run after it
+        7 limits: after ip-filter, as it asks itself
       who comes in
         session   names → rbac → ip-filter
       /lab.v1.LabService/Echo (call)
         call      rbac → picky → limits
+        coder     compression (zstd, deflate, br, gzip) per link: what is sent over a link is coded for it
+        not here  batching (window)
       /lab.v1.LabService/Add (call)
         call      rbac → picky
-        not here  limits (call)
+        coder     compression (zstd, deflate, br, gzip) per link: what is sent over a link is coded for it
+        not here  batching (window), limits (call)
       /lab.v1.LabService/Peek (call)
         call      rbac → picky
-        not here  limits (call)
+        coder     compression (zstd, deflate, br, gzip) per link: what is sent over a link is coded for it
+        not here  batching (window), limits (call)
       /lab.v1.LabService/Count (feed)
         call      rbac
+        coder     compression (zstd, deflate, br, gzip) per link: what is sent over a link is coded for it
+        window    batching: 5 ms, or until 1,000 messages or 32,768 bytes wait
         not here  picky (call), limits (call)
       /lab.v1.LabService/Sum (call)
         call      rbac → picky
+        coder     compression (zstd, deflate, br, gzip) per link: what is sent over a link is coded for it
+        window    batching: 5 ms, or until 1,000 messages or 32,768 bytes wait
         not here  limits (call)
       /lab.v1.LabService/Chat (duplex)
         call      rbac
+        coder     compression (zstd, deflate, br, gzip) per link: what is sent over a link is coded for it
+        window    batching: 5 ms, or until 1,000 messages or 32,768 bytes wait
         not here  picky (call), limits (call)
       /lab.v1.LabService/Ticks (topic)
         subscribe rbac → limits
+        coder     compression (zstd, deflate, br, gzip) per topic: it is the first coder, and codes once for all subscribers
+        window    batching: 5 ms, or until 1,000 messages or 32,768 bytes wait
         not here  rbac (call), picky (call), limits (call)
       /lab.v1.LabService/Cursor (signal)
         call      rbac
+        coder     compression (zstd, deflate, br, gzip) per link: what is sent over a link is coded for it
+        window    batching: 5 ms, or until 1,000 messages or 32,768 bytes wait
         not here  picky (call), limits (call)
         warning: picky: Cursor is not looked at; make it a call
     "

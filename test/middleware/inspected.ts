@@ -1,6 +1,8 @@
 // A server and a connection for `raceway inspect` to look at.
 import type { ConnectOptions } from "@raceway/client";
 import { type Plugin, definePlugin, memoryTransport } from "@raceway/core";
+import { batching } from "@raceway/middleware/batching";
+import { compression } from "@raceway/middleware/compression";
 import { ipFilter } from "@raceway/middleware/ip-filter";
 import { limits } from "@raceway/middleware/limits";
 import { rbac } from "@raceway/middleware/rbac";
@@ -24,7 +26,7 @@ const picky: Plugin = definePlugin({
 
 export const app: Raceway = raceway({
   transports: [memory.server],
-  use: [rbac(), picky, limits(), ipFilter({ allow: ["127.0.0.1"] }), names],
+  use: [compression(), batching({ windowMs: 5 }), rbac(), picky, limits(), ipFilter({ allow: ["127.0.0.1"] }), names],
 });
 app.serve(
   {

@@ -19,7 +19,7 @@ import { rateLimit } from "@raceway/middleware/rate-limit";
 import { raceway } from "@raceway/server";
 import { type VirtualClock, virtualClock } from "@raceway/testkit";
 import { describe, expect, it } from "vitest";
-import { handlers } from "../app/lab.ts";
+import { from, handlers, lab, take } from "../app/lab.ts";
 import { labClient } from "../gen/lab/v1/lab.client.ts";
 import { labService } from "../gen/lab/v1/lab.server.ts";
 import { outcome } from "./stage.ts";
@@ -243,6 +243,37 @@ describe("a channel that a plugin does not fit", () => {
       'warn: a plugin warns of a channel {"plugin":"picky","path":"/lab.v1.LabService/Chat","warning":"/lab.v1.LabService/Chat streams both ways","mend":"leave it out with skip"}',
     ]);
     await it.close();
+  });
+});
+
+describe("a channel that a client's plugin does not fit", () => {
+  it("fails its calls, unary and streams, and no others; the plugin is asked once for each channel that is used", async () => {
+    const asked: string[] = [];
+    const lines: string[] = [];
+    const say = (text: string): void => void lines.push(text);
+    const plugin = definePlugin({
+      name: "picky",
+      check({ path, contract }) {
+        asked.push(path.split("/").at(-1)!);
+        if (contract.kind === "duplex" || path.endsWith("Echo"))
+          return [{ severity: "error", message: "it says too much", mend: "leave it out with skip" }];
+        return path.endsWith("Add") ? [{ severity: "warning", message: "it is slow", mend: "ask for less" }] : [];
+      },
+      start: () => ({}),
+    });
+    await using it = await lab({ client: { use: [plugin], log: { debug: say, info: say, warn: say, error: say } } });
+    expect(await it.client.peek({ text: "tea" })).toMatchObject({ text: "tea" });
+    for (let times = 0; times < 2; times++) {
+      const refused = await outcome(it.client.echo({ text: "tea" }));
+      expect((refused as Error).message).toBe(
+        "[failed_precondition] Plugin picky does not fit /lab.v1.LabService/Echo: it says too much; leave it out with skip.",
+      );
+      expect(reasonOf(await outcome(take(it.client.chat(from([{ text: "a" }])), 1)))).toBe("plugin_unfit");
+      expect(await it.client.add({ a: 1, b: 2 })).toMatchObject({ sum: 3 });
+    }
+    expect(asked).toEqual(["Peek", "Echo", "Chat", "Add"]);
+    expect(lines).toEqual(["Plugin picky does not fit /lab.v1.LabService/Add: it is slow; ask for less."]);
+    expect(it.calls).toEqual(["peek tea", "add 1 2", "add 1 2"]); // nothing else was sent
   });
 });
 

@@ -25,6 +25,7 @@ import {
   type LimitOptions,
   type Limits,
   type Logger,
+  type Plugin,
   type PluginList,
   type Random,
   type Stations,
@@ -40,6 +41,7 @@ import {
   FlushQueue,
   type Session,
   type StartedPlugins,
+  checkChannel,
   composeInterceptors,
   composeWindow,
   headerFields,
@@ -118,6 +120,7 @@ class RacewayConnection implements Connection, OperationHost {
   readonly #draining = new AbortController();
   readonly #plugins: Promise<StartedPlugins> | undefined;
   #stations: readonly Stations[] | undefined;
+  readonly #use: readonly Plugin[];
   readonly #chains = new Map<DescMethod, Interceptor | null>();
 
   constructor(to: EndpointSource, options: ConnectOptions) {
@@ -137,7 +140,7 @@ class RacewayConnection implements Connection, OperationHost {
       store: noStore,
       draining: this.#draining.signal,
     };
-    const plugins = orderPlugins(options.use ?? []);
+    const plugins = (this.#use = orderPlugins(options.use ?? []));
     this.#plugins = plugins.length === 0 ? undefined : startPlugins(plugins, host);
     if (this.#plugins === undefined) this.#stations = [];
     else
@@ -265,10 +268,21 @@ class RacewayConnection implements Connection, OperationHost {
   #compose(method: DescMethod): Interceptor | undefined {
     let chain = this.#chains.get(method);
     if (chain === undefined) {
-      chain = composeInterceptors(this.#stations ?? [], channelOf(method)) ?? null;
+      const channel = channelOf(method);
+      chain = this.#unfit(channel) ?? composeInterceptors(this.#stations ?? [], channel) ?? null;
       this.#chains.set(method, chain);
     }
     return chain ?? undefined;
+  }
+
+  /** What plugins find wrong with a channel, when it is first used: the server's schema is known by then, and only of what is called. Its calls fail. */
+  #unfit(channel: ChannelInfo): Interceptor | undefined {
+    for (const { plugin, severity, message: detail, mend } of checkChannel(this.#use, channel)) {
+      const error = fail("plugin_unfit", { plugin, path: channel.path, detail, mend });
+      if (severity === "error") return () => () => Promise.reject(error);
+      this.#log.warn(error.rawMessage);
+    }
+    return undefined;
   }
 
   /** What interceptors see as the base of a call's URL. */

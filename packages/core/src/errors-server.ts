@@ -137,11 +137,6 @@ export const serverReasons = {
     message: (v: { service: string }): string =>
       `${v.service} cannot be served: the server has started. Call app.serve before listen, attach or fetch.`,
   },
-  plugin_unfit: {
-    code: Code.FailedPrecondition as Code,
-    message: (v: { plugin: string; path: string; detail: string; mend: string }): string =>
-      `Plugin ${v.plugin} does not fit ${v.path}: ${v.detail}; ${v.mend}.`,
-  },
   policy_unenforced: {
     code: Code.FailedPrecondition as Code,
     message: (v: { path: string; policy: string; plugin: string }): string =>

@@ -212,6 +212,11 @@ export const common = {
     message: (v: { plugin: string; key: string }): string =>
       `Plugin ${v.plugin} requires "${v.key}", which no plugin provides. Add one that does to use.`,
   },
+  plugin_unfit: {
+    code: Code.FailedPrecondition as Code,
+    message: (v: { plugin: string; path: string; detail: string; mend: string }): string =>
+      `Plugin ${v.plugin} does not fit ${v.path}: ${v.detail}; ${v.mend}.`,
+  },
   plugin_circle: {
     code: Code.InvalidArgument as Code,
     message: (v: { members: string }): string =>

@@ -61,8 +61,10 @@ export * from "./plugin.ts";
 export {
   type ChannelInspection,
   type ChannelStation,
+  type CoderInspection,
   type Inspection,
   type PlacedPlugin,
+  type WindowInspection,
   explainOrder,
   inspectPlugins,
 } from "./plugin-inspect.ts";

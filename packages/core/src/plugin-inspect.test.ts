@@ -2,6 +2,8 @@
 import { createContextKey } from "@connectrpc/connect";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { batchStation } from "./batch-station.ts";
+import { batchWindow } from "./batch-window.ts";
 import { systemClock } from "./clock-system.ts";
 import { reasonOf } from "./errors.ts";
 import { type Host, silentLogger } from "./part.ts";
@@ -95,12 +97,22 @@ describe("an inspection", () => {
     const { channels: told } = await inspectPlugins([busy], channels, host("server"));
     expect(seen).toEqual(["call /a/Call", "call /a/Topic", "topic /a/Topic", "ready", "ended"]);
     expect(told).toEqual([
-      { path: "/a/Call", kind: "call", stations: { call: ["busy"] }, absent: [], findings: [] },
+      {
+        path: "/a/Call",
+        kind: "call",
+        stations: { call: ["busy"] },
+        absent: [],
+        coders: [],
+        window: undefined,
+        findings: [],
+      },
       {
         path: "/a/Topic",
         kind: "topic",
         stations: { publish: ["busy"] },
         absent: [{ plugin: "busy", station: "call" }],
+        coders: [],
+        window: undefined,
         findings: [],
       },
     ]);
@@ -121,6 +133,56 @@ describe("an inspection", () => {
       ["/a/Topic is not mine"],
     ]);
     expect(problems).toEqual(["strict: a rule is for nobody"]);
+  });
+
+  it("says who codes for whom, and why, and who says how long messages wait", async () => {
+    const coder = (name: string, share: boolean): Plugin =>
+      plugin(name, {
+        start: () => ({
+          batch: batchStation({
+            wireNames: [`${name}-1`, `${name}-2`],
+            open: () => ({ encode: () => undefined, decode: (bytes) => bytes }),
+            ...(share && { share: () => ({ dictionary: undefined, encode: () => undefined }) }),
+          }),
+        }),
+      });
+    const waits = (name: string, windowMs: number): Plugin =>
+      plugin(name, {
+        start: () => ({
+          window: ({ contract }) =>
+            contract.kind === "topic" ? batchWindow({ windowMs, maxMessages: 9, maxBytes: 99 }) : undefined,
+        }),
+      });
+    const list = [coder("zip", true), coder("seal", true), coder("lone", false), waits("short", 5), waits("long", 50)];
+    const [call, topic] = (await inspectPlugins(list, channels, host("server"))).channels;
+    expect(call!.coders.map(({ plugin: name, per }) => `${name} per ${per}`)).toEqual([
+      "zip per link",
+      "seal per link",
+      "lone per link",
+    ]);
+    expect(call!.window).toBeUndefined();
+    expect(call!.absent).toEqual([
+      { plugin: "short", station: "window" },
+      { plugin: "long", station: "window" },
+    ]);
+    expect(topic!.coders).toEqual([
+      {
+        plugin: "zip",
+        wireNames: ["zip-1", "zip-2"],
+        per: "topic",
+        why: "it is the first coder, and codes once for all subscribers",
+      },
+      {
+        plugin: "seal",
+        wireNames: ["seal-1", "seal-2"],
+        per: "link",
+        why: "only the first coder codes for all, and that is zip",
+      },
+      { plugin: "lone", wireNames: ["lone-1", "lone-2"], per: "link", why: "it cannot code for many at once" },
+    ]);
+    expect(topic!.window).toEqual({ plugin: "short", windowMs: 5, maxMessages: 9, maxBytes: 99, unheard: ["long"] });
+    const [, here] = (await inspectPlugins(list, channels, host("client"))).channels;
+    expect(here!.coders.map(({ per }) => per)).toEqual(["link", "link", "link"]);
   });
 
   it("of a client has no gates, and says who introduces it", async () => {

@@ -37,7 +37,7 @@ export interface Plugin extends Part {
   /** Names of plugins to run after, if they are there; the last resort. "*": all that do not ask for the same, nor by name to run after it. */
   readonly after?: readonly string[];
   /**
-   * Can this channel be served with this plugin? Asked once per channel when a server starts, before any plugin does, and by `raceway inspect`.
+   * Can this channel be served, or called, with this plugin? Asked once per channel: when a server starts, before any plugin does; by a client before the first call; by `raceway inspect`.
    * Pure: it looks at the channel, and answers at once.
    */
   check?(channel: ChannelInfo): readonly PluginFinding[];
@@ -47,7 +47,7 @@ export interface Plugin extends Part {
 
 /** What a plugin has to say about a channel. */
 export interface PluginFinding {
-  /** An error stops the start with `plugin_unfit`, a warning is told to the log. */
+  /** An error stops a server's start, and fails a client's calls of the channel, with `plugin_unfit`; a warning is told to the log. */
   readonly severity: "error" | "warning";
   /** What is wrong, without plugin, channel and full stop: both are named beside it. */
   readonly message: string;

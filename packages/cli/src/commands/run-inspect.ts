@@ -5,6 +5,7 @@ import {
   type Inspection,
   type PluginList,
   type ServiceDefinition,
+  type WindowInspection,
   inspectPlugins,
   reasonOf,
 } from "@raceway/core";
@@ -92,6 +93,12 @@ function isDefinition(value: unknown): value is ServiceDefinition {
   return isObject(value) && isObject(value["contract"]) && isObject(value["contract"]["service"]);
 }
 
+function windowText({ plugin, windowMs, maxMessages, maxBytes, unheard }: WindowInspection): string {
+  const most = [`${maxMessages.toLocaleString("en")} messages`, `${maxBytes.toLocaleString("en")} bytes`].join(" or ");
+  const others = unheard.length === 0 ? "" : `; it comes before ${unheard.join(", ")}`;
+  return `${plugin}: ${windowMs} ms, or until ${most} wait${others}`;
+}
+
 const hasErrors = ({ findings }: ChannelInspection): boolean => findings.some(({ severity }) => severity === "error");
 
 function stoppedText(name: string, error: Error, json: boolean): string {
@@ -112,10 +119,14 @@ function textOf(name: string, { side, order, introduce, session, channels, probl
     chain("session", session);
     chain("introduce", introduce);
   }
-  for (const { path, kind, stations, absent, findings } of channels) {
+  for (const { path, kind, stations, absent, coders, window, findings } of channels) {
     lines.push(`  ${path} (${kind})`);
     for (const station of ["call", "subscribe", "publish"] as const) chain(station, stations[station] ?? []);
-    if (Object.keys(stations).length === 0) lines.push("    nobody takes part");
+    if (Object.keys(stations).length === 0 && coders.length === 0 && window === undefined)
+      lines.push("    nobody takes part");
+    for (const { plugin, wireNames, per, why } of coders)
+      lines.push(`    coder     ${plugin} (${wireNames.join(", ")}) per ${per}: ${why}`);
+    if (window !== undefined) lines.push(`    window    ${windowText(window)}`);
     if (absent.length > 0)
       lines.push(`    not here  ${absent.map(({ plugin, station }) => `${plugin} (${station})`).join(", ")}`);
     for (const { plugin, severity, message, mend } of findings)
