@@ -3,7 +3,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { type ClientCredentialsOptions, clientCredentials } from "@raceway/auth-oauth/client";
 import { oauth } from "@raceway/auth-oauth/server";
 import { connect } from "@raceway/client";
-import { errorInfo, memoryTransport, reasonOf } from "@raceway/core";
+import { type Host, errorInfo, memoryTransport, reasonOf, silentLogger, systemRandom } from "@raceway/core";
 import { raceway } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
 import { websocket } from "@raceway/transport-websocket/client";
@@ -111,6 +111,28 @@ describe("a program with client credentials", () => {
     expect(connection.state.current.status).toBe("open");
     expect(tokens).toHaveLength(2);
     await at.end();
+  });
+
+  it("asks the issuer no more often than every five seconds, whatever a server demands", async () => {
+    const clock = virtualClock(1_000, Date.now() - 1_000);
+    const host: Host = {
+      side: "client",
+      clock,
+      random: systemRandom,
+      log: silentLogger,
+      store: {} as never,
+      draining: new AbortController().signal,
+    };
+    const { introduce } = await clientCredentials(worker()).start(host);
+    const shown = new Set<string>();
+    for (let demand = 0; demand < 20; demand++) {
+      const introduction = { kind: "refresh" as const, credential: "", headers: new Headers(), overNewLink: false };
+      await introduce!(introduction);
+      shown.add(introduction.credential);
+      await clock.advance(1_000);
+    }
+    expect(shown.size).toBe(4);
+    expect(there.grants).toBe(4);
   });
 
   it("is told by the issuer itself how long to leave it alone", async () => {

@@ -1,9 +1,9 @@
 // What the test's OpenID provider keeps, in memory, for as long as it lives.
 import type { Adapter, AdapterFactory, AdapterPayload } from "oidc-provider";
 
-export function providerStore(): AdapterFactory {
+export function providerStore(): { readonly adapter: AdapterFactory; forget(model: string): void } {
   const kept = new Map<string, AdapterPayload>();
-  return (model): Adapter => {
+  const adapter = (model: string): Adapter => {
     const find = async (wanted: (payload: AdapterPayload) => boolean): Promise<AdapterPayload | undefined> =>
       [...kept].find(([key, payload]) => key.startsWith(`${model} `) && wanted(payload))?.[1];
     return {
@@ -23,5 +23,11 @@ export function providerStore(): AdapterFactory {
         for (const [key, payload] of kept) if (payload.grantId === grantId) kept.delete(key);
       },
     };
+  };
+  return {
+    adapter,
+    forget(model) {
+      for (const key of kept.keys()) if (key.startsWith(`${model} `)) kept.delete(key);
+    },
   };
 }

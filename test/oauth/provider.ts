@@ -26,6 +26,8 @@ export interface TestProvider extends AsyncDisposable {
   intercept: ((path: string, response: ServerResponse) => boolean) | undefined;
   /** Who signs in at the browser's next visit; undefined: refuses (`access_denied`). */
   user: string | undefined;
+  /** All that users agreed to is over: no refresh token counts any more. */
+  endAll(): void;
 }
 
 /** The provider's key, and that of the client "signer": made once, since RSA takes its time. */
@@ -70,9 +72,10 @@ export async function testProvider(
       post_logout_redirect_uris: [...redirectUris],
     },
   ];
+  const store = providerStore();
   const provider = new Provider(issuer, {
     clients,
-    adapter: providerStore(),
+    adapter: store.adapter,
     ttl: {
       AccessToken: accessTtl,
       ClientCredentials: accessTtl,
@@ -132,6 +135,7 @@ export async function testProvider(
     get grants() {
       return it.asked.filter((each) => each === "POST /token").length;
     },
+    endAll: () => store.forget("RefreshToken"),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       server.close();

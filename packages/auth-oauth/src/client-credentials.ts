@@ -7,6 +7,7 @@ import { memoryStore } from "./memory-store.ts";
 import { checkNames, checkText, optionError } from "./option-error.ts";
 import { TokenKeeper, tokensOf } from "./token-keeper.ts";
 import { type TokenSource, tokenSource } from "./token-source.ts";
+import { SharedWorld } from "./world.ts";
 
 learn(oauthReasons);
 
@@ -38,7 +39,9 @@ export function clientCredentials(options: ClientCredentialsOptions): TokenSourc
     ...(scope !== undefined && { scope }),
     ...(resource !== undefined && { resource }),
   };
-  const keeper = new TokenKeeper(memoryStore(), async (_, clock) => {
+  const world = new SharedWorld();
+  const keeper = new TokenKeeper(memoryStore(), world, async () => {
+    const { clock } = world;
     const askedAt = clock.wallNow();
     const server = await issuer.metadata(clock);
     try {
@@ -49,5 +52,5 @@ export function clientCredentials(options: ClientCredentialsOptions): TokenSourc
       throw issuer.error(cause);
     }
   });
-  return tokenSource(PART, (world, besides) => keeper.access(world, besides));
+  return tokenSource(PART, world, (besides) => keeper.access(besides));
 }

@@ -42,7 +42,7 @@ export class Issuer {
     signal: () => AbortSignal.timeout(TIMEOUT_MS),
     // oxlint-disable-next-line typescript/no-deprecated -- endpoints were checked when they were found, each by itself; the library knows only all or none
     [allowInsecureRequests]: true,
-    [customFetch]: (url, options: RequestInit) => fetch(url, { ...options, credentials: "omit", cache: "no-store" }),
+    [customFetch]: (url, options: RequestInit) => fetch(url, { ...options, credentials: "omit" }),
   };
   readonly #allowInsecure: boolean;
   #found: { readonly metadata: Promise<AuthorizationServer>; failedAt: number } | undefined;
@@ -55,7 +55,7 @@ export class Issuer {
     // RFC 8414 section 2: neither query nor fragment.
     if (url === null || issuer.includes("?") || issuer.includes("#") || !/^https?:$/.test(url.protocol))
       throw optionError(part, "issuer", issuer, "the URL that the issuer calls itself");
-    if (!this.#isSafe(url))
+    if (!this.isSafe(url))
       throw optionError(part, "issuer", issuer, "an https URL, a loopback address, or allowInsecure: true beside it");
   }
 
@@ -100,7 +100,7 @@ export class Issuer {
       for (const name of ENDPOINTS) {
         const given: unknown = metadata[name];
         const endpoint = typeof given === "string" ? URL.parse(given) : null;
-        if (given !== undefined && (endpoint === null || !this.#isSafe(endpoint)))
+        if (given !== undefined && (endpoint === null || !this.isSafe(endpoint)))
           throw this.failed(`the ${name} of its metadata is no https URL`);
       }
       return metadata;
@@ -109,7 +109,8 @@ export class Issuer {
     }
   }
 
-  #isSafe({ protocol, hostname }: URL): boolean {
+  /** What is said there cannot be heard or changed on the way; or that was said to be no matter. */
+  isSafe({ protocol, hostname }: URL): boolean {
     return protocol === "https:" || (protocol === "http:" && (this.#allowInsecure || isLoopback(hostname)));
   }
 }

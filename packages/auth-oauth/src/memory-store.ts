@@ -4,8 +4,8 @@ import type { TokenStore, Tokens } from "./token-keeper.ts";
 export function memoryStore(): TokenStore {
   let kept: Tokens | undefined;
   return {
-    get: () => kept,
-    set(tokens) {
+    read: async () => kept,
+    async write(tokens) {
       kept = tokens;
     },
     inTurn: turns(),

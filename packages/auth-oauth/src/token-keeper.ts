@@ -1,7 +1,8 @@
 // Tokens that are kept: used while they are good, renewed by one at a time before they end, and not asked for again and again while the issuer fails.
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type Clock, type Host, retryAfterMs } from "@raceway/core";
+import { type Clock, reasonOf, retryAfterMs } from "@raceway/core";
 import { type IDToken, type TokenEndpointResponse, getValidatedIdTokenClaims } from "oauth4webapi";
+import type { SharedWorld } from "./world.ts";
 
 export interface Tokens {
   readonly access: string;
@@ -17,14 +18,11 @@ export interface Tokens {
 
 /** Where tokens are, and whose turn it is to renew them. */
 export interface TokenStore {
-  get(): Tokens | undefined;
-  set(tokens: Tokens | undefined): void;
+  read(): Promise<Tokens | undefined>;
+  write(tokens: Tokens | undefined): Promise<void>;
   /** Runs one after the other, with all that share the store. */
   inTurn<T>(run: () => Promise<T>): Promise<T>;
 }
-
-/** Time and chance, as a host has them. */
-export type World = Pick<Host, "clock" | "random">;
 
 /** A token is renewed when a fifth of its life is left, at most so much: the rule by which sessions show fresh credentials. */
 const MOST_LEFT_MS = 60_000;
@@ -50,26 +48,40 @@ export function tokensOf(response: TokenEndpointResponse, askedAt: number, befor
 
 export class TokenKeeper {
   readonly #store: TokenStore;
-  readonly #renew: (kept: Tokens | undefined, clock: Clock) => Promise<Tokens>;
+  readonly #world: SharedWorld;
+  readonly #renew: (kept: Tokens | undefined) => Promise<Tokens>;
+  #known: Tokens | undefined;
   #failures = 0;
   #failed: { readonly error: ConnectError; readonly until: number } | undefined;
 
-  /** `renew` rejects with errors of the catalogue; `unavailable` are those after which it is tried again. */
-  constructor(store: TokenStore, renew: (kept: Tokens | undefined, clock: Clock) => Promise<Tokens>) {
+  /** `renew` rejects with errors of the catalogue: after `unavailable` it is tried again, after a `sign_in_…` the tokens are forgotten. */
+  constructor(store: TokenStore, world: SharedWorld, renew: (kept: Tokens | undefined) => Promise<Tokens>) {
     this.#store = store;
+    this.#world = world;
     this.#renew = renew;
   }
 
+  /** What the store had when it was last looked at. */
+  get known(): Tokens | undefined {
+    return this.#known;
+  }
+
+  async load(): Promise<Tokens | undefined> {
+    this.#known = await this.#store.read();
+    return this.#known;
+  }
+
   /** An access token that is good, and another than `besides`. Rejects with what `renew` does. */
-  async access({ clock, random }: World, besides?: string): Promise<string> {
-    const kept = freshOf(this.#store.get(), clock, besides);
+  async access(besides?: string): Promise<string> {
+    const { clock } = this.#world;
+    const kept = freshOf(await this.load(), clock, besides);
     if (kept !== undefined) return kept;
     return this.#store.inTurn(async () => {
-      const newest = this.#store.get(); // somebody else was first
+      const newest = await this.load(); // somebody else was first
       const fresh = freshOf(newest, clock, besides);
       if (fresh !== undefined) return fresh;
       try {
-        return await this.#renewed(newest, { clock, random });
+        return await this.#renewed(newest);
       } catch (error) {
         const stillGood = newest?.endsAt !== undefined && clock.wallNow() < newest.endsAt;
         if (stillGood && newest.access !== besides && ConnectError.from(error).code === Code.Unavailable)
@@ -81,32 +93,28 @@ export class TokenKeeper {
 
   /** Takes what was issued in another way. */
   put(tokens: Tokens): Promise<void> {
-    return this.#store.inTurn(async () => {
-      this.#store.set(tokens);
-      this.#failures = 0;
-      this.#failed = undefined;
-    });
+    return this.#store.inTurn(() => this.#write(tokens));
   }
 
   /** Forgets all, and gives what there was; what is being renewed comes first. */
   take(): Promise<Tokens | undefined> {
     return this.#store.inTurn(async () => {
-      const kept = this.#store.get();
-      this.#store.set(undefined);
+      const kept = await this.load();
+      await this.#write(undefined);
       return kept;
     });
   }
 
-  async #renewed(kept: Tokens | undefined, { clock, random }: World): Promise<string> {
+  async #renewed(kept: Tokens | undefined): Promise<string> {
+    const { clock, random } = this.#world;
     if (this.#failed !== undefined && clock.now() < this.#failed.until) throw this.#failed.error;
     try {
-      const tokens = await this.#renew(kept, clock);
-      this.#store.set(tokens);
-      this.#failures = 0;
-      this.#failed = undefined;
+      const tokens = await this.#renew(kept);
+      await this.#write(tokens);
       return tokens.access;
     } catch (cause) {
       const error = ConnectError.from(cause);
+      if (reasonOf(error)?.startsWith("sign_in_") === true && kept !== undefined) await this.#write(undefined);
       if (error.code === Code.Unavailable) {
         const askedMs = Math.min(retryAfterMs(error) ?? 0, LONGEST_ASKED_MS);
         const waitMs = Math.min(FIRST_WAIT_MS * 2 ** this.#failures++, LONGEST_WAIT_MS);
@@ -115,6 +123,13 @@ export class TokenKeeper {
       }
       throw error;
     }
+  }
+
+  async #write(tokens: Tokens | undefined): Promise<void> {
+    this.#known = tokens;
+    this.#failures = 0;
+    this.#failed = undefined;
+    await this.#store.write(tokens);
   }
 }
 

@@ -1,6 +1,6 @@
 // The plugin that shows access tokens, whichever way they are got.
-import { type Plugin, definePlugin, systemClock, systemRandom } from "@raceway/core";
-import type { World } from "./token-keeper.ts";
+import { type Plugin, definePlugin } from "@raceway/core";
+import type { SharedWorld } from "./world.ts";
 
 /** The plugin, and the token itself. */
 export interface TokenSource extends Plugin {
@@ -9,24 +9,21 @@ export interface TokenSource extends Plugin {
 }
 
 /** `get` gives a token other than `besides`, "" for none. One plugin may be used by many connections. */
-export function tokenSource(name: string, get: (world: World, besides?: string) => Promise<string>): TokenSource {
-  /** The first host's, for all: times of different clocks do not compare. */
-  let world: World | undefined;
+export function tokenSource(name: string, world: SharedWorld, get: (besides?: string) => Promise<string>): TokenSource {
   const plugin = definePlugin({
     name,
     start(host) {
-      world ??= host;
-      const used = world;
+      world.adopt(host);
       /** By this connection. What others showed may be fresh for it. */
       let shown: string | undefined;
       return {
         async introduce(introduction) {
           const another = introduction.kind === "refresh" || introduction.refused !== undefined;
-          shown = await get(used, another ? shown : undefined);
+          shown = await get(another ? shown : undefined);
           introduction.credential = shown;
         },
       };
     },
   });
-  return { ...plugin, token: () => get(world ?? { clock: systemClock(), random: systemRandom }) };
+  return { ...plugin, token: () => get() };
 }
