@@ -25,6 +25,12 @@ export const services = {
     debian: "redis-server",
     neededFor: "tests of the Redis store",
   },
+  nginx: {
+    commands: ["nginx"],
+    variable: "NGINX",
+    debian: "nginx-light",
+    neededFor: "tests of a caching proxy in front",
+  },
 };
 
 /** @typedef {keyof typeof services} ServiceName */

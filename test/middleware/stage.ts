@@ -5,6 +5,7 @@ import { connect } from "@raceway/client";
 import {
   type Backplane,
   type ChannelPolicy,
+  type Clock,
   type LimitOptions,
   type Plugin,
   type PluginList,
@@ -84,6 +85,8 @@ export async function stage(options: {
   use: PluginList;
   backplane?: Backplane;
   limits?: LimitOptions;
+  /** The server's; default: the machine's. */
+  clock?: Clock;
   /** Pages of which origins may talk to the server at all. */
   allowedOrigins?: readonly string[];
   handlers?: Partial<LabHandlers>;
@@ -100,6 +103,7 @@ export async function stage(options: {
     use: options.use,
     ...(options.backplane && { backplane: options.backplane }),
     ...(options.limits && { limits: options.limits }),
+    ...(options.clock && { clock: options.clock }),
     ...(options.allowedOrigins && { allowedOrigins: options.allowedOrigins }),
   });
   const topics = app.serve(

@@ -6,6 +6,7 @@ import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { CallBytes, type Clock, type HttpExchange, type Logger, callBytes, peer } from "@raceway/core";
 import type { CrossOrigin } from "./server-cross-origin.ts";
+import { cacheable } from "./server-http-cache.ts";
 import { type CallStream, callStream } from "./server-service.ts";
 
 type NodeServerRequest = IncomingMessage | Http2ServerRequest;
@@ -40,7 +41,7 @@ export class Door {
   answer(exchange: HttpExchange, path: string): boolean {
     const handler = this.#handlers.get(path);
     if (handler === undefined || exchange.node === undefined) return false;
-    const headers = this.#setup.crossOrigin.admit(exchange, [...handler.allowedMethods, "OPTIONS"]);
+    const headers = this.#setup.crossOrigin.admit(exchange, methodsOf(handler));
     if (headers === undefined) return true;
     const request = exchange.node.request as NodeServerRequest;
     const response = exchange.node.response as NodeServerResponse;
@@ -59,17 +60,18 @@ export class Door {
   ): Promise<void> {
     const context = createContextValues().set(peer, exchange.peer).set(callStream, streamOf(response));
     try {
+      const vary = response.getHeader("vary")?.toString();
       const asked = universalRequestFromNodeRequest(request, response, undefined, context);
       if (this.#setup.metered) {
         const bytes = new CallBytes();
         context.set(callBytes, bytes);
         const body = asked.body as AsyncIterable<Uint8Array>; // of Node's requests it always is
-        const answer = await handler({ ...asked, body: metered(body, bytes, "in") });
+        const answer = await cacheable(handler, { ...asked, body: metered(body, bytes, "in") }, vary);
         await universalResponseToNodeResponse(
           answer.body === undefined ? answer : { ...answer, body: metered(answer.body, bytes, "out") },
           response,
         );
-      } else await universalResponseToNodeResponse(await handler(asked), response);
+      } else await universalResponseToNodeResponse(await cacheable(handler, asked, vary), response);
     } catch (reason) {
       // The client is gone, mostly. What a handler throws has become an answer before it comes here.
       const error = ConnectError.from(reason);
@@ -108,6 +110,11 @@ async function* metered(
     const wait = bytes.spend(direction, piece.length);
     if (wait !== undefined) await wait;
   }
+}
+
+/** What may be asked of it; HEAD is GET without the body. */
+function methodsOf({ allowedMethods }: UniversalHandler): readonly string[] {
+  return [...allowedMethods, ...(allowedMethods.includes("GET") ? ["HEAD"] : []), "OPTIONS"];
 }
 
 function streamOf(response: NodeServerResponse): CallStream {

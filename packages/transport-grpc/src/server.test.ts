@@ -211,7 +211,7 @@ describe("the native doors", () => {
     expect(preflight.status).toBe(204);
     expect(Object.fromEntries([...preflight.headers].filter(([name]) => name.startsWith("access-control")))).toEqual({
       "access-control-allow-origin": "https://good.example",
-      "access-control-allow-methods": "POST, GET, OPTIONS",
+      "access-control-allow-methods": "POST, GET, HEAD, OPTIONS",
       "access-control-allow-headers": "content-type, x-tenant",
       "access-control-max-age": "7200",
     });
