@@ -173,7 +173,7 @@ test("wrong use ends with 2, and says what to do", async () => {
       "genrate": "raceway: Did you mean generate?
     See raceway --help.
     ",
-      "plugin": "raceway: Name what to do: test.
+      "plugin": "raceway: Name what to do: new, test.
     See raceway plugin --help.
     ",
       "plugin test nope": "raceway: There is no file or package nope. Build the plugin, or correct the path.
@@ -194,7 +194,8 @@ test("runs the cases of a transport's subject", async () => {
   using folder = new Folder();
   const { code, out, err } = await folder.run("plugin", "test", subject, "--export", "memorySubject");
   expect(code).toBe(0);
-  expect(out).toContain("memory, binary batches\n  ✓ ");
+  expect(out).toContain("memory link, binary batches\n  ✓ ");
+  expect(out).toContain("session over memory links, json codec\n  ✓ ");
   expect(err).toMatch(/^\d+ passed, 0 failed, \d+ left out\n$/);
 }, 60_000);
 
@@ -210,15 +211,15 @@ export const subject = { ...good, name: "wrong", connect: (client, server, signa
   const results = out
     .trimEnd()
     .split("\n")
-    .map((line) => JSON.parse(line) as { outcome: string; reason?: string; subject: string });
+    .map((line) => JSON.parse(line) as { outcome: string; reason?: string; suite: string });
   expect(results.some(({ outcome, reason }) => outcome === "failed" && reason !== "")).toBe(true);
-  expect(results.every((result) => result.subject === "wrong")).toBe(true);
+  expect(results.every(({ suite }) => suite.includes("wrong link"))).toBe(true);
 }, 120_000);
 
 test("a module without a subject", async () => {
   using folder = new Folder({ "empty.mjs": "export const other = 1;" });
   expect((await folder.run("plugin", "test", "./empty.mjs")).err).toContain(
-    "./empty.mjs exports no LinkSubject as subject; it exports other.",
+    "./empty.mjs exports no subject of the kit as subject; it exports other.",
   );
 });
 

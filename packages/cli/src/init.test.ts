@@ -1,11 +1,12 @@
-// `raceway init` as a function: the same project as by `npm create raceway`, and what it says of it.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+// `raceway init` and `raceway plugin new` as functions: the same project as by `npm create raceway`, and what they say of it.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { appTemplates } from "create-raceway";
+import { appTemplates, pluginKinds } from "create-raceway";
 import { afterAll, expect, test } from "vitest";
 import { runCli } from "./cli.ts";
 import { templates } from "./commands/init.ts";
+import { kinds } from "./commands/plugin-new.ts";
 
 const cwd = mkdtempSync(join(tmpdir(), "raceway-init-"));
 afterAll(() => rmSync(cwd, { recursive: true }));
@@ -18,6 +19,7 @@ async function run(...args: readonly string[]): Promise<{ code: number; out: str
 
 test("has the templates that there are", () => {
   expect(templates).toEqual(Object.keys(appTemplates));
+  expect(kinds).toEqual(Object.keys(pluginKinds));
 });
 
 test("makes a project, and says what to type next", async () => {
@@ -38,4 +40,14 @@ test("refuses a folder that has something, as wrong use", async () => {
   const { code, err } = await run("init", ".", "--no-install");
   expect(code).toBe(2);
   expect(err).toMatch(/is not empty. Name another folder, or clear this one.\nSee raceway init --help.\n$/);
+});
+
+test.each(kinds)("makes a plugin: %s", async (kind) => {
+  const { code, out, err } = await run("plugin", "new", kind, `my-${kind}`, "--no-install");
+  expect({ code, err }).toEqual({ code: 0, err: "" });
+  expect(out).toMatch(
+    new RegExp(`^my-${kind}: \\d+ files in .+\n\nNext:\n {2}cd my-${kind}\n {2}\\w+ install\n {2}\\w+ test\n$`),
+  );
+  expect(readFileSync(join(cwd, `my-${kind}`, "README.md"), "utf8")).toMatch(new RegExp(`^# my-${kind}\n`));
+  expect(existsSync(join(cwd, `my-${kind}`, "src/subject.ts"))).toBe(true);
 });

@@ -12,10 +12,12 @@ export const appTemplates = {
 } as const;
 export type AppTemplate = keyof typeof appTemplates;
 
-/** Of plugins, and the package that the template is written as. */
+/** Of plugins, and the package that the template is written as. There is none of a codec: servers know their own two alone. */
 export const pluginKinds = {
   transport: "raceway-transport-unix",
   middleware: "raceway-middleware-api-key",
+  backplane: "raceway-backplane-file",
+  target: "raceway-target-channels",
 } as const;
 export type PluginKind = keyof typeof pluginKinds;
 

@@ -43,7 +43,7 @@ service constructor {
   // */ ${evil} /* \u2028${evil}
   rpc constructor(.toString) returns (.valueOf);
   // [x](javascript:${MARKER}) | cell \\
-  rpc then(.toString) returns (stream .valueOf) { option (raceway.v1.policy).audit = "\\"; ${evil} //\\u2028"; }
+  rpc then(.toString) returns (stream .valueOf) { option (raceway.v1.policy).audit = "\\"; ${evil} //"; }
   // \`\`\`
   // \${${evil}}
   rpc new(stream .Promise) returns (.toString);

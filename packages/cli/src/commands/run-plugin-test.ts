@@ -1,7 +1,8 @@
 // `raceway plugin test`: what it does.
-import { type LinkSubject, formatsOf, linkCases, runCases } from "@raceway/testkit";
+import { runCases, type Suite } from "@raceway/testkit";
 import { type CommandContext, Exit, UsageError } from "../context.ts";
 import { moduleUrl } from "../module-url.ts";
+import { suitesOf } from "../plugin-suites.ts";
 import type { PluginTestArguments } from "./plugin-test.ts";
 
 export async function runPluginTest(args: PluginTestArguments, context: CommandContext): Promise<number> {
@@ -10,13 +11,11 @@ export async function runPluginTest(args: PluginTestArguments, context: CommandC
     let passed = 0;
     let failed = 0;
     let leftOut = 0;
-    for (const format of formatsOf(subject)) {
-      if (!args.json) context.out(`${subject.name}, ${format} batches\n`);
-      const totals = await runCases(linkCases(subject, { format }), (line, result) =>
+    for (const suite of subject.suites) {
+      if (!args.json) context.out(`${suite.title}\n`);
+      const totals = await runCases(suite.cases, (line, result) =>
         context.out(
-          args.json
-            ? `${JSON.stringify({ subject: subject.name, format, ...result })}\n`
-            : `  ${line.replaceAll("\n", "\n  ")}\n`,
+          args.json ? `${JSON.stringify({ suite: suite.title, ...result })}\n` : `  ${line.replaceAll("\n", "\n  ")}\n`,
         ),
       );
       passed += totals.passed;
@@ -26,30 +25,23 @@ export async function runPluginTest(args: PluginTestArguments, context: CommandC
     context.err(`${passed} passed, ${failed} failed, ${leftOut} left out\n`);
     return failed === 0 && passed > 0 ? Exit.fine : Exit.findings;
   } finally {
-    await subject[Symbol.asyncDispose]?.();
+    await subject.end?.();
   }
 }
 
-async function subjectOf(args: PluginTestArguments, { cwd }: CommandContext): Promise<LinkSubject> {
+async function subjectOf(
+  args: PluginTestArguments,
+  { cwd }: CommandContext,
+): Promise<{ readonly suites: readonly Suite[]; readonly end?: () => Promise<void> }> {
   const loaded = (await import(moduleUrl(args.module, cwd, "Build the plugin, or correct the path."))) as Readonly<
     Record<string, unknown>
   >;
   const exported = loaded[args.export];
   const subject: unknown = typeof exported === "function" ? await (exported as () => unknown)() : exported;
-  if (isSubject(subject)) return subject;
+  const known = suitesOf(subject);
+  if (known !== undefined) return known;
   const have = Object.keys(loaded).join(", ") || "nothing";
   throw new UsageError(
-    `${args.module} exports no LinkSubject as ${args.export}; it exports ${have}. The README of @raceway/testkit says what that is; --export names another.`,
-  );
-}
-
-function isSubject(value: unknown): value is LinkSubject {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "connect" in value &&
-    typeof value.connect === "function" &&
-    "traits" in value &&
-    "name" in value
+    `${args.module} exports no subject of the kit as ${args.export}; it exports ${have}. The README of @raceway/testkit says what that is; --export names another.`,
   );
 }

@@ -1,0 +1,3 @@
+// Public names.
+export type { FileStoreOptions } from "./options.ts";
+export { fileStore } from "./store.ts";
