@@ -19,19 +19,21 @@ export interface SubjectSuites {
 
 /** Undefined: it is no subject of the kit. */
 export function suitesOf(subject: unknown): SubjectSuites | undefined {
-  if (has<PluginSubject>(subject, { raceway: "function", connect: "function", name: "string" }))
-    return { suites: pluginSuites(subject) };
-  if (has<LinkSubject>(subject, { connect: "function", traits: "object", name: "string" }))
-    return { suites: linkSuites(subject), end: async () => subject[Symbol.asyncDispose]?.() };
-  if (has<StoreSubject>(subject, { fresh: "function", traits: "object" }))
-    return { suites: [{ title: "store", cases: storeCases(subject) }] };
-  if (has<TargetSubject>(subject, { create: "function", compile: "function" }))
-    return { suites: [{ title: "target", cases: targetCases(subject) }] };
+  if (has(subject, { raceway: "function", connect: "function", name: "string" }))
+    return { suites: pluginSuites(subject as PluginSubject) };
+  if (has(subject, { connect: "function", traits: "object", name: "string" })) {
+    const link = subject as LinkSubject;
+    return { suites: linkSuites(link), end: async () => link[Symbol.asyncDispose]?.() };
+  }
+  if (has(subject, { fresh: "function", traits: "object" }))
+    return { suites: [{ title: "store", cases: storeCases(subject as StoreSubject) }] };
+  if (has(subject, { create: "function", compile: "function" }))
+    return { suites: [{ title: "target", cases: targetCases(subject as TargetSubject) }] };
   return undefined;
 }
 
 /** Whether it has these properties, of these types. */
-function has<T extends object>(value: unknown, properties: Readonly<Record<string, string>>): value is T {
+function has(value: unknown, properties: Readonly<Record<string, string>>): boolean {
   if (typeof value !== "object" || value === null) return false;
   const given = value as Readonly<Record<string, unknown>>;
   return Object.entries(properties).every(([name, type]) => typeof given[name] === type);
