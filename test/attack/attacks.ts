@@ -22,6 +22,7 @@ import { type WayName, names, outcome, stage, wayNames } from "../middleware/sta
 import { tampering } from "../middleware/tampering.ts";
 import { type Attack, holds } from "./attack.ts";
 import { bombs } from "./bombs.ts";
+import { signIns } from "./sign-ins.ts";
 
 /** A key pair of the issuer, with its public half as a JWK. */
 async function newKey(kid: string, algorithm: string) {
@@ -317,5 +318,6 @@ export const attacks: readonly Attack[] = [
       return "rate_limited after 3 of 8";
     },
   },
+  ...signIns,
   ...bombs,
 ];

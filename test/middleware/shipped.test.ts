@@ -1,5 +1,7 @@
 // Every shipped plugin through the compliance kit of middleware, as it is by default and as it is mostly used. It is long because all of them stand in one table.
 import { Code, type Interceptor } from "@connectrpc/connect";
+import { clientCredentials, signIn } from "@raceway/auth-oauth/client";
+import { oauth } from "@raceway/auth-oauth/server";
 import { csrf, csrfInterceptor } from "@raceway/auth-session/client";
 import { sessionCookie } from "@raceway/auth-session/server";
 import { bearer } from "@raceway/auth-token/client";
@@ -29,7 +31,9 @@ import { describePlugin } from "@raceway/testkit/vitest";
 import { validate as clientValidate } from "@raceway/validate/client";
 import { validate } from "@raceway/validate/server";
 import { SignJWT } from "jose";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
+import { AUDIENCE, SECRET, testProvider } from "../oauth/provider.ts";
+import { Visitor } from "../oauth/visitor.ts";
 import { sight } from "../telemetry/sight.ts";
 import { shippedPlugins } from "./shipped.ts";
 import { names } from "./stage.ts";
@@ -56,6 +60,21 @@ const cookies = (): Plugin => sessionCookie({ keys: [secret] });
 const issued = await sessionCookie({ keys: [secret] }).issue({ id: "ann" });
 const cookie = issued.cookies.map((line) => line.split(";")[0]).join("; ");
 
+const provider = await testProvider({ redirectUris: ["https://app.example/back"] });
+afterAll(() => provider[Symbol.asyncDispose]());
+const { issuer } = provider;
+const checks = (): Plugin => oauth({ issuer, audience: AUDIENCE });
+const worker = clientCredentials({ issuer, clientId: "worker", clientSecret: SECRET });
+let sentTo = "";
+const user = signIn({
+  issuer,
+  clientId: "page",
+  redirectUri: "https://app.example/back",
+  navigate: (url) => void (sentTo = url),
+});
+await user.begin();
+await user.complete(await new Visitor().visit(sentTo));
+
 const key = { id: "shared", secret };
 const keys = { shared: { secret } };
 // Not the topic: only generated clients know its address, and the kit has none.
@@ -75,6 +94,29 @@ function atDoors(plugin: Plugin): Interceptor {
 
 /** "package/entry#factory" → its uses, or the plugin with which it is tried. */
 const shipped: Readonly<Record<string, readonly Subject[] | string>> = {
+  "auth-oauth/client#clientCredentials": [
+    { server: () => [checks()], client: () => [worker], visitor: { credential: () => worker.token() } },
+  ],
+  "auth-oauth/client#signIn": [
+    { server: () => [checks()], client: () => [user], visitor: { credential: () => user.token() } },
+  ],
+  "auth-oauth/server#oauth": [
+    {
+      server: () => [checks()],
+      visitor: { credential: () => worker.token() },
+      absentFrom: kitChannels,
+      refusals: [
+        { what: "nobody", of: kitChannels, code: Code.Unauthenticated, reason: "credential_missing", visitor: {} },
+        {
+          what: "what is no token",
+          of: kitChannels,
+          code: Code.Unauthenticated,
+          reason: "credential_invalid",
+          visitor: { credential: "open sesame" },
+        },
+      ],
+    },
+  ],
   "auth-session/client#csrf": [
     {
       server: () => [cookies()],

@@ -3,7 +3,18 @@ import { readFile, readdir } from "node:fs/promises";
 import { matchesGlob } from "node:path";
 
 /** Packages that hold no middleware. One that is not named here has nothing but plugins, or says below what else it has. */
-const others = ["core", "client", "server", "testkit", "testing", "generator", "cli", "transport-*", "backplane-*"];
+const others = [
+  "core",
+  "client",
+  "server",
+  "testkit",
+  "testing",
+  "generator",
+  "cli",
+  "create-raceway",
+  "transport-*",
+  "backplane-*",
+];
 
 /** What packages of middleware export beside plugins: "package/entry#name", and what it is. */
 const notPlugins: Readonly<Record<string, string>> = {

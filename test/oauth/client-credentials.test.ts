@@ -113,6 +113,35 @@ describe("a program with client credentials", () => {
     await at.end();
   });
 
+  it("whose clock is behind the server's gets another token when the first is said to have expired", async () => {
+    // The server's time is five minutes ahead, and the token eight minutes old: good here, expired there.
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const ahead = virtualClock(1_000, Date.now() - 1_000 + 780_000);
+    const memory = memoryTransport();
+    await using app = raceway({ transports: [memory.server], clock: ahead, use: [oauth(guard())] });
+    app.serve(labService, handlers([], ahead));
+    await app.listen({ port: 0, host: "127.0.0.1" });
+    const shared = clientCredentials(worker());
+    const first = await shared.token();
+    vi.setSystemTime(Date.now() + 480_000);
+    expect(await shared.token()).toBe(first);
+    await using connection = connect("http://lab", { transports: [memory.client], use: [shared] });
+    expect((await labClient(connection).echo({ text: "x" })).text).toBe("x");
+    expect(there.grants).toBe(2);
+    expect(await shared.token()).not.toBe(first);
+    const closing = app.close(0);
+    await ahead.advance(100);
+    await closing;
+  });
+
+  it("with a key that is none is told so", async () => {
+    const { x: _, ...broken } = there.key.privateJwk;
+    const { clientSecret: __, ...rest } = worker({ clientId: "signer" });
+    const error = await outcome(clientCredentials({ ...rest, privateKey: broken as never }).token());
+    expect(reasonOf(error)).toBe("option_invalid");
+    expect(String(error)).toContain("fits its alg");
+  });
+
   it("asks the issuer no more often than every five seconds, whatever a server demands", async () => {
     const clock = virtualClock(1_000, Date.now() - 1_000);
     const host: Host = {

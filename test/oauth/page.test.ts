@@ -120,6 +120,11 @@ describe.skipIf(chromium === undefined)(`a user in a browser${leftOut}`, { timeo
     expect(await echo(page)).toBe("hello");
     expect(await read(page, "status")).toBe("open -");
     expect(app.sessions).toBe(1);
+    // Nobody who can choose where he goes afterwards sends him to another site.
+    const elsewhere = await page.evaluate(() =>
+      (globalThis as Global).signInPage.begin("//evil.example/").catch((error: unknown) => String(error)),
+    );
+    expect(elsewhere).toContain("an address of this origin");
     // What came back is spent, and nothing of it is left to be found.
     const code = new URL(
       visited.find((each) => each.startsWith("/back"))!,

@@ -22,7 +22,7 @@ export interface SignInPage {
   readonly storages: string;
   echo(text: string): Promise<string>;
   token(): Promise<string>;
-  begin(): Promise<void>;
+  begin(returnTo?: string): Promise<void>;
   signOut(): Promise<void>;
   /** So many milliseconds pass at once, for the tokens. */
   later(ms: number): void;
@@ -66,7 +66,7 @@ else {
     },
     echo: async (text) => (await lab.echo({ text })).text,
     token: () => user.token(),
-    begin: () => user.begin(),
+    begin: (returnTo) => user.begin(returnTo === undefined ? {} : { returnTo }),
     signOut: () => user.signOut(),
     later(ms) {
       laterMs += ms;

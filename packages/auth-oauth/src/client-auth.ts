@@ -66,9 +66,12 @@ function byKey(
   let imported: Promise<ClientAuth> | undefined;
   return async (...request) => {
     // Imported when it is first needed, for that takes a promise.
-    imported ??= crypto.subtle
-      .importKey("jwk", key, algorithm, false, ["sign"])
-      .then((made) => PrivateKeyJwt({ key: made, ...(key.kid !== undefined && { kid: key.kid }) }));
+    imported ??= crypto.subtle.importKey("jwk", key, algorithm, false, ["sign"]).then(
+      (made) => PrivateKeyJwt({ key: made, ...(key.kid !== undefined && { kid: key.kid }) }),
+      () => {
+        throw wrong("privateKey", key, "a key that is whole, and fits its alg");
+      },
+    );
     await (
       await imported
     )(...request);

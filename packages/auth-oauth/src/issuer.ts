@@ -15,7 +15,7 @@ import { optionError } from "./option-error.ts";
 export interface IssuerOptions {
   /** The issuer's identifier, exactly as its metadata and its tokens say it, with a slash at the end or without. `https:`, or a loopback address. */
   readonly issuer: string;
-  /** Also takes an issuer, and endpoints, over `http:` that are not on this machine: anybody on the way reads and changes what is said. For closed test networks. Default false. */
+  /** Also takes an issuer, endpoints and redirect URIs over `http:` that are not on this machine: anybody on the way reads and changes what is said. For closed test networks. Default false. */
   readonly allowInsecure?: boolean;
 }
 

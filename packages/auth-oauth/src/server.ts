@@ -60,8 +60,16 @@ export function oauth(options: OAuthOptions): TokenPlugin {
   );
   function authenticating(given: OAuthIntrospection): NonNullable<IntrospectionOptions["authenticate"]> {
     const authenticate = clientAuth(PART, given, "introspection.");
-    return async (body, headers) =>
-      authenticate(await issuer.metadata(clock!), { client_id: given.clientId }, body, headers);
+    return async (body, headers) => {
+      const server = await issuer.metadata(clock!); // it was found: its endpoint was asked for before
+      try {
+        await authenticate(server, { client_id: given.clientId }, body, headers);
+      } catch {
+        throw fail("keys_unavailable", {
+          detail: "this server cannot show the issuer who it is; look at introspection",
+        });
+      }
+    };
   }
   return {
     ...plugin,
