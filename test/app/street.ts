@@ -9,7 +9,7 @@ import {
   connect,
 } from "@raceway/client";
 import { keepOutbox } from "@raceway/client/outbox";
-import { type Logger, memoryTransport, silentLogger } from "@raceway/core";
+import { type Logger, type PluginList, memoryTransport, silentLogger } from "@raceway/core";
 import { raceway } from "@raceway/server";
 import { type VirtualClock, virtualClock } from "@raceway/testkit";
 import { type LabClient, labClient } from "../gen/lab/v1/lab.client.ts";
@@ -79,12 +79,12 @@ export interface Street extends AsyncDisposable {
   readonly disk: Disk;
 }
 
-export async function street(addMs = 0): Promise<Street> {
+export async function street(addMs = 0, use: PluginList = []): Promise<Street> {
   const clock = virtualClock();
   const disk = new Disk();
   const memory = memoryTransport();
   const calls: string[] = [];
-  const app = raceway({ transports: [memory.server], clock, limits: { resumeMs: 1_000 } });
+  const app = raceway({ transports: [memory.server], clock, use, limits: { resumeMs: 1_000 } });
   app.serve(labService, {
     ...handlers(calls, clock),
     async add({ a, b }) {

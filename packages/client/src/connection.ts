@@ -170,6 +170,7 @@ class RacewayConnection implements Connection, OperationHost {
       limits: this.limits,
       codec: this.#codec,
       log,
+      stations: () => this.#stations,
       restored: options.outbox.onRestored ?? (() => {}),
     });
     this.#keeper.start();

@@ -67,7 +67,7 @@ export abstract class Operation implements CallReceiver {
   readonly path: string;
   protected readonly init: OperationInit;
   protected call: Call | undefined;
-  readonly #attemptHeaders: AttemptHeaders | undefined;
+  readonly attemptHeaders: AttemptHeaders | undefined;
 
   // By the outbox
   /** Order in which calls were made; 0: not yet submitted. */
@@ -90,7 +90,7 @@ export abstract class Operation implements CallReceiver {
     this.host = host;
     this.path = path;
     this.init = init;
-    this.#attemptHeaders = init.contextValues?.get(attemptHeaders);
+    this.attemptHeaders = init.contextValues?.get(attemptHeaders);
   }
 
   get settled(): boolean {
@@ -138,7 +138,7 @@ export abstract class Operation implements CallReceiver {
 
   /** Opens the call on this session. Throws `message_too_large`, `headers_too_large`. */
   launch(session: Session): void {
-    const made = this.#attemptHeaders?.({ idempotencyKey: this.idempotencyKey });
+    const made = this.attemptHeaders?.({ idempotencyKey: this.idempotencyKey });
     if (made instanceof Promise)
       made
         .then((more) => {

@@ -1,7 +1,7 @@
 // What an outbox's store keeps, and what the outbox asks of whoever minds the store: types only, so that a page without a store loads nothing of it.
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-import type { Clock, Codec, Limits, Logger } from "@raceway/core";
+import type { Clock, Codec, KeptNote, Limits, Logger, Stations } from "@raceway/core";
 import type { HeaderField } from "@raceway/core/internal";
 import type { Operation, OperationHost } from "./operation.ts";
 
@@ -19,6 +19,8 @@ export interface OutboxEntry {
   readonly request: Uint8Array;
   /** Without credentials. */
   readonly header: readonly HeaderField[];
+  /** What a plugin needs to make the headers of its attempts. */
+  readonly note?: KeptNote | undefined;
   /** When its caller would have given up. */
   readonly deadline: number;
   /** Before this it was certainly not sent; 0: it was not sent at all. */
@@ -61,6 +63,8 @@ export interface KeeperHost {
   readonly limits: Limits;
   readonly codec: Codec;
   readonly log: Logger;
+  /** Of the plugins, once they have started: by the time that there is a link. */
+  readonly stations: () => readonly Stations[] | undefined;
   readonly restored: (call: RestoredCall) => void;
 }
 

@@ -3,10 +3,10 @@
 // A call is in the store before it is sent, with the time of its first sending: what was never sent is safe to send at any age, what may have been
 // sent is safe as long as the server remembers its key.
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { ConnectError } from "@connectrpc/connect";
-import { fail, reasonOf } from "@raceway/core";
+import { ConnectError, createContextValues } from "@connectrpc/connect";
+import { type AttemptHeaders, attemptHeaders, fail, reasonOf } from "@raceway/core";
 import type { EndFrame, HeaderField, Session } from "@raceway/core/internal";
-import { Operation, type OperationHost, type OperationRecord, endError } from "./operation.ts";
+import { Operation, type OperationRecord, endError } from "./operation.ts";
 import type { KeeperHost, OutboxEntry, OutboxKeeper, OutboxStore, RestoredCall } from "./outbox-entry.ts";
 
 /** Minds a store of your own. For one connection: a second one needs its own. */
@@ -81,7 +81,7 @@ class Keeper implements OutboxKeeper {
   }
 
   #restore(entry: OutboxEntry, order: number): void {
-    const { clock, codec, limits, operations } = this.#host;
+    const { clock, codec, limits } = this.#host;
     const now = clock.wallNow();
     const done = (error: ConnectError | undefined, reply?: Uint8Array): void => this.#tell(entry, error, reply);
     const drop = (error: ConnectError): void => {
@@ -94,7 +94,7 @@ class Keeper implements OutboxKeeper {
       return drop(fail("outcome_unknown", { path: entry.method }));
     if (entry.codec !== codec.name) return drop(fail("codec_unsupported", { codecs: entry.codec }));
     const operation = new RestoredOperation(
-      operations,
+      this.#host,
       entry,
       entry.deadline > 0 ? entry.deadline - now : undefined,
       done,
@@ -143,6 +143,7 @@ class Keeper implements OutboxKeeper {
       method: operation.path,
       codec: this.#host.codec.name,
       header: operation.header.filter(({ key }) => !CREDENTIAL.test(key)),
+      ...(operation.attemptHeaders?.note && { note: operation.attemptHeaders.note() }),
       deadline: remainingMs > 0 ? now + remainingMs : 0,
       sentAt: 0,
     };
@@ -216,12 +217,24 @@ class RestoredOperation extends Operation {
   #reply: Uint8Array | undefined;
 
   constructor(
-    host: OperationHost,
+    { operations, stations }: KeeperHost,
     entry: OutboxEntry,
     timeoutMs: number | undefined,
     done: (error: ConnectError | undefined, reply?: Uint8Array) => void,
   ) {
-    super(host, entry.method, { signal: undefined, timeoutMs, header: entry.header });
+    const { method, note, header } = entry;
+    let headers: AttemptHeaders | undefined;
+    // Asked when it is sent: by then the plugins have started.
+    const again: AttemptHeaders = (attempt) => {
+      for (const each of (note && stations()) ?? []) headers ??= each.kept?.(method, note!);
+      return headers?.(attempt) ?? {};
+    };
+    super(operations, method, {
+      signal: undefined,
+      timeoutMs,
+      header,
+      ...(note && { contextValues: createContextValues().set(attemptHeaders, again) }),
+    });
     this.#entry = entry;
     this.#done = done;
   }
@@ -239,6 +252,9 @@ class RestoredOperation extends Operation {
 
   override get record(): OperationRecord {
     return this.#entry;
+  }
+  protected override get idempotencyKey(): string {
+    return this.#entry.id;
   }
   protected open(session: Session, header: readonly HeaderField[]): void {
     this.call = session.open(this, this.path, {
@@ -289,11 +305,12 @@ function failureOf(frame: EndFrame): ConnectError | undefined {
 /** What a store gives back was written by another version, or by somebody else. */
 function isEntry(entry: OutboxEntry): boolean {
   try {
-    const { id, madeAt, order, method, codec, request, header, deadline, sentAt } = entry;
+    const { id, madeAt, order, method, codec, request, header, deadline, sentAt, note } = entry;
     return (
       [id, method, codec].every((text) => typeof text === "string" && text !== "") &&
       [madeAt, order, deadline, sentAt].every(Number.isFinite) &&
       request instanceof Uint8Array &&
+      (note === undefined || (typeof note.by === "string" && typeof note.text === "string")) &&
       header.every(({ key, value }) => typeof key === "string" && typeof value === "string")
     );
   } catch {

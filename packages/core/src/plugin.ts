@@ -1,6 +1,7 @@
 // The middleware plugin: its stations, and what it gets to see.
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { ConnectError, ContextKey, ContextValues, Interceptor } from "@connectrpc/connect";
+import type { AttemptHeaders, KeptNote } from "./attempt-headers.ts";
 import type { BatchStation } from "./batch-station.ts";
 import type { BatchWindow } from "./batch-window.ts";
 import type { ByteMeter } from "./byte-meter.ts";
@@ -67,6 +68,11 @@ export interface Stations extends Partial<AsyncDisposable> {
    * principal may be another: what was found out in the old session may not be for this one.
    */
   began?(): void;
+  /**
+   * Client: the headers of the attempts of a call that an outbox kept over a restart, of which this plugin had left a note (`AttemptHeaders.note`). Such a
+   * call passes no interceptor any more. `path` is "/package.Service/Method"; undefined is "this note is not mine".
+   */
+  kept?(path: string, note: KeptNote): AttemptHeaders | undefined;
   /** Server: admits or throws. Every way in comes here: open, resume, switch, refresh, and each native request, so no check is passed by choosing another. */
   session?(opening: Opening): void | Promise<void>;
   /** Asked once per channel; undefined is "not on this one". */

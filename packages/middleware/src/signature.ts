@@ -31,18 +31,16 @@ export function readSignature(text: string): CallSignature | undefined {
 
 const encoder = new TextEncoder();
 
-/** Of a call with one request; of a stream of requests, whose messages are signed one by one, without `message`. Lines, then the message in its canonical form. */
+/** Of a call with one request, whose message is given in its canonical form; of a stream of requests, whose messages are signed one by one, without. Lines, then the message. */
 export function callBytes(
-  method: DescMethod,
+  path: string,
   { keyId, time, nonce }: Omit<CallSignature, "value">,
   idempotencyKey: string,
-  message: unknown,
+  message: Uint8Array | undefined,
 ): Uint8Array<ArrayBuffer> {
   const what = message === undefined ? "stream" : "call";
-  const head = [`raceway-signature-1 ${what}`, pathOf(method), keyId, String(time), nonce, idempotencyKey, ""].join(
-    "\n",
-  );
-  return concat([encoder.encode(head), ...(message === undefined ? [] : [canonicalBytes(method.input, message)])]);
+  const head = [`raceway-signature-1 ${what}`, path, keyId, String(time), nonce, idempotencyKey, ""].join("\n");
+  return concat([encoder.encode(head), ...(message === undefined ? [] : [message])]);
 }
 
 /** Of one message of a stream. The nonce is the stream's, so that no message fits into another. */
@@ -78,18 +76,20 @@ export function streamsRequests({ methodKind }: DescMethod): boolean {
   return methodKind === "client_streaming" || methodKind === "bidi_streaming";
 }
 
-function pathOf({ parent, name }: DescMethod): string {
+/** "/package.Service/Method". */
+export function pathOf({ parent, name }: DescMethod): string {
   return `/${parent.typeName}/${name}`;
 }
 
+/** Values that a function takes at once everywhere. */
+const CHUNK = 8_192;
 export function toBase64Url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
+  let letters = "";
+  for (let at = 0; at < bytes.length; at += CHUNK) letters += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
+  return btoa(letters).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-function fromBase64Url(text: string): Uint8Array | undefined {
+export function fromBase64Url(text: string): Uint8Array | undefined {
   try {
     return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) =>
       character.charCodeAt(0),

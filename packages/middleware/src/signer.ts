@@ -1,18 +1,23 @@
 // Signs what a client sends: single requests in a header, anew for each attempt; streams of requests message by message.
 import { type DescMethod, create } from "@bufbuild/protobuf";
 import type { ContextValues, StreamRequest, UnaryRequest } from "@connectrpc/connect";
-import { type AttemptHeaders, attemptHeaders } from "@raceway/core";
+import { type AttemptHeaders, type KeptNote, attemptHeaders } from "@raceway/core";
+import { canonicalBytes } from "./canonical.ts";
 import { firstMessage } from "./first-message.ts";
 import {
   SIGNATURE_HEADER,
   callBytes,
+  fromBase64Url,
   messageBytes,
+  pathOf,
   signatureField,
   streamsRequests,
   toBase64Url,
   writeSignature,
 } from "./signature.ts";
 
+/** Name of the plugin. */
+export const SIGNER = "signer";
 const KEY_HEADER = "idempotency-key";
 
 /** A key that signs. */
@@ -61,7 +66,7 @@ async function signing(
     return {
       request: { ...request, message: messages } as Request,
       headers: ({ idempotencyKey }) =>
-        callHeaders(method, key, world, stream.nonce, idempotencyKey || given, undefined),
+        callHeaders(pathOf(method), key, world, stream.nonce, idempotencyKey || given, undefined),
     };
   }
   let message: unknown = request.message;
@@ -71,24 +76,40 @@ async function signing(
     message = first ?? create(method.input);
     passed = { ...request, message: rest };
   }
-  return {
-    request: passed,
-    headers: ({ idempotencyKey }) =>
-      callHeaders(method, world.key(), world, toBase64Url(world.bytes(16)), idempotencyKey || given, message),
-  };
+  let canonical: Uint8Array | undefined;
+  const bytes = (): Uint8Array => (canonical ??= canonicalBytes(method.input, message));
+  const headers: AttemptHeaders = ({ idempotencyKey }) =>
+    singleHeaders(pathOf(method), world, idempotencyKey || given, bytes());
+  const note = (): KeptNote => ({ by: SIGNER, text: toBase64Url(bytes()) });
+  return { request: passed, headers: Object.assign(headers, { note }) };
+}
+
+/** Of a call that was kept over a restart: with the key of today, as any attempt. */
+export function signedKept(path: string, { by, text }: KeptNote, world: SignerWorld): AttemptHeaders | undefined {
+  const message = by === SIGNER ? fromBase64Url(text) : undefined;
+  return message && (({ idempotencyKey }) => singleHeaders(path, world, idempotencyKey, message));
+}
+
+function singleHeaders(
+  path: string,
+  world: SignerWorld,
+  idempotencyKey: string,
+  message: Uint8Array,
+): ReturnType<AttemptHeaders> {
+  return callHeaders(path, world.key(), world, toBase64Url(world.bytes(16)), idempotencyKey, message);
 }
 
 function callHeaders(
-  method: DescMethod,
+  path: string,
   key: Signs,
   { wallNow }: SignerWorld,
   nonce: string,
   idempotencyKey: string,
-  message: unknown,
-): Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>> {
+  message: Uint8Array | undefined,
+): ReturnType<AttemptHeaders> {
   const made = { keyId: key.id, time: Math.round(wallNow()), nonce };
   const headers = (value: Uint8Array) => ({ [SIGNATURE_HEADER]: writeSignature({ ...made, value }) });
-  const value = key.sign(callBytes(method, made, idempotencyKey, message));
+  const value = key.sign(callBytes(path, made, idempotencyKey, message));
   return value instanceof Promise ? value.then(headers) : headers(value);
 }
 

@@ -12,7 +12,7 @@ import {
 } from "@raceway/core";
 import { checkChannelNames, isNamed } from "./channel-settings.ts";
 import { keyIdPattern } from "./signature.ts";
-import { type Signs, signedByAttempt, signedOnce } from "./signer.ts";
+import { SIGNER, type Signs, signedByAttempt, signedKept, signedOnce } from "./signer.ts";
 
 export const signerOptions = {
   /** Channels whose calls are not signed: "package.Service/Method" or "package.Service/*". */
@@ -77,11 +77,12 @@ export function resolveSigner<K extends object>(
 
 export function signerPlugin({ key, unsigned }: ReturnType<typeof resolveSigner>): Plugin {
   return definePlugin({
-    name: "signer",
+    name: SIGNER,
     after: ["encryption", "validate", "timeout", "retry", "hedging", "circuit-breaker", "attempt-timeout", "cache"],
     start: ({ clock, random }) => {
       const world = { key, wallNow: () => clock.wallNow(), bytes: (length: number) => random.bytes(length) };
       return {
+        kept: (path, note) => signedKept(path, note, world),
         call(channel) {
           if (isNamed(channel, unsigned)) return undefined;
           const mayDrop = channel.contract.kind === "signal";

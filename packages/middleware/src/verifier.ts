@@ -17,6 +17,7 @@ import {
   learn,
   middlewareReasons,
 } from "@raceway/core";
+import { canonicalBytes } from "./canonical.ts";
 import { isNamed } from "./channel-settings.ts";
 import { firstMessage } from "./first-message.ts";
 import {
@@ -79,7 +80,8 @@ export function verifierPlugin(
           return {
             async subscribe({ kind, header, request, context }) {
               // What was let in once stays so: its signature is as old as the subscription.
-              if (kind === "subscribe") await verifyCall(channel, header, keyOf(context, header), request, verifying);
+              if (kind === "subscribe")
+                await verifyCall(channel, header, keyOf(context, header), request as object, verifying);
             },
           };
         },
@@ -120,7 +122,7 @@ async function verifyCall(
   { path, desc }: ChannelInfo,
   header: Headers,
   key: string,
-  message: unknown,
+  message: object | undefined,
   { keys, windowMs, store, clock }: Verifying,
 ): Promise<CallSignature> {
   const text = header.get(SIGNATURE_HEADER);
@@ -131,7 +133,10 @@ async function verifyCall(
   const { keyId, time, nonce, value } = signature;
   const verifies = keys.get(keyId);
   if (verifies === undefined) throw fail("signature_key_unknown", { path, key: keyId });
-  if (key.includes("\n") || !verifies(callBytes(desc, signature, key, message), value))
+  if (
+    key.includes("\n") ||
+    !verifies(callBytes(path, signature, key, message && canonicalBytes(desc.input, message)), value)
+  )
     throw fail("signature_invalid", { path, detail: "it is not that of what came" });
   const ms = Math.round(clock.wallNow()) - time;
   if (Math.abs(ms) > windowMs) throw fail("signature_expired", { path, ms: Math.abs(ms), windowMs });
