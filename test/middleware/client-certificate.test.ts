@@ -1,5 +1,7 @@
 // Client certificates: who is admitted by every way in over TLS, and behind proxies that end it; until when; what is renewed, and what is taken back.
 import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
+import { type SecureVersion, connect as connectTls } from "node:tls";
 import { definePlugin, principal, reasonOf } from "@raceway/core";
 import {
   type CertificateRule,
@@ -75,7 +77,8 @@ describe.each(tlsWays)("by %s", (way) => {
     await using it = await mutualTls([certificates]);
     const [lost, kept] = [it.issuer.issue(ANN), it.issuer.issue(ANN)];
     const stream = await begun(it.client(way, lost));
-    await certificates.revoke(new X509Certificate(lost.der).fingerprint256.toLowerCase());
+    const fingerprint = new X509Certificate(lost.der).fingerprint256;
+    await certificates.revoke(way === "poll" ? fingerprint : fingerprint.replaceAll(":", "").toLowerCase());
     expect(reasonOf(await outcome(stream.next()))).toBe("credential_revoked");
     expect(await said(it.client(way, lost))).toBe("credential_revoked");
     expect(await said(it.client(way, kept))).toBe("ok");
@@ -278,6 +281,40 @@ it("visitors without a certificate come in as nobody where that is said; with a 
   expect(new Set(it.seen)).toEqual(new Set([""]));
 });
 
+it("a TLS session that is taken up again brings the certificate along, and what is wrong with it", async () => {
+  await using it = await mutualTls([clientCertificate({ allow })]);
+  const { port } = new URL(it.url);
+  /** Asks over a connection of its own; gives the answer and the ticket for the next. */
+  async function ask(shown: Certificate | undefined, maxVersion: SecureVersion, session?: Buffer) {
+    const identity = shown === undefined ? {} : { cert: shown.cert, key: shown.key };
+    const options = { port: Number(port), host: "127.0.0.1", ca: it.house.cert, maxVersion, ...identity };
+    const socket = connectTls({ ...options, ...(session && { session }), ALPNProtocols: ["http/1.1"] });
+    let ticket: Buffer | undefined;
+    socket.on("session", (came: Buffer) => (ticket = came));
+    await once(socket, "secureConnect");
+    const reused = socket.isSessionReused();
+    const body = '{"text":"x"}';
+    const head = `POST /lab.v1.LabService/Peek HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\n`;
+    socket.write(`${head}content-length: ${body.length}\r\n\r\n${body}`);
+    let answer = "";
+    for await (const chunk of socket) answer += String(chunk);
+    return { status: answer.slice(9, 12), ticket: ticket!, reused };
+  }
+  const cases = [
+    ["200", it.issuer.issue(ANN)],
+    ["401", authority("other").issue(ANN)],
+    ["401", undefined],
+  ] as const;
+  for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+    for (const [status, certificate] of cases) {
+      const first = await ask(certificate, version);
+      expect([first.status, first.reused]).toEqual([status, false]);
+      const again = await ask(certificate, version, first.ticket);
+      expect([again.status, again.reused], `${version} ${status}`).toEqual([status, true]);
+    }
+  }
+});
+
 it("the application says who somebody is, and has a list of its own of what was taken back", async () => {
   const lost = new Set<string>();
   const asked: string[] = [];
@@ -311,6 +348,13 @@ it("a client whose key and certificate do not fit is told so on its own line, or
 });
 
 describe("rules that are none, and options that cannot work, are refused where they are written", () => {
+  it("and so is a fingerprint that is none", async () => {
+    const certificates = clientCertificate({ allow });
+    for (const given of ["", "AB:CD", "x".repeat(64)])
+      expect(reasonOf(await outcome(certificates.revoke(given)))).toBe("option_invalid");
+    expect(reasonOf(await outcome(certificates.revoke("ab".repeat(32))))).toBe("app_not_started");
+  });
+
   it.each<[string, object, string]>([
     ["no rules", { allow: [] }, "allow"],
     ["a rule without a kind", { allow: ["web.example"] }, "allow"],

@@ -66,6 +66,9 @@ export const tlsWays: readonly string[] = [...linkNames, ...Object.keys(doors)];
 
 export interface MutualTls extends AsyncDisposable {
   readonly app: Raceway;
+  readonly url: string;
+  /** Whose certificate the server's is signed with. */
+  readonly house: Certificate;
   /** Whose certificates the server trusts. */
   readonly issuer: Certificate;
   /** Who made calls, as `peek` saw it. */
@@ -111,6 +114,8 @@ export async function mutualTls(use: PluginList, strict = false): Promise<Mutual
   };
   return {
     app,
+    url,
+    house,
     issuer,
     seen,
     connect: open,

@@ -18,11 +18,13 @@ it("cookies are written so that browsers keep them to themselves, and pages read
   expect(lines[0]).toMatch(/^session=[\w.-]+; Max-Age=28800; Path=\/; SameSite=Strict; HttpOnly$/);
 });
 
-it("no token is given for a cookie that is not there, and each one is another", () => {
+it("no token is given where there is no session, and each one is another", async () => {
   const sessions = sessionCookie({ keys: KEYS });
-  expect(sessions.csrfToken(undefined)).toBeUndefined();
-  expect(sessions.csrfToken("x__Host-session=1; __host-session=2; __Host-session")).toBeUndefined();
-  const given = [1, 2, 3].map(() => sessions.csrfToken("a=b;__Host-session=value"));
+  const { cookies } = await sessions.issue({ id: "ann" });
+  const cookie = cookies[0]!.split(";")[0]!;
+  for (const header of [undefined, "", `x${cookie}`, cookie.toLowerCase(), "__Host-session", "__Host-session=made-up"])
+    expect(await sessions.csrfToken(header)).toBeUndefined();
+  const given = await Promise.all([1, 2, 3].map(() => sessions.csrfToken(`a=b;${cookie}`)));
   expect(new Set(given).size).toBe(3);
 });
 
@@ -30,6 +32,7 @@ it("nobody is signed out by a plugin that no server runs with", async () => {
   const sessions = sessionCookie({ keys: KEYS });
   expect(await sessions.revoke("ann").catch(reasonOf)).toBe("app_not_started");
   expect(await sessions.end("__Host-session=x").catch(reasonOf)).toBe("app_not_started");
+  expect(await sessions.renew({ headers: {} }).catch(reasonOf)).toBe("app_not_started");
 });
 
 it("the page's plugin reads the token from the cookie that pages can read, and so does the interceptor for doors", async () => {

@@ -64,12 +64,17 @@ export class Revocations implements Disposable {
     this.#hold(id, held); // before anybody is asked: what is taken back meanwhile refuses the opening
     try {
       await (this.#following ??= this.#follow()).known; // before the key is read: what is taken back after that is found in the list
-      const at = await this.#host.store.get(this.#key(`id ${id}`));
-      if (at !== undefined && issuedAt <= Number(text(at))) throw fail("credential_revoked");
+      await this.check(id, issuedAt);
     } catch (error) {
       this.#release(id, held);
       throw error;
     }
+  }
+
+  /** The same for what opens nothing that could be ended, such as a request that wants another credential for this one. Throws `credential_revoked`. */
+  async check(id: string, issuedAt: number): Promise<void> {
+    const at = await this.#host.store.get(this.#key(`id ${id}`));
+    if (at !== undefined && issuedAt <= Number(text(at))) throw fail("credential_revoked");
   }
 
   /** Takes back all that was issued to a principal up to now. Resolves when the store has it; what is open here has ended by then. */

@@ -61,7 +61,7 @@ export interface ClientCertificateOptions extends OptionsOf<typeof clientCertifi
 export interface ClientCertificatePlugin extends Plugin {
   /**
    * Takes back one certificate, by its fingerprint: what its owner has open ends with `credential_revoked`, here at once and on all servers with the same store about
-   * a second later, and it is refused everywhere.
+   * a second later, and it is refused everywhere. 32 bytes in hexadecimal, with colons or without; else `option_invalid`.
    */
   revoke(fingerprint: string): Promise<void>;
 }
@@ -138,9 +138,10 @@ export function clientCertificate(given: ClientCertificateOptions): ClientCertif
         };
       },
     }),
-    async revoke(fingerprint) {
+    async revoke(given) {
+      const fingerprint = fingerprintOf(given);
       if (started.size === 0) throw fail("app_not_started", { what: "clientCertificate.revoke" });
-      await Promise.all([...started].map((revocations) => revocations.revoke(fingerprint.toUpperCase())));
+      await Promise.all([...started].map((revocations) => revocations.revoke(fingerprint)));
     },
   };
 }
@@ -192,6 +193,18 @@ function opened(
     };
   }
   throw fail("credential_invalid", { detail: "the certificate has no name that is allowed here" });
+}
+
+/** As Node writes it. */
+function fingerprintOf(text: string): string {
+  const bytes = text
+    .toUpperCase()
+    .replaceAll(":", "")
+    .match(/^[0-9A-F]{64}$/)?.[0]
+    .match(/../g);
+  if (!bytes)
+    throw invalid("fingerprint", "what was given to revoke", "the SHA-256 of a certificate: 32 bytes in hexadecimal");
+  return bytes.join(":");
 }
 
 function principalOf({ name, names, fingerprint, x509 }: ClientCertificate): Principal {
