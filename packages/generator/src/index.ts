@@ -11,6 +11,7 @@ export { type GenerateOptions, type GenerateResult, generate, planGeneration } f
 export type { FileChange, Plan } from "./output/plan.ts";
 export { writePlan } from "./output/write.ts";
 export type { Planned } from "./pipeline.ts";
+export { answerProtoc } from "./protoc-plugin.ts";
 export { type Rule, rules } from "./rules.ts";
 export * from "@raceway/core/target";
 export { type BuiltInTarget, builtInTarget, builtInTargets, isBuiltIn } from "./targets/built-in.ts";

@@ -1,21 +1,19 @@
 // From schema files to a plan of what would be written: compile, lint, strip, model, targets, compare.
 import { relative, resolve, sep } from "node:path";
-import { create, createFileRegistry, type FileRegistry } from "@bufbuild/protobuf";
-import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
-import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import type { Model, OutputFile, Target, TargetContext } from "@raceway/core/target";
+import { createFileRegistry } from "@bufbuild/protobuf";
+import type { Target } from "@raceway/core/target";
 import { bufCompiler } from "./compile/buf.ts";
 import { explainFindings } from "./compile/explain.ts";
 import type { SchemaSources } from "./compile/schema-sources.ts";
-import { stripOptions, withImports } from "./compile/strip.ts";
 import { type Diagnostic, sortDiagnostics } from "./diagnostic.ts";
-import { GenerateFailure, reasonText } from "./failure.ts";
+import { GenerateFailure } from "./failure.ts";
 import type { GenerateOptions } from "./generate.ts";
 import type { Finding } from "./lint/finding.ts";
 import { lint } from "./lint/lint.ts";
 import { openOutputFolder } from "./output/output-folder.ts";
 import { type Plan, planOutput } from "./output/plan.ts";
 import { rangeOf } from "./place.ts";
+import { counted, runTargets } from "./run-targets.ts";
 import { SourceText } from "./source-text.ts";
 import { type BuiltInTarget, builtInTarget } from "./targets/built-in.ts";
 
@@ -65,37 +63,17 @@ export async function planRun({ options, cwd, sources, files, targets, leftovers
   const linted = lint(files.map((file) => registry.getFile(file)!)).map((finding) => placed(finding, sources));
   if (hasErrors(linted)) return refused(linted);
 
-  const made: OutputFile[] = [];
-  const { model, context } = await targetInput(compiled.set, registry);
-  for (const target of targets) {
-    signal?.throwIfAborted();
-    progress(`writing ${target.name} for ${counted(model.files.length, "file")}`);
-    made.push(...(await filesOf(target, model, context)));
-  }
+  const { model, made } = await runTargets(compiled.set, registry, {
+    ...options,
+    files,
+    asked: new Set(sources.files),
+    targets,
+    progress,
+  });
   const generated = model.files.map(({ path }) => path);
   const plan = planOutput({ folder, files: made, generated, leftovers, locate: (file) => sources.locate(file), shown });
   const diagnostics = [...linted, ...plan.diagnostics];
   return hasErrors(diagnostics) ? refused(diagnostics) : { ...refused(diagnostics), plan };
-
-  async function targetInput(
-    set: FileDescriptorSet,
-    known: FileRegistry,
-  ): Promise<{ readonly model: Model; readonly context: TargetContext }> {
-    // Loaded only now, since it brings protoplugin along.
-    const { buildModel } = await import("./model/build-model.ts");
-    const reached = withImports(stripOptions(set, options.keepOptions), files);
-    const asked = new Set(sources.files);
-    const needed = reached
-      .map((file) => file.name)
-      .filter((file) => !asked.has(file) && !Object.hasOwn(wktPublicImportPaths, file));
-    return {
-      model: buildModel(known, { requested: files, needed, asked }),
-      context: {
-        importExtension: options.importExtension ?? "js",
-        descriptors: create(FileDescriptorSetSchema, { file: [...reached] }),
-      },
-    };
-  }
 }
 
 export function targetsOf({ targets = ["es", "ts"] }: GenerateOptions): readonly Target[] {
@@ -110,16 +88,6 @@ function targetOf(target: BuiltInTarget | Target): Target {
       `Target ${target.name} speaks contract ${String(target.contract)}, this generator speaks 1. Install versions that fit.`,
     );
   return target;
-}
-
-/** A target may be anybody's: what it throws ends the run with its name. */
-async function filesOf(target: Target, model: Model, context: TargetContext): Promise<readonly OutputFile[]> {
-  try {
-    return [...(await target.generate(model, context))];
-  } catch (error) {
-    if (error instanceof GenerateFailure) throw error;
-    throw new GenerateFailure("tool", `Target ${target.name} failed: ${reasonText(error)}`, { cause: error });
-  }
 }
 
 function placed({ rule, severity, place, message, mend }: Finding, sources: SchemaSources): Diagnostic {
@@ -138,9 +106,4 @@ function placed({ rule, severity, place, message, mend }: Finding, sources: Sche
 
 function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
   return diagnostics.some(({ severity }) => severity === "error");
-}
-
-/** "1 file", "200 files". */
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

@@ -100,6 +100,12 @@ export function rangeOf(place: Place, source: SourceText): Range | undefined {
   return fallback;
 }
 
+/** From 1; undefined for a file as a whole. */
+export function lineOf(place: Place): number | undefined {
+  for (const { span } of candidates(place)) return (span[0] ?? 0) + 1;
+  return undefined;
+}
+
 function* candidates({ file, path }: Place): Generator<SourceCodeInfo_Location> {
   const locations = file.proto.sourceCodeInfo?.location ?? [];
   for (let length = path.length; length > 0; length--) {
