@@ -1,6 +1,6 @@
-// Each template as its user meets it: made by the command, installed from packed packages, compiled, tested and run. And the README's first five minutes, word by word.
+// Each template as its user meets it: made by the command, installed from packed packages, compiled, tested and run. And, word by word, the README's first five minutes and the guide to a transport.
 import { existsSync } from "node:fs";
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -173,8 +173,49 @@ test.each([
   };
   expect(numFailedTests).toBe(0);
   expect(numPassedTests).toBeGreaterThan(least);
-  // And the kit without Vitest; of a transport the guide's test does it (guide.test.ts).
+  // And the kit without Vitest; of a transport the guide's test does it, below.
   if (template === "plugin-transport") return;
   const told = await run(project, `node ${join(root, "packages/cli/dist/main.js")} plugin test ./dist/subject.js`);
   expect(told).toMatch(/\d\d passed, 0 failed, /);
 });
+
+test(
+  "the guide to a transport, followed word by word, makes one that passes the kit",
+  { timeout: 300_000 },
+  async () => {
+    const guide = await readFile(join(root, "docs/plugins/transport.md"), "utf8");
+    const template = await readdir(join(root, "templates/plugin-transport/src"));
+    const blocks = guide.matchAll(/```(sh|ts)\n([\s\S]*?)```/g);
+    let cwd = await mkdtemp(join(folder, "guide-"));
+    const written: string[] = [];
+    const told: string[] = [];
+    for (const [, kind, text] of blocks) {
+      if (kind === "sh") {
+        for (const line of text!.trim().split("\n")) {
+          if (line.startsWith("cd ")) cwd = join(cwd, line.slice("cd ".length));
+          else told.push(await run(cwd, line, { ...asNpmUser(), npm_config_yes: "true" })); // npx asks before it runs what is new to it
+        }
+        continue;
+      }
+      // What does not begin with a file's name is there to be read.
+      const file = /^\/\/ (src\/\S+\.ts)\n/.exec(text!)?.[1];
+      if (file === undefined) continue;
+      await writeFile(join(cwd, file), text!.slice(text!.indexOf("\n") + 1));
+      written.push(file);
+    }
+    // Nothing of the template is left but how the kit is run.
+    expect(written.toSorted()).toEqual(
+      template
+        .filter((name) => name !== "compliance.test.ts")
+        .map((name) => `src/${name}`)
+        .toSorted(),
+    );
+    const [made, before, built, after, kit] = told;
+    expect(made).toContain("raceway-transport-port: ");
+    expect(before).toMatch(/Tests {2}5\d passed/);
+    expect(built).not.toContain("error");
+    expect(after).toMatch(/Tests {2}5\d passed/);
+    expect(kit).toContain("port link, binary batches\n  ✓ ");
+    expect(kit).toMatch(/5\d passed, 0 failed, \d+ left out/);
+  },
+);
