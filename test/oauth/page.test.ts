@@ -168,6 +168,12 @@ describe.skipIf(chromium === undefined)(`a user in a browser${leftOut}`, { timeo
     expect(await read(page, "user")).toBe("ann");
     expect(await echo(page)).toBe("hello");
     expect(await token(page)).toBe(first);
+    // Whoever sends him here with an answer that he did not ask for does not sign him out, either.
+    await page.goto(`${origin}/back?code=made-up&state=made-up`);
+    await settled(page);
+    expect(await read(page, "completed")).toBe("sign_in_invalid");
+    expect(await read(page, "user")).toBe("ann");
+    expect(await echo(page)).toBe("hello");
     expect(there.asked).toEqual([]);
   });
 

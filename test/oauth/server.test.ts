@@ -6,11 +6,15 @@ import { principal, reasonOf } from "@raceway/core";
 import { raceway } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
 import { grpc } from "@raceway/transport-grpc/server";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { handlers } from "../app/lab.ts";
 import { labService } from "../gen/lab/v1/lab.server.ts";
 import { outcome, stage, wayNames } from "../middleware/stage.ts";
 import { AUDIENCE, OPAQUE, SECRET, type TestProvider, testProvider } from "./provider.ts";
+
+const PATIENCE_MS = 20_000; // keys and signatures are made by other threads, and the machine may be busy
+vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
+const eventually = (what: () => unknown) => expect.poll(what, { timeout: PATIENCE_MS });
 
 let there: TestProvider;
 beforeEach(async () => {
@@ -112,7 +116,7 @@ describe("a server with oauth", () => {
     await using app = raceway({ transports: [grpc()], clock, log: logger, use: [oauth(guard())] });
     app.serve(labService, handlers([], clock));
     const { url } = await app.listen({ port: 0, host: "127.0.0.1" });
-    await expect.poll(() => logged.join("")).toContain("status 503");
+    await eventually(() => logged.join("")).toContain("status 503");
     there.fails = false;
     const shown = await clientCredentials(worker()).token();
     there.fails = true;

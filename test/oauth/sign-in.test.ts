@@ -15,6 +15,10 @@ import { AUDIENCE, OPAQUE, SECRET, type TestProvider, testProvider } from "./pro
 import { Visitor } from "./visitor.ts";
 
 const REDIRECT = "https://app.example/back";
+const PATIENCE_MS = 20_000; // keys and signatures are made by other threads, and the machine may be busy
+vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
+const eventually = (what: () => unknown) => expect.poll(what, { timeout: PATIENCE_MS });
+
 let there: TestProvider;
 let browser: Visitor;
 beforeEach(async () => {
@@ -213,10 +217,10 @@ describe("a session of a user who signed in", () => {
     await at.opened(1);
     there.endAll();
     await at.pass(546_000);
-    await expect.poll(() => at.clock.settle().then(() => it.signedIn)).toBe(false);
+    await eventually(() => at.clock.settle().then(() => it.signedIn)).toBe(false);
     expect(at.app.sessions).toBe(1); // the token itself is good still
     await at.pass(70_000);
-    await expect.poll(() => at.clock.settle().then(() => at.app.sessions)).toBe(0);
+    await eventually(() => at.clock.settle().then(() => at.app.sessions)).toBe(0);
     await expect
       .poll(() => at.clock.settle().then(() => reasonOf(at.connection.state.current.reason)))
       .toBe("sign_in_required");
@@ -233,7 +237,7 @@ describe("a session of a user who signed in", () => {
     await at.opened(1);
     await it.signOut();
     await at.pass(61_000);
-    await expect.poll(() => at.clock.settle().then(() => at.app.sessions)).toBe(0);
+    await eventually(() => at.clock.settle().then(() => at.app.sessions)).toBe(0);
     expect(reasonOf(at.connection.state.current.reason)).toBe("credential_revoked");
   });
 });
@@ -325,7 +329,7 @@ async function timed(it: SignIn, introspection?: { clientId: string; clientSecre
     async opened(times: number): Promise<void> {
       if (times === 1)
         void outcome(lab.peek({})).then(() => connection.state.subscribe(({ status }) => states.push(status)));
-      await expect.poll(() => clock.settle().then(() => users.length)).toBe(times);
+      await eventually(() => clock.settle().then(() => users.length)).toBe(times);
       await clock.settle();
     },
     async pass(ms: number): Promise<void> {

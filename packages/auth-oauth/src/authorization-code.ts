@@ -53,8 +53,8 @@ export const authorizationOptions = [
   "parameters",
 ] as const;
 
-/** What oauth4webapi throws if an answer came, whole and well-formed, and is not what it ought to be. */
-const IS_FAILURE = new Set<unknown>([RESPONSE_IS_NOT_CONFORM, RESPONSE_IS_NOT_JSON, PARSE_ERROR]);
+/** Of what oauth4webapi throws: no answer that means anything. The rest is an answer that is not what it ought to be. */
+const NO_ANSWER = new Set<unknown>([RESPONSE_IS_NOT_CONFORM, RESPONSE_IS_NOT_JSON, PARSE_ERROR]);
 /** OpenID Connect Core 3.1.2.6: a user would have had to be asked. */
 const INTERACTION = new Set([
   "login_required",
@@ -238,7 +238,7 @@ export class AuthorizationCode {
   #errorOf(cause: unknown): ConnectError {
     const isWrong =
       cause instanceof UnsupportedOperationError ||
-      (cause instanceof OperationProcessingError && !IS_FAILURE.has(cause.code));
+      (cause instanceof OperationProcessingError && !NO_ANSWER.has(cause.code));
     return isWrong ? this.#invalid(cause.message) : this.#issuer.error(cause);
   }
   #invalid(detail: string): ConnectError {

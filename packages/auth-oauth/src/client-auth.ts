@@ -4,14 +4,19 @@ import {
   type ClientAuth,
   ClientSecretBasic,
   ClientSecretPost,
+  type CryptoKey as PrivateCryptoKey,
   PrivateKeyJwt,
 } from "oauth4webapi";
 import { optionError } from "./option-error.ts";
 
 /** A private key as JSON (RFC 7517), with `alg`: ES256, ES384, ES512, RS256 and so on, PS256 and so on, EdDSA or Ed25519. Its `kid` goes along. */
-export interface PrivateJwk extends JsonWebKey {
+export interface PrivateJwk {
+  readonly kty?: string;
   readonly alg: string;
   readonly kid?: string;
+  readonly crv?: string;
+  readonly d?: string;
+  readonly [member: string]: unknown;
 }
 
 export interface ClientAuthOptions {
@@ -22,7 +27,7 @@ export interface ClientAuthOptions {
   /** Where the secret goes. Default: into the header `Authorization`, unless the issuer's metadata has only the body. */
   readonly authMethod?: "client_secret_basic" | "client_secret_post";
   /** The key whose public half the issuer has. A `CryptoKey` may be one that cannot be exported. */
-  readonly privateKey?: CryptoKey | PrivateJwk;
+  readonly privateKey?: PrivateCryptoKey | PrivateJwk;
 }
 export const clientAuthOptions = ["clientId", "clientSecret", "authMethod", "privateKey"] as const;
 
@@ -53,7 +58,7 @@ function methodOf({ token_endpoint_auth_methods_supported: has }: AuthorizationS
 }
 
 function byKey(
-  key: CryptoKey | PrivateJwk,
+  key: PrivateCryptoKey | PrivateJwk,
   wrong: (option: string, given: unknown, expected: string) => Error,
 ): ClientAuth {
   if (key instanceof CryptoKey) {
@@ -66,7 +71,7 @@ function byKey(
   let imported: Promise<ClientAuth> | undefined;
   return async (...request) => {
     // Imported when it is first needed, for that takes a promise.
-    imported ??= crypto.subtle.importKey("jwk", key, algorithm, false, ["sign"]).then(
+    imported ??= crypto.subtle.importKey("jwk", key as JsonWebKey, algorithm, false, ["sign"]).then(
       (made) => PrivateKeyJwt({ key: made, ...(key.kid !== undefined && { kid: key.kid }) }),
       () => {
         throw wrong("privateKey", key, "a key that is whole, and fits its alg");

@@ -77,8 +77,9 @@ export function signIn(options: SignInOptions): SignIn {
   let completing: Promise<Completed | undefined> | undefined;
 
   async function complete(href: string): Promise<Completed | undefined> {
+    await keeper.load();
     const url = URL.parse(href);
-    if (url === null || !flow.isAnswer(url)) return void (await keeper.load());
+    if (url === null || !flow.isAnswer(url)) return undefined;
     const answer = url.searchParams;
     const transaction = transactions.recall(answer.get("state") ?? "");
     if (globalThis.location?.href === href)
