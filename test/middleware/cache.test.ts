@@ -1,6 +1,6 @@
 // Calls that are answered by what equal calls were answered: what is equal, to whom it is answered, and what cannot get into an answer.
 import { type CallOptions, Code, ConnectError, createContextKey } from "@connectrpc/connect";
-import { definePlugin, jsonCodec, principal } from "@raceway/core";
+import { definePlugin, jsonCodec, peer, principal, sessionId } from "@raceway/core";
 import { type CacheSettings, cache } from "@raceway/middleware/cache";
 import { rbac } from "@raceway/middleware/rbac";
 import { describe, expect, it } from "vitest";
@@ -165,13 +165,14 @@ describe("whose answer it is", () => {
       { scope: "public" },
       {
         peek(_, context) {
-          seen.push(context.get(principal).id, context.requestHeader.get("x-user") ?? "none");
+          seen.push(context.get(principal).id, context.get(sessionId), context.get(peer).address);
+          seen.push(context.requestHeader.get("x-user") ?? "none");
           return { text: "tea" };
         },
       },
     );
     for (const who of ["ann", "ben", ""]) await it.as(who).peek({}, { headers: { "x-user": who } });
-    expect(seen).toEqual(["", "none"]);
+    expect(seen).toEqual(["", "", "", "none"]);
   });
 
   it.each(wayNames)("whoever is not let in gets no answer of another's by %s", async (way) => {

@@ -59,6 +59,20 @@ describe("what was asked before", () => {
     expect(await text(it.client.peek({}))).toBe(" 3");
   });
 
+  it("is not what an older call brings later than a fresh one", async () => {
+    const runs: ((text: string) => void)[] = [];
+    await using it = await world({}, () => new Promise((resolve) => runs.push((said) => resolve({ text: said }))));
+    const older = text(it.client.peek({}));
+    await it.clock.settle();
+    const fresh = text(it.client.peek({}, { headers: { "cache-control": "no-cache" } }));
+    await it.clock.settle();
+    runs[1]!("new");
+    expect(await fresh).toBe("new");
+    runs[0]!("old");
+    expect(await older).toBe("old");
+    expect(await text(it.client.peek({}))).toBe("new");
+  });
+
   it("gets nothing from a cache that its caller wrote into", async () => {
     await using it = await world({}, () => ({ text: "tea", data: Uint8Array.of(1, 2, 3) }));
     for (let count = 0; count < 3; count++) {

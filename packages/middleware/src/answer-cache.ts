@@ -126,6 +126,8 @@ export class AnswerCache {
     const { key } = question;
     const { promise, resolve: land } = Promise.withResolvers<Landing>();
     const flight: Flight = { question, landing: promise, current: true };
+    const before = this.#flights.get(key);
+    if (before !== undefined) before.current = false; // its answer may come later, and is older
     this.#flights.set(key, flight);
     this.#misses++;
     try {

@@ -6,12 +6,15 @@ import {
   type OptionsOf,
   type Plugin,
   type Principal,
+  clientAddress,
   definePlugin,
   fail,
   learn,
   middlewareReasons,
+  peer,
   principal,
   resolveOptions,
+  sessionId,
 } from "@raceway/core";
 import { AnswerCache, type CacheStats, statsOf } from "./answer-cache.ts";
 import type { Question } from "./answers.ts";
@@ -213,7 +216,8 @@ function factsOf(who: Principal): string | undefined {
   return known;
 }
 
-const nobody: Principal = { id: "" };
+/** Who asks, and from where. */
+const personal: ReadonlySet<symbol> = new Set([principal.id, sessionId.id, clientAddress.id, peer.id]);
 
 /** What the handler gets to see: nothing but what the answer is kept by, so that nothing else can get into it. */
 function impersonal(request: UnaryRequest, { headers, isPublic }: Rule): UnaryRequest {
@@ -227,7 +231,7 @@ function impersonal(request: UnaryRequest, { headers, isPublic }: Rule): UnaryRe
 
 function asNobody(values: ContextValues): ContextValues {
   return {
-    get: (key) => (key.id === principal.id ? (nobody as never) : values.get(key)),
+    get: (key) => (personal.has(key.id) ? key.defaultValue : values.get(key)),
     set(key, value) {
       values.set(key, value);
       return this;
