@@ -6,6 +6,12 @@ export const COMMON: readonly MiddlewareName[] = ["token", "rate-limit", "compre
 /** Of the batching that is measured, in milliseconds. */
 export const WINDOW_MS = 5;
 
+/** Both ends have these. */
+export const SIGNING_KEY = { id: "bench", secret: "a secret of the benchmark, 32 bytes or more" } as const;
+export const SEALING = { keys: { bench: new Uint8Array(32).fill(7) }, seal: "bench" } as const;
+/** Streams of requests, whose events have no place for a signature. */
+export const UNSIGNED: readonly string[] = ["bench.v1.BenchService/Up", "bench.v1.BenchService/PingPong"];
+
 export const middlewareNames = [
   "token",
   "rbac",
@@ -19,6 +25,10 @@ export const middlewareNames = [
   "traces",
   "compression",
   "batching",
+  "validate",
+  "signing",
+  "encryption",
+  "cache",
 ] as const;
 export type MiddlewareName = (typeof middlewareNames)[number];
 

@@ -1,7 +1,7 @@
 // What each middleware puts into a server, set up as for a busy one: it lets everything through, and does its work each time.
 import type { Backplane, ChannelPolicy, Plugin, PluginList } from "@raceway/core";
 import { memory } from "@raceway/server";
-import { type MiddlewareName, WINDOW_MS } from "./names.ts";
+import { type MiddlewareName, SEALING, SIGNING_KEY, UNSIGNED, WINDOW_MS } from "./names.ts";
 
 export interface Installed {
   readonly use: PluginList;
@@ -81,6 +81,18 @@ const makers: Readonly<Record<Exclude<MiddlewareName, "token">, () => Promise<Pl
   traces: () => telemetryWith(true),
   compression: async () => (await import("@raceway/middleware/compression")).compression(),
   batching: async () => (await import("@raceway/middleware/batching")).batching({ windowMs: WINDOW_MS }),
+  validate: async () => (await import("@raceway/validate/server")).validate(),
+  signing: async () =>
+    (await import("@raceway/middleware/signing")).verifier({
+      keys: { [SIGNING_KEY.id]: { secret: SIGNING_KEY.secret } },
+      unsigned: UNSIGNED,
+    }),
+  encryption: async () => (await import("@raceway/middleware/encryption")).encryption(SEALING),
+  // Of 64 calls in flight that say the same one runs: what is counted is an answer that is there.
+  cache: async () =>
+    (await import("@raceway/middleware/cache")).cache({
+      channels: { "bench.v1.BenchService/Echo": { maxAgeMs: 60_000, scope: "public" } },
+    }),
 };
 
 /** OpenTelemetry's own SDK; all is recorded, nothing is exported. */

@@ -3,7 +3,9 @@ import { fileURLToPath } from "node:url";
 import { loadPackageDefinition, type ServiceClientConstructor } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 
-const roots = ["../schemas", "../../schemas"].map((path) => fileURLToPath(new URL(path, import.meta.url)));
+const roots = ["../schemas", "../../schemas", "../../third-party/protovalidate"].map((path) =>
+  fileURLToPath(new URL(path, import.meta.url)),
+);
 
 export function loadBenchService(): ServiceClientConstructor {
   const definition = loadSync("bench/v1/bench.proto", { includeDirs: roots, keepCase: false });

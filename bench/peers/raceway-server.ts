@@ -37,6 +37,7 @@ export async function startServer(variant: string): Promise<PeerServer> {
       sessionsPerPrincipal: 100_000,
       framesPerSecond: 100_000_000,
       framesBurst: 100_000_000,
+      storeBytes: 4_294_967_296, // each nonce of a signature is kept for minutes
     },
   });
   const publishers = app.serve(

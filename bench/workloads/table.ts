@@ -91,9 +91,12 @@ export function groupOf({ workload, paired }: Case): string {
 }
 
 /** What has something to do where messages go over a session that is open, and is not a call. */
-const ofStreams = middlewareNames.filter((name) => name !== "ip-filter" && name !== "rate-limit-redis");
-/** Sessions have these, and native doors have HTTP's own. */
-const atDoors = middlewareNames.filter((name) => name !== "compression" && name !== "batching");
+const without = (...names: readonly MiddlewareName[]): readonly MiddlewareName[] =>
+  middlewareNames.filter((name) => !names.includes(name));
+const ofTopics = without("ip-filter", "rate-limit-redis", "signing", "encryption", "cache");
+const ofStreams = ofTopics.filter((name) => name !== "validate");
+/** Sessions have what is left out; the client at the door is not Raceway's, and neither signs nor seals. */
+const atDoors = without("compression", "batching", "signing", "encryption");
 const middlewareCases: readonly Case[] = [
   {
     workload: "unary",
@@ -120,7 +123,7 @@ const middlewareCases: readonly Case[] = [
     title: "Middleware, topics: 500 publications a second to 100 subscribers",
     pace: 50_000,
     steady: true,
-    paired: { transport: "websocket", middleware: [...ofStreams, "common"] },
+    paired: { transport: "websocket", middleware: [...ofTopics, "common"] },
   },
   {
     workload: "down",

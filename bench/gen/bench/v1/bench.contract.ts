@@ -3,7 +3,7 @@ import type { ChannelContract, ServiceContract } from "@raceway/core";
 import { BenchService } from "./bench_pb.ts";
 
 /** Contract of bench.v1.BenchService/Echo. */
-export const benchEchoChannel: ChannelContract = { kind: "call" };
+export const benchEchoChannel: ChannelContract = { kind: "call", idempotency: "no-side-effects" };
 
 /** Contract of bench.v1.BenchService/Down. */
 export const benchDownChannel: ChannelContract = { kind: "feed" };

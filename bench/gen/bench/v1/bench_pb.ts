@@ -7,13 +7,15 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Sealed } from "../../raceway/v1/payload_pb.ts";
+import { file_raceway_v1_payload } from "../../raceway/v1/payload_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file bench/v1/bench.proto.
  */
 export const file_bench_v1_bench: GenFile = /*@__PURE__*/
-  fileDesc("ChRiZW5jaC92MS9iZW5jaC5wcm90bxIIYmVuY2gudjEiKwoLRWNob1JlcXVlc3QSDAoEdGV4dBgBIAEoCRIOCgZudW1iZXIYAiABKA0iLAoMRWNob1Jlc3BvbnNlEgwKBHRleHQYASABKAkSDgoGbnVtYmVyGAIgASgNIhwKC0Rvd25SZXF1ZXN0Eg0KBWNvdW50GAEgASgNIikKClVwUmVzcG9uc2USDQoFY291bnQYASABKA0SDAoEbGFzdBgCIAEoDSIdCgxUaWNrc1JlcXVlc3QSDQoFYm9hcmQYASABKAkiegoFRXZlbnQSCwoDc2VxGAEgASgNEgoKAmF0GAIgASgBEg4KBnN5bWJvbBgDIAEoCRINCgVwcmljZRgEIAEoARIOCgZ2b2x1bWUYBSABKA0SDAoEbm90ZRgGIAEoCRIbCgRyb3dzGAcgAygLMg0uYmVuY2gudjEuUm93IjIKA1JvdxIMCgRkYXRlGAEgASgJEg0KBWNsb3NlGAIgASgBEg4KBnZvbHVtZRgDIAEoATKMAgoMQmVuY2hTZXJ2aWNlEjUKBEVjaG8SFS5iZW5jaC52MS5FY2hvUmVxdWVzdBoWLmJlbmNoLnYxLkVjaG9SZXNwb25zZRIwCgREb3duEhUuYmVuY2gudjEuRG93blJlcXVlc3QaDy5iZW5jaC52MS5FdmVudDABEi0KAlVwEg8uYmVuY2gudjEuRXZlbnQaFC5iZW5jaC52MS5VcFJlc3BvbnNlKAESMAoIUGluZ1BvbmcSDy5iZW5jaC52MS5FdmVudBoPLmJlbmNoLnYxLkV2ZW50KAEwARIyCgVUaWNrcxIWLmJlbmNoLnYxLlRpY2tzUmVxdWVzdBoPLmJlbmNoLnYxLkV2ZW50MAFiBnByb3RvMw");
+  fileDesc("ChRiZW5jaC92MS9iZW5jaC5wcm90bxIIYmVuY2gudjEiYgoLRWNob1JlcXVlc3QSFgoEdGV4dBgBIAEoCUIIukgFcgMY6AcSFwoGbnVtYmVyGAIgASgNQge6SAQqAigBEiIKBnNlYWxlZBgPIAEoCzISLnJhY2V3YXkudjEuU2VhbGVkIlAKDEVjaG9SZXNwb25zZRIMCgR0ZXh0GAEgASgJEg4KBm51bWJlchgCIAEoDRIiCgZzZWFsZWQYDyABKAsyEi5yYWNld2F5LnYxLlNlYWxlZCIcCgtEb3duUmVxdWVzdBINCgVjb3VudBgBIAEoDSIpCgpVcFJlc3BvbnNlEg0KBWNvdW50GAEgASgNEgwKBGxhc3QYAiABKA0iHQoMVGlja3NSZXF1ZXN0Eg0KBWJvYXJkGAEgASgJIocBCgVFdmVudBIYCgNzZXEYASABKA1CC7pICCoGKICU69wDEgoKAmF0GAIgASgBEg4KBnN5bWJvbBgDIAEoCRINCgVwcmljZRgEIAEoARIOCgZ2b2x1bWUYBSABKA0SDAoEbm90ZRgGIAEoCRIbCgRyb3dzGAcgAygLMg0uYmVuY2gudjEuUm93IjIKA1JvdxIMCgRkYXRlGAEgASgJEg0KBWNsb3NlGAIgASgBEg4KBnZvbHVtZRgDIAEoATKRAgoMQmVuY2hTZXJ2aWNlEjoKBEVjaG8SFS5iZW5jaC52MS5FY2hvUmVxdWVzdBoWLmJlbmNoLnYxLkVjaG9SZXNwb25zZSIDkAIBEjAKBERvd24SFS5iZW5jaC52MS5Eb3duUmVxdWVzdBoPLmJlbmNoLnYxLkV2ZW50MAESLQoCVXASDy5iZW5jaC52MS5FdmVudBoULmJlbmNoLnYxLlVwUmVzcG9uc2UoARIwCghQaW5nUG9uZxIPLmJlbmNoLnYxLkV2ZW50Gg8uYmVuY2gudjEuRXZlbnQoATABEjIKBVRpY2tzEhYuYmVuY2gudjEuVGlja3NSZXF1ZXN0Gg8uYmVuY2gudjEuRXZlbnQwAWIGcHJvdG8z", [file_raceway_v1_payload]);
 
 /**
  * @generated from message bench.v1.EchoRequest
@@ -28,6 +30,11 @@ export type EchoRequest = Message<"bench.v1.EchoRequest"> & {
    * @generated from field: uint32 number = 2;
    */
   number: number;
+
+  /**
+   * @generated from field: raceway.v1.Sealed sealed = 15;
+   */
+  sealed?: Sealed | undefined;
 };
 
 /**
@@ -50,6 +57,11 @@ export type EchoResponse = Message<"bench.v1.EchoResponse"> & {
    * @generated from field: uint32 number = 2;
    */
   number: number;
+
+  /**
+   * @generated from field: raceway.v1.Sealed sealed = 15;
+   */
+  sealed?: Sealed | undefined;
 };
 
 /**
