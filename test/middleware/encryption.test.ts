@@ -256,7 +256,7 @@ describe("keys", () => {
       expect(wrong).toThrow(/^\[invalid_argument\] encryption: option /);
       expect(wrong).not.toThrow("a secret");
     }
-    expect(() => vault({ keys, seal: "spring" }).seal(LabService.method.peek.input, {}, { topic: "x" })).toThrow(
+    expect(() => vault({ keys, seal: "spring" }).seal(LabService.method.add.input, {}, { topic: "x" })).toThrow(
       "a type with a field of type raceway.v1.Sealed",
     );
   });
@@ -311,6 +311,7 @@ describe("end to end", () => {
     await using it = await stage({ use: [encryption({ keys, seal: "spring", skip: ["lab.v1.LabService/Echo"] })] });
     const { channels } = await it.app.inspect();
     expect(channels.filter(({ stations }) => Object.keys(stations).length > 0)).toMatchObject([
+      { path: "/lab.v1.LabService/Peek", stations: { call: ["encryption"] } },
       { path: "/lab.v1.LabService/Ticks", stations: { publish: ["encryption"] } },
     ]);
     await using opener = await stage({ use: [encryption({ keys })] });

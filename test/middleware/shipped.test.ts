@@ -11,6 +11,7 @@ import type { ChannelInfo, Plugin } from "@raceway/core";
 import { batching } from "@raceway/middleware/batching";
 import { cache, clientCache } from "@raceway/middleware/cache";
 import { circuitBreaker } from "@raceway/middleware/circuit-breaker";
+import { certificateRenewal, clientCertificate } from "@raceway/middleware/client-certificate";
 import { compression } from "@raceway/middleware/compression";
 import { encryption } from "@raceway/middleware/encryption";
 import { hedging } from "@raceway/middleware/hedging";
@@ -35,6 +36,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { AUDIENCE, SECRET, testProvider } from "../oauth/provider.ts";
 import { Visitor } from "../oauth/visitor.ts";
 import { sight } from "../telemetry/sight.ts";
+import { authority } from "./certificates.ts";
 import { shippedPlugins } from "./shipped.ts";
 import { names } from "./stage.ts";
 
@@ -80,6 +82,11 @@ const keys = { shared: { secret } };
 // Not the topic: only generated clients know its address, and the kit has none.
 const opening = { keys: { spring: new Uint8Array(32).fill(1) }, skip: [`${SERVICE}/News`] };
 const sealing = { ...opening, seal: "spring" };
+
+/** What a proxy that verified a certificate says of it (RFC 9440). */
+function certificate(name: string): string {
+  return `:${Buffer.from(authority("a proxy's").issue({ names: [name] }).der).toString("base64")}:`;
+}
 
 /** What a client's plugin does with calls, for a client at a native door. */
 function atDoors(plugin: Plugin): Interceptor {
@@ -201,6 +208,38 @@ const shipped: Readonly<Record<string, readonly Subject[] | string>> = {
   "middleware/circuit-breaker#circuitBreaker": [
     { client: () => [circuitBreaker()], absentFrom: ["news"] },
     { as: "of a service", client: () => [circuitBreaker({ scope: "service" })], absentFrom: ["news"] },
+  ],
+  "middleware/client-certificate#certificateRenewal": [{ client: () => [certificateRenewal()] }],
+  "middleware/client-certificate#clientCertificate": [
+    {
+      as: "behind a proxy",
+      server: () => [clientCertificate({ allow: ["email:*@example.org"], trustedProxies: ["192.0.2.1"] })],
+      visitor: { address: "192.0.2.1", headers: { "client-cert": certificate("email:ann@example.org") } },
+      absentFrom: kitChannels,
+      refusals: [
+        {
+          what: "who shows none",
+          of: kitChannels,
+          code: Code.Unauthenticated,
+          reason: "credential_missing",
+          visitor: { address: "192.0.2.1" },
+        },
+        {
+          what: "whose certificate has no name that is allowed",
+          of: kitChannels,
+          code: Code.Unauthenticated,
+          reason: "credential_invalid",
+          visitor: { address: "192.0.2.1", headers: { "client-cert": certificate("email:ann@evil.example") } },
+        },
+        {
+          what: "who says himself that he has one",
+          of: kitChannels,
+          code: Code.Unauthenticated,
+          reason: "credential_missing",
+          visitor: { address: "198.51.100.7", headers: { "client-cert": certificate("email:ann@example.org") } },
+        },
+      ],
+    },
   ],
   "middleware/compression#compression": [
     { server: () => [compression()], client: () => [compression()] },

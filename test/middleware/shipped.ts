@@ -2,19 +2,8 @@
 import { readFile, readdir } from "node:fs/promises";
 import { matchesGlob } from "node:path";
 
-/** Packages that hold no middleware. One that is not named here has nothing but plugins, or says below what else it has. */
-const others = [
-  "core",
-  "client",
-  "server",
-  "testkit",
-  "testing",
-  "generator",
-  "cli",
-  "create-raceway",
-  "transport-*",
-  "backplane-*",
-];
+/** Packages on @raceway/core that hold no middleware. One that is not named here has nothing but plugins, or says below what else it has. */
+const others = ["client", "server", "testkit", "testing", "generator", "cli", "transport-*", "backplane-*"];
 
 /** What packages of middleware export beside plugins: "package/entry#name", and what it is. */
 const notPlugins: Readonly<Record<string, string>> = {
@@ -28,6 +17,7 @@ const notPlugins: Readonly<Record<string, string>> = {
 const packages = new URL("../../packages/", import.meta.url);
 
 interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>;
   readonly exports: Readonly<Record<string, Target>>;
 }
 type Target = string | { readonly [condition: string]: Target };
@@ -39,7 +29,9 @@ export async function shippedPlugins(): Promise<readonly string[]> {
     if (others.some((pattern) => matchesGlob(folder, pattern))) continue;
     const text = await readFile(new URL(`${folder}/package.json`, packages), "utf8").catch(() => undefined);
     if (text === undefined) continue; // what is left of a package of another branch
-    for (const [entry, target] of Object.entries((JSON.parse(text) as Manifest).exports)) {
+    const { dependencies = {}, exports } = JSON.parse(text) as Manifest;
+    if (dependencies["@raceway/core"] === undefined) continue; // nobody can make a plugin without
+    for (const [entry, target] of Object.entries(exports)) {
       if (entry === "./package.json") continue;
       const module = (await import(new URL(`${folder}/${sourceOf(target)}`, packages).href)) as Record<string, unknown>;
       for (const [name, value] of Object.entries(module))

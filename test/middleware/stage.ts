@@ -42,7 +42,9 @@ export const wayNames = [
   "gRPC-web door",
   "Connect door",
 ] as const;
-export type WayName = (typeof wayNames)[number];
+/** Ways that differ from one of these in how requests are made, for tests that are quick. */
+export const otherWayNames = ["poll short", "Connect door by GET"] as const;
+export type WayName = (typeof wayNames)[number] | (typeof otherWayNames)[number];
 
 /** Credentials are "id", or "id scope scope"; "#role" is a role. For tests of what comes after authentication. */
 export const names: Plugin = definePlugin({
@@ -66,6 +68,12 @@ export interface Behind {
   readonly cut: () => void;
 }
 
+/** Middleware of one client. */
+export interface Own {
+  readonly use?: PluginList;
+  readonly interceptors?: readonly Interceptor[];
+}
+
 export interface Stage extends AsyncDisposable {
   readonly app: Raceway;
   readonly url: string;
@@ -74,10 +82,10 @@ export interface Stage extends AsyncDisposable {
   readonly calls: string[];
   /** A client with a credential, by a way; at a door headers go with each request. */
   client(way: WayName, credential?: string, headers?: Readonly<Record<string, string>>): LabClient;
-  /** What such a client calls through. */
-  transport(way: WayName, credential?: string): Transport;
+  /** What such a client calls through; with middleware of its own beside what all clients have: plugins in a session, interceptors at a door. */
+  transport(way: WayName, credential?: string, own?: Own): Transport;
   /** A client behind a proxy that writes these headers into every request, and can cut what goes through it. Not for memory. */
-  behind(way: WayName, credential: string, headers?: Readonly<Record<string, string>>): Promise<Behind>;
+  behind(way: WayName, credential: string, headers?: Readonly<Record<string, string>>, own?: Own): Promise<Behind>;
 }
 
 export async function stage(options: {
@@ -94,6 +102,8 @@ export async function stage(options: {
   clientUse?: PluginList;
   /** The same of clients at the native doors. */
   doorInterceptors?: readonly Interceptor[];
+  /** The time of clients with a session; default: the platform's. */
+  clientClock?: Clock;
 }): Promise<Stage> {
   const memory = memoryTransport();
   const calls: string[] = [];
@@ -113,17 +123,27 @@ export async function stage(options: {
   const { url } = await app.listen({ port: 0, host: "127.0.0.1" });
   const fronts: Front[] = [];
   const closers: (() => Promise<void>)[] = [];
-  const links = { memory: () => memory.client, websocket: websocketLink, sse: sseLink, poll: pollLink, grpc: grpcLink };
+  const links = {
+    memory: () => memory.client,
+    websocket: websocketLink,
+    sse: sseLink,
+    poll: pollLink,
+    "poll short": () => pollLink({ mode: "short", intervalMs: 10 }),
+    grpc: grpcLink,
+  };
   const doors = {
     "gRPC door": createGrpcTransport,
     "gRPC-web door": createGrpcWebTransport,
     "Connect door": createConnectTransport,
+    "Connect door by GET": (given: Parameters<typeof createConnectTransport>[0]) =>
+      createConnectTransport({ ...given, useHttpGet: true }),
   };
   const transportOf = (
     way: WayName,
     credential: string,
     headers: Readonly<Record<string, string>>,
     baseUrl = url,
+    own: Own = {},
   ): Transport => {
     if (way in doors) {
       const headed: Interceptor = (next) => (request) => {
@@ -134,7 +154,7 @@ export async function stage(options: {
       return doors[way as keyof typeof doors]({
         baseUrl,
         httpVersion: "2",
-        interceptors: [headed, ...(options.doorInterceptors ?? [])],
+        interceptors: [headed, ...(options.doorInterceptors ?? []), ...(own.interceptors ?? [])],
       } as never);
     }
     const shows = definePlugin({
@@ -143,8 +163,9 @@ export async function stage(options: {
     });
     const connection = connect(baseUrl, {
       transports: [links[way as keyof typeof links]()],
-      use: [shows, options.clientUse],
+      use: [shows, options.clientUse, own.use],
       probeMs: 0,
+      ...(options.clientClock && { clock: options.clientClock }),
     });
     closers.push(() => connection.close());
     return connection;
@@ -155,11 +176,11 @@ export async function stage(options: {
     topics,
     calls,
     client: (way, credential = "", headers = {}) => createClient(LabService, transportOf(way, credential, headers)),
-    transport: (way, credential = "") => transportOf(way, credential, {}),
-    async behind(way, credential, headers = {}) {
+    transport: (way, credential = "", own = {}) => transportOf(way, credential, {}, url, own),
+    async behind(way, credential, headers = {}, own = {}) {
       const proxy: Front = await front(url, way === "grpc" || way.includes("door") ? 2 : 1, headers);
       fronts.push(proxy);
-      return { client: createClient(LabService, transportOf(way, credential, {}, proxy.url)), cut: proxy.cut };
+      return { client: createClient(LabService, transportOf(way, credential, {}, proxy.url, own)), cut: proxy.cut };
     },
     async [Symbol.asyncDispose]() {
       for (const close of closers) await close();

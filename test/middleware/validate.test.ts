@@ -93,7 +93,7 @@ describe("validation", () => {
     const names = channels
       .filter(({ stations }) => Object.keys(stations).length > 0)
       .map(({ path }) => path.split("/")[2]);
-    expect(names).toEqual(["Add", "Count", "Sum", "Chat", "Ticks"]);
+    expect(names).toEqual(["Add", "Peek", "Count", "Sum", "Chat", "Ticks"]);
     expect(await outcome(it.client("memory").echo({ email: "nobody" }))).toBe("ok");
   });
 
