@@ -45,8 +45,8 @@ export const rules = {
   policy_misplaced: "A limit on subscribers belongs to a topic or a state.",
   // Names and files
   name_collision: "Two names must not become the same name in TypeScript, nor the same file.",
-  name_unusable: "A method's name has to be usable as a property in TypeScript.",
-  output_outside: "Nothing is written outside of the output folder.",
+  name_unusable: "A name has to be one that TypeScript takes, of a method, a message, an enum or a service.",
+  output_outside: "Nothing is written outside of the output folder, nor under a name that not every system takes.",
   output_foreign: "A file that the generator did not write is never overwritten.",
   output_edited: "A generated file that is no longer needed is only deleted if nobody has changed it.",
   output_stale: "With --check, what is there has to be what the schemas give.",

@@ -40,7 +40,7 @@ async function compile(sources: SchemaSources, files: readonly string[], signal?
         "json",
         "-o",
         "-#format=binpb",
-        ...shortest(staged, sources).flatMap((path) => ["--path", path]),
+        ...shortest(staged, sources).flatMap((path) => ["--path", asField(path)]),
       ],
       stage,
       signal,
@@ -52,6 +52,11 @@ async function compile(sources: SchemaSources, files: readonly string[], signal?
   } finally {
     await rm(stage, { recursive: true, force: true });
   }
+}
+
+/** buf reads such an argument as a line of comma-separated values. */
+function asField(path: string): string {
+  return /[",]/.test(path) ? `"${path.replaceAll('"', '""')}"` : path;
 }
 
 function rootIndex(sources: SchemaSources, file: string): number {

@@ -3,6 +3,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { compareText } from "../diagnostic.ts";
 import { GenerateFailure } from "../failure.ts";
+import { pathProblem } from "../path-problem.ts";
+import { visibleText } from "../visible-text.ts";
 import { bundledSchemas } from "./bundled-schemas.ts";
 
 export interface SchemaSources {
@@ -46,8 +48,16 @@ export function findSources(cwd: string, inputs: readonly string[], protoPaths: 
           `${input} is in none of the proto paths ${protoPaths.join(", ")}. Add the folder that its imports are relative to.`,
         );
       }
+      const name = posix(relative(root, file));
+      const problem = pathProblem(name);
+      if (problem !== undefined) {
+        throw new GenerateFailure(
+          "usage",
+          `The schema file ${visibleText(name)} cannot be generated from: ${problem}. Rename it.`,
+        );
+      }
       roots.add(root);
-      files.add(posix(relative(root, file)));
+      files.add(name);
     }
   }
   const theirs = [...roots];

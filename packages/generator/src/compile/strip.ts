@@ -26,6 +26,7 @@ import {
   service as serviceExtension,
 } from "../gen/raceway/v1/options_pb.ts";
 import { resolveName } from "../model/errors.ts";
+import { plainComment } from "../plain-comment.ts";
 
 /** Number of `(buf.validate.message)`, `(buf.validate.oneof)` and `(buf.validate.field)`, which is reserved for them in what they extend. */
 const VALIDATION_RULES = 1159;
@@ -123,7 +124,7 @@ export function withImports(set: FileDescriptorSet, files: readonly string[]): r
  * and only "\n" does in protobuf; and a line that begins with "/" would become a `///` directive to TypeScript.
  */
 function safeComment(text: string): string {
-  return text.replaceAll(/\r\n|[\r\u2028\u2029]/g, "\n").replaceAll(/^\//gm, " /");
+  return plainComment(text.replaceAll(/\r\n|[\r\u2028\u2029]/g, "\n").replaceAll(/^\//gm, " /"));
 }
 
 /** The location itself if it has no comment, as nearly all. Unset comments read as "", and must not become set. */

@@ -342,6 +342,27 @@ test("policies that say nothing, on a method, a service and a file", async () =>
   `);
 });
 
+test("names that TypeScript does not take at the top of a module", async () => {
+  using schema = new SchemaFolder(
+    demo(`message never { enum any { A = 0; } message unknown { int32 a = 1; } }
+enum symbol { SYMBOL_UNSPECIFIED = 0; }
+message as {}
+service await { rpc any(never) returns (never); }
+service eval { rpc await(never) returns (never); }
+message string { .demo.v1.never never = 1; }
+message null {}
+service any {}
+`),
+  );
+  expect(await schema.findings()).toMatchInlineSnapshot(`
+    "name_unusable at «never»: nothing can be declared as \`never\` in TypeScript, where it means something else; rename it, to Never for instance.
+    name_unusable at «symbol»: nothing can be declared as \`symbol\` in TypeScript, where it means something else; rename it, to Symbol for instance.
+    name_unusable at «as»: nothing can be declared as \`as\` in TypeScript, where it means something else; rename it, to As for instance.
+    name_unusable at «await»: nothing can be declared as \`await\` in TypeScript, where it means something else; rename it, to Await for instance.
+    name_unusable at «eval»: nothing can be declared as \`eval\` in TypeScript, where it means something else; rename it, to Eval for instance."
+  `);
+});
+
 test("names that TypeScript and file systems cannot tell apart", async () => {
   using schema = new SchemaFolder({
     ...service(`

@@ -8,7 +8,7 @@ import { lintCall, lintConflation, lintHistory, lintKind } from "./channel.ts";
 import { lintDefaultErrors, lintErrors } from "./errors.ts";
 import type { Finding, Report } from "./finding.ts";
 import { lintInert } from "./inert.ts";
-import { lintMessageKeys, lintMethodNames, lintOutputNames } from "./names.ts";
+import { lintMessageKeys, lintMethodNames, lintOutputNames, lintDeclaredNames } from "./names.ts";
 import { lintMisplacedPolicy, lintPolicy } from "./policy.ts";
 import { lintDefaultSizes, lintRemainingTransports, lintSizes, lintTransports, lintWire } from "./transport.ts";
 
@@ -21,6 +21,7 @@ export function lint(files: readonly DescFile[]): readonly Finding[] {
   lintOutputNames(files, report);
   const addresses: Address[] = [];
   for (const file of files) {
+    lintDeclaredNames(file, report);
     lintMessageKeys(file, report);
     lintDefaults(file, report);
     for (const service of file.services) {

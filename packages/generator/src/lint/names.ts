@@ -3,6 +3,7 @@ import type { DescFile, DescMessage, DescMethod, DescService } from "@bufbuild/p
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import * as ext from "../gen/raceway/v1/options_pb.ts";
 import { fieldRules, markedAsKey } from "../model/options.ts";
+import { foldedPath } from "../path-problem.ts";
 import { nameOf, optionPart } from "../place.ts";
 import { canBeKey, describeType } from "./channel.ts";
 import type { Report } from "./finding.ts";
@@ -31,11 +32,29 @@ export function lintMethodNames(service: DescService, report: Report): void {
   }
 }
 
+// What protoc-gen-es writes as it is, of what TypeScript does not take at the top of a module; other reserved words it gives a "$".
+const noTypes: ReadonlySet<string> = new Set(["any", "as", "await", "never", "symbol", "undefined", "unknown"]);
+const noValues: ReadonlySet<string> = new Set(["arguments", "await", "eval"]);
+
+/** Of what a file declares at its top; types within others have names of two words. */
+export function lintDeclaredNames(file: DescFile, report: Report): void {
+  const types = [...file.messages, ...file.enums].filter(({ name }) => noTypes.has(name));
+  for (const desc of [...types, ...file.services.filter(({ name }) => noValues.has(name))]) {
+    const { name } = desc;
+    report.error(
+      "name_unusable",
+      nameOf(desc),
+      `nothing can be declared as \`${name}\` in TypeScript, where it means something else`,
+      `rename it, to ${name.charAt(0).toUpperCase()}${name.slice(1)} for instance.`,
+    );
+  }
+}
+
 /** "Room.proto" and "room.proto" are one file on most laptops. */
 export function lintOutputNames(files: readonly DescFile[], report: Report): void {
   const seen = new Map<string, DescFile>();
   for (const file of files) {
-    const folded = file.proto.name.toLowerCase();
+    const folded = foldedPath(file.proto.name);
     const same = seen.get(folded);
     if (same !== undefined) {
       report.error(

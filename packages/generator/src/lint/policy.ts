@@ -3,19 +3,12 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import * as ext from "../gen/raceway/v1/options_pb.ts";
 import { kindOf, milliseconds } from "../model/options.ts";
 import { type Place, optionPart } from "../place.ts";
+import { visibleText } from "../visible-text.ts";
 import { lintDuration } from "./duration.ts";
 import type { Report } from "./finding.ts";
 
 /** Blanks at an end, and what cannot be seen at all. */
 const BLANK = /^\s|\s$|[\p{Cc}\p{Cf}\u2028\u2029]/u;
-
-/** In quotes, with signs that cannot be seen as their numbers. */
-function visible(name: string): string {
-  return JSON.stringify(name).replaceAll(
-    /[^\p{L}\p{N}\p{P}\p{S} ]/gu,
-    (sign) => `\\u{${sign.codePointAt(0)!.toString(16)}}`,
-  );
-}
 
 type At = (parts: readonly (string | number)[], token?: string) => Place;
 
@@ -99,7 +92,7 @@ function lintName(name: string, what: string, place: Place, report: Report): voi
     report.error(
       "policy_name",
       place,
-      `${what} ${visible(name)} has a blank at an end, or a sign that is none`,
+      `${what} ${visibleText(name)} has a blank at an end, or a sign that is none`,
       "write it without.",
     );
 }
@@ -170,7 +163,7 @@ function lintEntries(
       report.error(
         "auth_invalid",
         place,
-        `${visible(entry)} in ${list} has a blank at an end, or a sign that is none`,
+        `${visibleText(entry)} in ${list} has a blank at an end, or a sign that is none`,
         "write it without.",
       );
     } else if (entries.indexOf(entry) < position) {

@@ -1,6 +1,7 @@
 // The output folder as it is: what is in it, and that a path stays in it.
 import { type Stats, existsSync, lstatSync, readFileSync, realpathSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, sep } from "node:path";
+import { pathProblem } from "../path-problem.ts";
 
 export interface OutputFolder {
   /** Absolute. */
@@ -20,7 +21,7 @@ export function openOutputFolder(path: string): OutputFolder {
   return {
     path,
     holds(file) {
-      if (!isPlainPath(file)) return false;
+      if (pathProblem(file) !== undefined) return false;
       const folder = dirname(join(path, file));
       let known = inside.get(folder);
       if (known === undefined) {
@@ -52,15 +53,4 @@ function statsOf(path: string): Stats | "blocked" | undefined {
     if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return "blocked";
     throw error;
   }
-}
-
-/** Names that are safe on all systems: no way up, no drive, no control characters, no device of Windows. */
-function isPlainPath(path: string): boolean {
-  // oxlint-disable-next-line no-control-regex -- control characters are what it is about
-  if (path === "" || path.startsWith("/") || /[\\:*?"<>|\u0000-\u001f]/.test(path)) return false;
-  return path
-    .split("/")
-    .every(
-      (name) => name !== "" && name !== "." && name !== ".." && !/^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(name),
-    );
 }

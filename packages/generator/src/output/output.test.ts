@@ -129,6 +129,16 @@ test("never writes outside of the output folder", async () => {
     "",
     "a//x.ts",
     "nul.ts",
+    "con /x.ts",
+    "COM¹.txt",
+    "a./x.ts",
+    "a /x.ts",
+    "x\u2028y.ts",
+    "x\u202ey.ts",
+    "x\ny.ts",
+    "x\ud800.ts",
+    "x#y.ts",
+    "%2e%2e/x.ts",
     "x\0.ts",
     "linked/x.ts",
     "linked/new/x.ts",
@@ -161,6 +171,51 @@ test("two files that are one where case does not count", async () => {
     "name_collision",
   ]);
   expect(schema.list()).toEqual([]);
+});
+
+test("two files that are one where accents may be written in two ways, or where case is folded otherwise", async () => {
+  using schema = new SchemaFolder(room);
+  const { diagnostics } = await schema.generate(
+    target(["\u00e9.ts", "1"], ["e\u0301.ts", "2"], ["\u212a.ts", "3"], ["k.ts", "4"], ["fine.ts", "5"]),
+  );
+  expect(diagnostics.map(({ rule, file }) => [rule, file.normalize("NFC")])).toEqual([
+    ["name_collision", "gen/\u00e9.ts"],
+    ["name_collision", "gen/k.ts"],
+  ]);
+});
+
+test("a file where another file of the run needs a folder", async () => {
+  using schema = new SchemaFolder(room);
+  const { ok, diagnostics } = await schema.generate(
+    target(["a/b.ts", "1"], ["A", "2"], ["a/b.ts.ts", "3"], ["c/d/e.ts", "4"], ["c/D", "5"]),
+  );
+  expect(ok).toBe(false);
+  expect(diagnostics.map(({ rule, message }) => `${rule}: ${message}`)).toEqual([
+    "name_collision: A is a file and, for a/b.ts, a folder",
+    "name_collision: A is a file and, for a/b.ts.ts, a folder",
+    "name_collision: c/D is a file and, for c/d/e.ts, a folder",
+  ]);
+  expect(schema.list()).toEqual([]);
+});
+
+test("a target cannot write what the generator keeps, nor is a link in its place followed", async () => {
+  using schema = new SchemaFolder(room);
+  const own = await schema.generate(target([".Raceway-Manifest.json", "{}"]));
+  expect(own.diagnostics.map(({ rule }) => rule)).toEqual(["output_foreign"]);
+  schema.write({ "elsewhere.json": "keep", "gen/keep.txt": "" });
+  symlinkSync(join(schema.path, "elsewhere.json"), join(schema.path, "gen/.raceway-manifest.json"));
+  expect((await schema.generate()).diagnostics.map(({ rule }) => rule)).toEqual(["output_foreign"]);
+  expect(schema.read("elsewhere.json")).toBe("keep");
+});
+
+test("a link that stands where a file is written before it is moved is not followed", async () => {
+  using schema = new SchemaFolder(room);
+  schema.write({ "elsewhere.ts": "keep", "gen/chat/v1/keep.txt": "" });
+  symlinkSync(join(schema.path, "elsewhere.ts"), join(schema.path, `gen/chat/v1/room.client.ts.${process.pid}.tmp`));
+  expect((await schema.generate()).diagnostics).toEqual([]);
+  expect(schema.read("elsewhere.ts")).toBe("keep");
+  expect(schema.read("gen/chat/v1/room.client.ts")).toContain("RoomClient");
+  expect(schema.list("gen/chat/v1").filter((name) => name.endsWith(".tmp"))).toEqual([]);
 });
 
 test("deletes what is no longer generated, unless somebody changed it", async () => {

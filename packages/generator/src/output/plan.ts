@@ -3,7 +3,9 @@ import { existsSync } from "node:fs";
 import { relative, resolve, sep } from "node:path";
 import type { OutputFile } from "@raceway/core/target";
 import type { Diagnostic } from "../diagnostic.ts";
+import { foldedPath, pathProblem } from "../path-problem.ts";
 import type { Rule } from "../rules.ts";
+import { visibleText } from "../visible-text.ts";
 import { isOurs, withHeader } from "./header.ts";
 import { MANIFEST, type ManifestEntry, hashOf, manifestText, readManifest } from "./manifest.ts";
 import type { OutputFolder } from "./output-folder.ts";
@@ -52,17 +54,34 @@ export function planOutput({ folder, files, generated, leftovers, locate, shown 
   const fromFolder = (source: string): string => posix(relative(folder.path, locate(source) ?? source));
   const sources = new Set(generated.map(fromFolder));
   for (const file of files) {
-    const same = folded.get(file.path.toLowerCase());
-    folded.set(file.path.toLowerCase(), file.path);
+    const same = folded.get(foldedPath(file.path));
+    folded.set(foldedPath(file.path), file.path);
     const source = fromFolder(file.source);
     sources.add(source);
-    if (!folder.holds(file.path)) {
+    const problem = pathProblem(file.path);
+    if (problem !== undefined) {
       say(
         "error",
         "output_outside",
         file.path,
-        `${JSON.stringify(file.path)} is not a path inside of the output folder`,
-        "rename the schema file, or remove the link that leads out.",
+        `${visibleText(file.path)} cannot be the path of a file in the output folder: ${problem}`,
+        "rename the schema file.",
+      );
+    } else if (!folder.holds(file.path)) {
+      say(
+        "error",
+        "output_outside",
+        file.path,
+        `${visibleText(file.path)} is outside of the output folder, since a link leads there`,
+        "remove the link.",
+      );
+    } else if (foldedPath(file.path) === MANIFEST) {
+      say(
+        "error",
+        "output_foreign",
+        file.path,
+        `${file.path} is where the generator keeps what it wrote`,
+        "rename the schema file.",
       );
     } else if (same !== undefined) {
       say(
@@ -76,6 +95,19 @@ export function planOutput({ folder, files, generated, leftovers, locate, shown 
       planFile(file, source);
     }
   }
+  for (const path of next.keys()) {
+    const way = folderOnTheWay(path, folded);
+    if (way === undefined) continue;
+    say(
+      "error",
+      "name_collision",
+      path,
+      `${way} is a file and, for ${path}, a folder`,
+      "rename one of the schema files, or the folder.",
+    );
+  }
+  if (there?.kind === "other")
+    say("error", "output_foreign", MANIFEST, `${MANIFEST} is a folder or a link`, "move it away.");
   for (const [path, entry] of known) if (!next.has(path)) planLeftover(path, entry);
   const manifestAfter = manifestText(next);
   return {
@@ -151,6 +183,15 @@ export function planOutput({ folder, files, generated, leftovers, locate, shown 
       changes.push({ path, change: "deleted", before: existing.text, after: "" });
     }
   }
+}
+
+/** A file of this run in whose place there would have to be a folder. */
+function folderOnTheWay(path: string, folded: ReadonlyMap<string, string>): string | undefined {
+  for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) {
+    const file = folded.get(foldedPath(path.slice(0, end)));
+    if (file !== undefined) return file;
+  }
+  return undefined;
 }
 
 function changeOf(before: string | undefined, after: string): FileChange["change"] {

@@ -11,7 +11,9 @@ export async function writePlan(folder: string, plan: Plan): Promise<void> {
   try {
     for (const [at, { path, after }] of writes.entries()) {
       await mkdir(dirname(join(folder, path)), { recursive: true });
-      await writeFile(temporary[at]!, after);
+      // Made anew: a link that stands there already would lead what is written elsewhere.
+      await rm(temporary[at]!, { force: true });
+      await writeFile(temporary[at]!, after, { flag: "wx" });
     }
     for (const [at, { path }] of writes.entries()) await rename(temporary[at]!, join(folder, path));
     for (const { path, change } of plan.changes) if (change === "deleted") await rm(join(folder, path));

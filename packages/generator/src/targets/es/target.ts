@@ -4,6 +4,7 @@ import { CodeGeneratorRequestSchema } from "@bufbuild/protobuf/wkt";
 import type { OutputFile, Target } from "@raceway/core/target";
 import { withImports } from "../../compile/strip.ts";
 import { GenerateFailure } from "../../failure.ts";
+import { plainComment } from "../../plain-comment.ts";
 import { runProtocGenEs } from "./protoc-gen-es.ts";
 
 /** Files of one request. The plugin holds all of a request in memory: 1,000 services took 835 MB in one, and 570 in parts. */
@@ -30,9 +31,14 @@ export function esTarget(): Target {
         );
         if (response.error !== "") throw new GenerateFailure("tool", `protoc-gen-es failed: ${response.error}`);
         for (const { name, content } of response.file)
-          made.push({ path: name, source: name.replace(/_pb\.ts$/, ".proto"), text: content });
+          made.push({ path: name, source: name.replace(/_pb\.ts$/, ".proto"), text: plainComments(content) });
       }
       return made;
     },
   };
+}
+
+/** The plugin's comments have names in JSON and default values, too, as the schema says them. */
+function plainComments(code: string): string {
+  return code.replaceAll(/^\s*(?:\*|\/\/|\/\*).*$/gm, plainComment);
 }

@@ -2,7 +2,7 @@
 import type { ChannelContract } from "@raceway/core";
 import type { ChannelModel, ErrorModel, FileModel, ImportExtension } from "@raceway/core/target";
 import { Imports } from "./imports.ts";
-import { type Literal, literal } from "./literal.ts";
+import { type Literal, literal, textLiteral } from "./literal.ts";
 import { nameServices, propertyName, upperFirst } from "./names.ts";
 import { codeWriter, withImports, writeComment } from "./writer.ts";
 
@@ -75,7 +75,7 @@ export function contractFile(file: FileModel, extension: ImportExtension): strin
           writer.writeLine(`domain: ${JSON.stringify(error.domain)},`);
           writer.writeLine(`reason: ${JSON.stringify(error.reason)},`);
           writer.writeLine(`code: ${code}.${codeName(error)},`);
-          writer.writeLine(`message: ${JSON.stringify(error.message)},`);
+          writer.writeLine(`message: ${textLiteral(error.message)},`);
           writer.writeLine(
             `detail: ${error.detail === undefined ? "undefined" : imports.messageDescriptor(error.detail)},`,
           );

@@ -1,8 +1,9 @@
 // A schema's comments as doc comments, whatever is in them.
+import { plainComment } from "../../plain-comment.ts";
 
 /** Lines of a doc comment; none for an empty text. */
 export function docComment(lines: readonly string[], deprecated = false): readonly string[] {
-  const text = lines.map((line) => line.replaceAll("*/", "*\\/"));
+  const text = lines.map((line) => plainComment(line).replaceAll("*/", "*\\/"));
   if (deprecated && !text.some((line) => line.trimStart().startsWith("@deprecated"))) {
     if (text.length > 0) text.push("");
     text.push("@deprecated");

@@ -18,8 +18,14 @@ export function literal(value: Literal, room: number, indent: string): string {
   return `{\n${properties.join("")}${indent}}`;
 }
 
+/** On one line for every tool, also for those that look for ends of lines in texts. */
+export function textLiteral(text: string): string {
+  return JSON.stringify(text).replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
+}
+
 function oneLine(value: Literal): string {
   if (isList(value)) return `[${value.map(oneLine).join(", ")}]`;
+  if (typeof value === "string") return textLiteral(value);
   if (typeof value !== "object") return JSON.stringify(value);
   const properties = entriesOf(value).map(([name, one]) => `${propertyName(name)}: ${oneLine(one)}`);
   return properties.length === 0 ? "{}" : `{ ${properties.join(", ")} }`;
