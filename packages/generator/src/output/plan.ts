@@ -106,7 +106,7 @@ export function planOutput({ folder, files, generated, leftovers, locate, shown 
       "rename one of the schema files, or the folder.",
     );
   }
-  if (there?.kind === "other")
+  if (manifestNow?.kind === "other")
     say("error", "output_foreign", MANIFEST, `${MANIFEST} is a folder or a link`, "move it away.");
   for (const [path, entry] of known) if (!next.has(path)) planLeftover(path, entry);
   const manifestAfter = manifestText(next);
