@@ -60,7 +60,7 @@ service Service {
   rpc Signal(stream .Promise) returns (google.protobuf.Empty) { option (raceway.v1.channel).signal = {}; }
   rpc Bare(google.protobuf.Empty) returns (stream .Promise) { option (raceway.v1.channel).topic = {}; }
   rpc State(.CallContext) returns (stream .Promise) { option (raceway.v1.channel).state = { address: "s/{room}" }; }
-  rpc Queue(stream .CallContext) returns (stream .Promise) { option (raceway.v1.channel).queue = { address: "jobs" }; option (raceway.v1.policy).audit = "\\"; ${evil} //\\u2028"; }
+  rpc Queue(stream .CallContext) returns (stream .Promise) { option (raceway.v1.channel).queue = { address: "jobs" }; option (raceway.v1.policy).audit = "\\"; ${evil} //"; }
 }
 service Room { rpc Service(.Other) returns (.Other); rpc Client(.Other) returns (.Other); }
 service RoomService { rpc X(.Other) returns (.Other); rpc Client(.Other) returns (.Other); }

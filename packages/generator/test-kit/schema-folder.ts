@@ -52,7 +52,7 @@ export class SchemaFolder implements Disposable {
       .join("\n");
   }
 
-  /** What targets get. */
+  /** What targets get. What was generated before stays. */
   async seen(
     options: Partial<GenerateOptions> = {},
   ): Promise<{ readonly model: Model; readonly context: TargetContext }> {
@@ -65,7 +65,7 @@ export class SchemaFolder implements Disposable {
         return [];
       },
     };
-    const { diagnostics } = await this.generate({ ...options, targets: [spy] });
+    const { diagnostics } = await this.generate({ out: "seen", ...options, targets: [spy] });
     if (seen === undefined) throw new Error(formatDiagnostics(diagnostics, "text"));
     return seen;
   }
