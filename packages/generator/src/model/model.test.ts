@@ -127,7 +127,7 @@ service S {
     rate_limits: [{ limit: 5 window: { seconds: 1 } scope: SCOPE_ADDRESS burst: 10 }]
     max_subscribers: 100
   };
-  rpc Public(Key) returns (Event) { option (raceway.v1.policy) = { auth: { public: true } audit: "" }; }
+  rpc Public(Key) returns (Event) { option (raceway.v1.policy) = { auth: { public: true } audit: "public" }; }
   rpc Rates(Key) returns (Event) { option (raceway.v1.policy) = { rate_limits: [{ limit: 1 window: { seconds: 60 } }, { limit: 2 window: { nanos: 1000000 } scope: SCOPE_CHANNEL }] }; }
   rpc Anybody(Key) returns (Event) { option (raceway.v1.policy).auth.require = {}; }
   rpc Topic(Key) returns (stream Event) { option (raceway.v1.channel).topic = { address: "t/{room}" }; option (raceway.v1.policy).max_concurrent = 0; }
@@ -138,7 +138,7 @@ ${messages}`),
   const auth = { require: { scopes: ["read", "write"], methods: ["token"], policy: "owner", match: "all" } };
   const rateLimits = [{ limit: 5, windowMs: 1000, scope: "address", burst: 10 }];
   expect(Object.fromEntries(Object.entries(found).map(([name, { policy }]) => [name, policy]))).toEqual({
-    Public: { auth: { public: true }, rateLimits, maxConcurrent: 9, audit: "" },
+    Public: { auth: { public: true }, rateLimits, maxConcurrent: 9, audit: "public" },
     Rates: {
       auth,
       rateLimits: [
