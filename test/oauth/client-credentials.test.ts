@@ -3,9 +3,9 @@ import { ConnectError } from "@connectrpc/connect";
 import { type ClientCredentialsOptions, clientCredentials } from "@raceway/auth-oauth/client";
 import { oauth } from "@raceway/auth-oauth/server";
 import { connect } from "@raceway/client";
-import { type Host, errorInfo, memoryTransport, reasonOf, silentLogger, systemRandom } from "@raceway/core";
+import { errorInfo, memoryTransport, reasonOf, retryAfterMs } from "@raceway/core";
 import { raceway } from "@raceway/server";
-import { virtualClock } from "@raceway/testkit";
+import { testHost, virtualClock } from "@raceway/testkit";
 import { websocket } from "@raceway/transport-websocket/client";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { handlers } from "../app/lab.ts";
@@ -147,37 +147,54 @@ describe("a program with client credentials", () => {
   });
 
   it("asks the issuer no more often than every five seconds, whatever a server demands", async () => {
-    const clock = virtualClock(1_000, Date.now() - 1_000);
-    const host: Host = {
-      side: "client",
-      clock,
-      random: systemRandom,
-      log: silentLogger,
-      store: {} as never,
-      draining: new AbortController().signal,
-    };
-    const { introduce } = await clientCredentials(worker()).start(host);
+    const { clock, introduce } = await started();
     const shown = new Set<string>();
     for (let demand = 0; demand < 20; demand++) {
-      const introduction = { kind: "refresh" as const, credential: "", headers: new Headers(), overNewLink: false };
-      await introduce!(introduction);
-      shown.add(introduction.credential);
+      shown.add(await introduce());
       await clock.advance(1_000);
     }
     expect(shown.size).toBe(4);
     expect(there.grants).toBe(4);
   });
 
+  it("leaves an issuer that fails alone, longer each time and up to a minute, however often it is asked itself", async () => {
+    const { clock, introduce } = await started();
+    there.fails = true;
+    const asked: number[] = [];
+    for (let second = 0; second < 600; second++) {
+      const before = there.asked.length;
+      const error = await outcome(introduce());
+      expect(reasonOf(error)).toBe("issuer_failed");
+      if (there.asked.length > before) asked.push(second);
+      await clock.advance(1_000);
+    }
+    expect(asked[0]).toBe(0);
+    expect(asked.filter((second) => second < 10).length).toBeLessThanOrEqual(5);
+    const waits = asked.slice(1).map((second, at) => second - asked[at]!);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(60);
+    for (const wait of waits.slice(6)) expect(wait).toBeGreaterThanOrEqual(30);
+    there.fails = false;
+    await clock.advance(60_000);
+    expect(await introduce()).not.toBe("");
+  });
+
   it("is told by the issuer itself how long to leave it alone", async () => {
+    const { clock, introduce } = await started();
     there.intercept = (path, response) => {
       if (path !== "/token") return false;
       response.writeHead(429, { "retry-after": "30", "content-type": "application/json" }).end('{"error":"slow_down"}');
       return true;
     };
-    const error = ConnectError.from(await outcome(clientCredentials(worker()).token()));
+    const error = ConnectError.from(await outcome(introduce()));
     expect(reasonOf(error)).toBe("issuer_failed");
     expect(error.rawMessage).toContain('it says "slow_down"');
-    expect(errorInfo(error)?.metadata["retryAfterMs"]).toBe("30000");
+    expect(retryAfterMs(error)).toBe(30_000);
+    there.intercept = undefined;
+    await clock.advance(30_000);
+    expect(reasonOf(await outcome(introduce()))).toBe("issuer_failed");
+    expect(there.grants).toBe(1);
+    await clock.advance(1_000);
+    expect(await introduce()).not.toBe("");
   });
 
   it.each<[string, Partial<ClientCredentialsOptions>, string]>([
@@ -209,6 +226,20 @@ describe("a program with client credentials", () => {
     expect(`${String(error)} ${JSON.stringify(errorInfo(error))}`).not.toContain("very-secret");
   });
 });
+
+/** The plugin by itself, in virtual time, and what it shows when a fresh token is wanted. */
+async function started() {
+  const clock = virtualClock(1_000, Date.now() - 1_000);
+  const stations = await clientCredentials(worker()).start({ ...testHost("client"), clock });
+  return {
+    clock,
+    async introduce(): Promise<string> {
+      const introduction = { kind: "refresh" as const, credential: "", headers: new Headers(), overNewLink: false };
+      await stations.introduce!(introduction);
+      return introduction.credential;
+    },
+  };
+}
 
 /** A server and a client that share one virtual time with the provider: it shows a minute of it as a minute. */
 async function timed() {
