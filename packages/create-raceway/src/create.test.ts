@@ -69,6 +69,16 @@ test("tells wrong use: an unknown template, option or name, too many folders", (
   expect(existsSync(join(home, "x"))).toBe(false);
 });
 
+test("says at once that Node is too old, and writes nothing", () => {
+  const old = `data:text/javascript,Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.9.0" } });`;
+  const main = join(import.meta.dirname, "main.ts");
+  const args = ["--import", old, "-C", "@raceway/source", main, "old", "--no-install"];
+  const { status, stderr } = spawnSync(process.execPath, args, { cwd: home, encoding: "utf8" });
+  expect(status).toBe(3);
+  expect(stderr).toContain("Raceway runs on Node 24 or newer");
+  expect(existsSync(join(home, "old"))).toBe(false);
+});
+
 test("help says what there is", () => {
   const { status, stdout } = create("--help");
   expect(status).toBe(0);

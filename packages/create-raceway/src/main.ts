@@ -7,6 +7,9 @@ import { install, nextSteps, packageManagerOf } from "./package-manager.ts";
 import { createProject } from "./project.ts";
 import { type AppTemplate, appTemplates } from "./templates.ts";
 
+/** Projects run their TypeScript unbuilt. */
+const LEAST_NODE = 24;
+
 const usage = `npm create raceway@latest [folder] -- [options]
 
 Makes a project with a schema, handlers, a client and a test, and installs it.
@@ -30,6 +33,12 @@ try {
 }
 
 async function main(): Promise<void> {
+  const [major] = process.versions.node.split(".");
+  if (Number(major) < LEAST_NODE)
+    throw new CreateFailure(
+      "tool",
+      `Raceway runs on Node ${LEAST_NODE} or newer; this is ${process.version}. Install it, and try again.`,
+    );
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     allowNegative: true,

@@ -164,8 +164,8 @@ interface Compiled extends Disposable {
 async function compiled(options: Parameters<typeof jsonSchema>[0] = {}): Promise<Compiled> {
   const schema = new SchemaFolder(everything);
   await schema.generate({ targets: [jsonSchema(options)] });
-  const { context } = await schema.seen();
   const document = JSON.parse(schema.read("gen/all/v1/all.schema.json")) as object;
+  const { context } = await schema.seen(); // writes nothing, and so deletes what was there
   const ajv = new Ajv2020({ strict: true, strictRequired: false, validateFormats: false });
   ajv.addSchema(document, "all");
   return {
