@@ -18,7 +18,7 @@ const limits: Readonly<Record<string, number>> = {
   websocket: 39_750, // a new session is told to plugins, and stars in their order; the hooks for coded batches and windows, headers of an attempt
   sse: 42_750, // the same
   poll: 42_000,
-  "sign-in": 50_500, // websocket, and 10.8 KB for OAuth, most of it oauth4webapi
+  "sign-in": 50_700, // websocket, and 10.8 KB for OAuth, most of it oauth4webapi; the client grew by 150 bytes under it
 };
 
 interface Size {

@@ -14,7 +14,7 @@ import { labService } from "../gen/lab/v1/lab.server.ts";
 import { HOST, type Headers as Fields, KEYS, OWN, begun, gate, jar, said, waits, ways } from "./cookie-gate.ts";
 import { outcome, stage } from "./stage.ts";
 
-describe.each(ways)("by %s", (way) => {
+describe.each(ways)("by %s", { timeout: 30_000 }, (way) => {
   it("a cookie is taken, and handlers know its owner", async () => {
     const seen: Principal[] = [];
     const sessions = sessionCookie({ keys: KEYS });
@@ -268,7 +268,7 @@ it("over TLS a page of the same host over plain HTTP is another's", async () => 
   expect(await visit(`http://${HOST}`)).toBe("cross_site_refused");
 });
 
-describe("a cookie that is renewed", () => {
+describe("a cookie that is renewed", { timeout: 30_000 }, () => {
   it.concurrent.each(["websocket", "sse", "poll", "grpc"] as const)(
     "is brought along by a new link, by %s: the session and its streams go on",
     async (way) => {
