@@ -12,10 +12,11 @@ const protos = dirname(createRequire(import.meta.url).resolve("google-proto-file
 test("every excerpt that names a file is in that file, in order", async () => {
   using folder = new CodeFolder();
   await generate({ inputs: [join(protos, "google/pubsub/v1/pubsub.proto")], out: folder.path });
-  const schemas = join(import.meta.dirname, "../schemas/chat");
-  await generate({ inputs: [schemas], out: folder.path });
+  const schemas = join(import.meta.dirname, "../schemas");
+  const inputs = ["chat", "club"].map((name) => join(schemas, name));
+  await generate({ inputs, protoPath: [schemas], out: folder.path });
   const excerpts = [...page.matchAll(/^```ts\n\/\/ (\S+\.ts)\n([^]*?)^```$/gm)];
-  expect(new Set(excerpts.map(([, file]) => file)).size).toBe(6);
+  expect(new Set(excerpts.map(([, file]) => file)).size).toBe(9);
   for (const [, file, text] of excerpts) {
     const code = folder.read(file!);
     let from = 0;

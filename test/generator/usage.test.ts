@@ -75,7 +75,24 @@ test("what fits compiles, and what does not fit does not", () => {
 }, 120_000);
 
 test("a bundle has the channels that are used, and no policy", async () => {
-  const source = join(gen, "lab/v1/lab.client.ts");
+  const code = await bundled("lab/v1/lab.client.ts", "labEcho");
+  expect(code).toContain("labEchoChannel");
+  for (const other of ["labAddChannel", "labTicksChannel", "boards/{board}/ticks", "labClient", "subscribeTopic("])
+    expect(code).not.toContain(other);
+});
+
+test("a bundle has the declared errors that are asked for, and none that are not", async () => {
+  const call = await bundled("club/v1/club.client.ts", "clubJoin");
+  expect(call).toContain("clubJoinChannel");
+  for (const other of ["clubJoinErrors", "CLUB_FULL", "BANNED", "declaredError("]) expect(call).not.toContain(other);
+  const told = await bundled("club/v1/club.client.ts", "clubWatchError");
+  expect(told).toContain('reason: "CLUB_FULL"');
+  expect(told).not.toContain("BANNED");
+  expect(told).not.toContain("callFeed(");
+});
+
+/** A page's code that uses one export of a generated file, without the packages. */
+async function bundled(file: string, name: string): Promise<string> {
   const entry = "\0entry";
   const bundle = await rolldown({
     input: entry,
@@ -85,13 +102,12 @@ test("a bundle has the channels that are used, and no policy", async () => {
         name: "entry",
         resolveId: (id) => (id === entry ? id : undefined),
         load: (id) =>
-          id === entry ? `import { labEcho } from ${JSON.stringify(source)}; globalThis.echo = labEcho;` : undefined,
+          id === entry
+            ? `import { ${name} } from ${JSON.stringify(join(gen, file))}; globalThis.used = ${name};`
+            : undefined,
       },
     ],
   });
   const { output } = await bundle.generate({ format: "esm" });
-  const [{ code }] = output;
-  expect(code).toContain("labEchoChannel");
-  for (const other of ["labAddChannel", "labTicksChannel", "boards/{board}/ticks", "labClient", "subscribeTopic("])
-    expect(code).not.toContain(other);
-});
+  return output[0].code;
+}

@@ -353,7 +353,7 @@ export const ErrorRule_Code = {
   INTERNAL: 13,
 
   /**
-   * Not now; trying again may help, and clients do so by themselves.
+   * Not now; trying again may help.
    *
    * @generated from enum value: UNAVAILABLE = 14;
    */
