@@ -154,6 +154,33 @@ describe("a circuit", () => {
     expect(world.breaker.circuits).toMatchObject([{ calls: 4, failures: 4, state: "open" }]);
   });
 
+  it("counts `AbortSignal.timeout` as the deadline that it is", async () => {
+    await using world = await breakerLab();
+    world.server.always("Peek", 60_000);
+    const abort = new AbortController();
+    const late = Array.from({ length: 4 }, () => outcome(world.it.client.peek({}, { signal: abort.signal })));
+    await world.it.clock.settle();
+    abort.abort(new DOMException("signal timed out", "TimeoutError")); // what such a signal has for its reason
+    await Promise.all(late);
+    expect(world.breaker.circuits).toMatchObject([{ calls: 4, failures: 4, state: "open" }]);
+  });
+
+  it("a call that is let through and never ends does not keep it shut for ever", async () => {
+    await using world = await breakerLab({ openMs: 1_000 });
+    world.server.next("Peek", down, down, down, down, 3_600_000);
+    await world.peeks(4);
+    await world.it.clock.advance(1_100);
+    const probe = outcome(world.it.client.peek({}));
+    await world.it.clock.advance(999);
+    expect(await world.peeks(1)).toEqual(["circuit_open"]);
+    await world.it.clock.advance(1);
+    expect(await world.peeks(2)).toEqual(["ok", "ok"]);
+    expect(world.breaker.circuits).toMatchObject([{ state: "closed" }]);
+    await world.it.clock.advance(3_600_000);
+    expect(await probe).toBe("ok"); // late, and moves nothing
+    expect(world.breaker.circuits).toMatchObject([{ state: "closed", failures: 0 }]);
+  });
+
   it("is not moved by what began before it changed", async () => {
     await using world = await breakerLab({ openMs: 1_000 });
     world.server.next("Peek", 3_000); // begins now, ends well much later

@@ -1,4 +1,5 @@
 // Timeout, retry, hedging, circuit breaker and attempt timeout together: one order, whatever the list says, and what follows from it.
+import { Code, ConnectError } from "@connectrpc/connect";
 import { fail, reasonOf, type Plugin } from "@raceway/core";
 import { orderPlugins } from "@raceway/core/internal";
 import { circuitBreaker } from "@raceway/middleware/circuit-breaker";
@@ -8,7 +9,7 @@ import { attemptTimeout, timeout } from "@raceway/middleware/timeout";
 import { virtualClock } from "@raceway/testkit";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { lab } from "../app/lab.ts";
+import { lab, take } from "../app/lab.ts";
 import { outcome } from "./stage.ts";
 import { middle, troubles } from "./trouble.ts";
 
@@ -133,3 +134,93 @@ it("a channel that none of them is for has no interceptor at all", async () => {
   for (const plugin of [retry(), hedging(), circuitBreaker(), attemptTimeout()])
     for (const kind of ["signal", "topic"] as const) expect(await asked(plugin, kind)).toBeUndefined();
 });
+
+/** What may happen in a run: calls that come to something after a while, and what goes wrong meanwhile. */
+const steps = fc.array(
+  fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        kind: fc.constant("call" as const),
+        method: fc.constantFrom("peek" as const, "add" as const, "echo" as const, "count" as const),
+        /** What comes of its attempts, in order: an error, or milliseconds. */
+        troubles: fc.array(
+          fc.oneof(
+            fc.constantFrom(0, 30, 300, 3_000),
+            fc.constantFrom(Code.Unavailable, Code.Internal, Code.NotFound).map((code) => new ConnectError("no", code)),
+            fc.constant(fail("too_many_calls", { count: 1, limit: 1, retryAfterMs: 50 })),
+          ),
+          { maxLength: 3 },
+        ),
+        leavesAfterMs: fc.option(fc.constantFrom(0, 20, 200), { nil: undefined, freq: 4 }),
+        timeoutMs: fc.option(fc.constantFrom(25, 250), { nil: undefined, freq: 4 }),
+      }),
+    },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant("cut" as const) }) },
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.constantFrom(1, 50, 700) }) },
+  ),
+  { minLength: 5, maxLength: 25 },
+);
+
+it(
+  "whatever happens, each call ends, none that may have effects is made twice, and nothing is left behind",
+  { timeout: 120_000 },
+  async () => {
+    const rules = (): Plugin[] => [
+      circuitBreaker({ leastCalls: 3, openMs: 200, windowMs: 2_000 }),
+      hedging({ afterMs: 40, percentile: 0, attempts: 3, budget: 100 }),
+      timeout({ ms: 1_000, channels: { "lab.v1.LabService/Count": 1_500 } }),
+      retry({ firstMs: 20, budget: 100, patienceMs: 1_000 }),
+      attemptTimeout({ attemptMs: 150, channels: { "lab.v1.LabService/Count": 150 } }),
+    ];
+    await fc.assert(
+      fc.asyncProperty(steps, fc.shuffledSubarray([0, 1, 2, 3, 4]), async (run, chosen) => {
+        const clock = virtualClock();
+        const server = troubles(clock);
+        const listed = rules();
+        await using it = await lab({
+          server: { use: [server.plugin], clock },
+          client: { use: chosen.map((at) => listed[at]), random: middle, clock },
+        });
+        await it.client.peek({}); // connected
+        await clock.advance(5_000);
+        const { timers } = clock;
+        const names = { peek: "Peek", add: "Add", echo: "Echo", count: "Count" } as const;
+        const ends: Promise<unknown>[] = [];
+        const before = server.came.length;
+        let echoes = 0;
+        for (const step of run) {
+          if (step.kind === "cut") it.memory.cut();
+          else if (step.kind === "wait") await clock.advance(step.ms);
+          else {
+            const { method, timeoutMs, leavesAfterMs } = step;
+            server.next(names[method], ...step.troubles);
+            const leave = new AbortController();
+            const options = { signal: leave.signal, ...(timeoutMs !== undefined && { timeoutMs }) };
+            if (method === "echo") echoes++;
+            ends.push(
+              outcome(
+                method === "count"
+                  ? take(it.client.count({ from: 1, to: 2 }, options), 3)
+                  : it.client[method]({}, options),
+              ),
+            );
+            if (leavesAfterMs !== undefined) clock.after(leavesAfterMs, () => leave.abort());
+          }
+        }
+        let areOver = false;
+        const results = Promise.all(ends).finally(() => (areOver = true));
+        while (!areOver) await clock.advance(5);
+        for (const end of await results) if (end !== "ok") expect(end).toBeInstanceOf(ConnectError);
+        await clock.settle();
+        const came = server.came.length;
+        await clock.advance(60_000);
+        // What was on its way when a link died comes to the server with the next one.
+        if (run.every(({ kind }) => kind !== "cut")) expect(server.came).toHaveLength(came);
+        expect(server.came.slice(before).filter((name) => name === "Echo").length).toBeLessThanOrEqual(echoes);
+        expect(clock.timers).toBe(timers);
+      }),
+      { numRuns: 60 },
+    );
+  },
+);

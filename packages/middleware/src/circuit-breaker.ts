@@ -112,9 +112,8 @@ export function circuitBreaker(given: CircuitBreakerOptions = {}): CircuitBreake
                 return response;
               } catch (cause) {
                 const { aborted, reason } = request.signal as { readonly aborted: boolean; readonly reason: unknown };
-                // A deadline of whoever is outside says something about the other side, his change of mind does not.
-                const error = ConnectError.from(aborted ? reason : cause, Code.Canceled);
-                if (failures.has(error.code)) outcome = "failed";
+                if (failures.has(aborted ? whyAborted(reason) : ConnectError.from(cause, Code.Canceled).code))
+                  outcome = "failed";
                 else if (!aborted) outcome = "well"; // an answer, if no welcome one
                 throw cause;
               } finally {
@@ -140,6 +139,12 @@ export function circuitBreaker(given: CircuitBreakerOptions = {}): CircuitBreake
       return Object.assign(end, { [Symbol.dispose]: end });
     },
   };
+}
+
+/** A deadline of whoever is outside says something about the other side, his change of mind does not. `AbortSignal.timeout` is a deadline, which Connect takes for a change of mind. */
+function whyAborted(reason: unknown): Code {
+  if (reason instanceof Error && reason.name === "TimeoutError") return Code.DeadlineExceeded;
+  return ConnectError.from(reason, Code.Canceled).code;
 }
 
 function snapshotOf(circuit: Circuit): CircuitSnapshot {

@@ -44,6 +44,8 @@ export class Circuit {
   /** Half-open: calls that are on their way, and those that went well. */
   #probing = 0;
   #proven = 0;
+  /** When the last of them was let through. */
+  #probedAt = 0;
 
   constructor(
     name: string,
@@ -72,8 +74,10 @@ export class Circuit {
     if (this.#state === "open") return Math.max(0, Math.ceil(this.#openUntil - this.#clock.now()));
     return this.#state === "half-open" && this.#isProbed ? Math.min(PROBING_MS, this.#rules.openMs) : 0;
   }
+  /** As many are on their way as there are to be, and may still say something: of what came to no end in `openMs`, as of a stream that is quiet, nothing is expected any more. */
   get #isProbed(): boolean {
-    return this.#probing + this.#proven >= this.#rules.probes;
+    const { probes, openMs } = this.#rules;
+    return this.#probing + this.#proven >= probes && this.#clock.now() - this.#probedAt < openMs;
   }
 
   /** Lets a call through, or not: undefined. */
@@ -87,6 +91,7 @@ export class Circuit {
     if (this.#state === "closed") return (outcome) => this.#count(era, outcome);
     if (this.#isProbed) return undefined;
     this.#probing++;
+    this.#probedAt = this.#clock.now();
     return (outcome) => this.#probed(era, outcome);
   }
 
