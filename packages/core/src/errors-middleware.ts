@@ -76,6 +76,16 @@ export const middlewareReasons = {
     code: Code.Unauthenticated as Code,
     message: (v: { path: string }): string => `A signed call of ${v.path} came a second time. Sign each call anew.`,
   },
+  reply_unsigned: {
+    code: Code.DataLoss as Code,
+    message: (v: { path: string; detail: string }): string =>
+      `What ${v.path} answered was not taken: ${v.detail}. Add replySigner() to the server's plugins, or name the channel in unsigned.`,
+  },
+  reply_forged: {
+    code: Code.DataLoss as Code,
+    message: (v: { path: string; detail: string }): string =>
+      `What ${v.path} answered was not taken: ${v.detail}. Somebody changed it on its way, or the server signs with another key.`,
+  },
   // Can it be read?
   sealed_missing: {
     code: Code.DataLoss as Code,

@@ -11,6 +11,7 @@ import {
   systemRandom,
 } from "@raceway/core";
 import { checkChannelNames, isNamed } from "./channel-settings.ts";
+import { type ChecksReply, type RepliesOptions, repliesOptions } from "./replies.ts";
 import { keyIdPattern } from "./signature.ts";
 import { SIGNER, type Signs, signedByAttempt, signedKept, signedOnce } from "./signer.ts";
 
@@ -73,6 +74,26 @@ export function resolveSigner<K extends object>(
   if (typeof key === "function") return { ...options, key: () => of(key()) };
   const signs = of(key);
   return { ...options, key: () => signs };
+}
+
+export type ReplyVerifierOptions<K> = RepliesOptions & {
+  /** Keys of the server by their id; all of them are good, so a new one can be given out before it is used. */
+  readonly keys: Readonly<Record<string, K>>;
+};
+
+export function resolveReplies<K>(
+  { keys, ...rest }: ReplyVerifierOptions<K>,
+  prepare: (id: string, key: K) => ChecksReply,
+): { readonly known: ReadonlyMap<string, ChecksReply>; readonly unsigned: readonly string[] } {
+  const { unsigned } = resolveOptions("reply-verifier", repliesOptions, rest as RepliesOptions);
+  checkChannelNames("reply-verifier", "unsigned", unsigned);
+  const known = new Map<string, ChecksReply>();
+  for (const [id, key] of Object.entries(keys ?? {})) {
+    checkKeyId("reply-verifier", "keys", id);
+    known.set(id, prepare(id, key));
+  }
+  if (known.size === 0) throw invalid("reply-verifier", "keys", "empty", "at least one key by its id");
+  return { known, unsigned };
 }
 
 export function signerPlugin({ key, unsigned }: ReturnType<typeof resolveSigner>): Plugin {

@@ -1,10 +1,11 @@
 // In a page: WebCrypto signs what Node's own verifies.
 import { generateKeyPairSync } from "node:crypto";
+import { reasonOf } from "@raceway/core";
 import { describe, expect, it } from "vitest";
 import { from, take } from "../../../test/app/lab.ts";
 import { type Stage, outcome, stage } from "../../../test/middleware/stage.ts";
-import { type SigningKey, signatures, signer } from "./signing-page.ts";
-import { signedBy, verifier } from "./signing.ts";
+import { type SigningKey, replyVerifier, signatures, signer, verifiedReplies } from "./signing-page.ts";
+import { replySigner, signedBy, verifier } from "./signing.ts";
 
 const pair = generateKeyPairSync("ed25519", {
   privateKeyEncoding: { type: "pkcs8", format: "pem" },
@@ -33,6 +34,26 @@ describe("a page", () => {
         expect((await client.peek({ text: "größe 茶" })).text).toBe(key.id);
         expect(await client.sum(from([{ value: 1 }, { value: 2 }]))).toMatchObject({ sum: 3 });
         expect(await take(client.count({ from: 1, to: 2 }), 2)).toHaveLength(2);
+      }
+    }
+  });
+
+  it("verifies with WebCrypto what a server signs with its own, and takes nothing else", async () => {
+    const keys = { shared: { secret }, own: { publicKey: pair.publicKey } };
+    for (const key of [shared, own]) {
+      for (const known of [keys, { [key.id]: { secret: secret.toUpperCase() } }]) {
+        await using it = await stage({
+          use: [replySigner({ key: key as never, unsigned: ["lab.v1.LabService/Ticks"] })],
+          clientUse: [replyVerifier({ keys: known })],
+          doorInterceptors: [verifiedReplies({ keys: known })],
+        });
+        for (const way of ["websocket", "Connect door"] as const) {
+          const client = it.client(way);
+          const echo = await outcome(client.echo({ text: "größe 茶" }));
+          const count = await outcome(take(client.count({ from: 1, to: 2 }), 3));
+          if (known === keys) expect([echo, count]).toEqual(["ok", "ok"]);
+          else expect([echo, count].map(reasonOf)).toEqual(["reply_forged", "reply_forged"]);
+        }
       }
     }
   });

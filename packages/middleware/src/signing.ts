@@ -11,12 +11,15 @@ import {
 import type { Interceptor } from "@connectrpc/connect";
 import { type Plugin, resolveOptions } from "@raceway/core";
 import { checkChannelNames } from "./channel-settings.ts";
+import { replyInterceptor, replySignerPlugin, replyVerifierPlugin } from "./replies.ts";
 import type { Signs } from "./signer.ts";
 import {
+  type ReplyVerifierOptions,
   type SignerOptions,
   type VerifierOptions,
   checkKeyId,
   invalid,
+  resolveReplies,
   resolveSigner,
   secretBytes,
   signerPlugin,
@@ -59,6 +62,26 @@ export function verifier({ keys, ...rest }: VerifierOptions<VerifyingKey>): Plug
   }
   if (known.size === 0) throw invalid("verifier", "keys", "empty", "at least one key by its id");
   return verifierPlugin(known, options);
+}
+
+/**
+ * Server: signs what it answers to clients that ask for it (`replyVerifier`): single answers in a header, streams message by message, each bound to its call. Throws `option_invalid`.
+ */
+export function replySigner(options: SignerOptions<SigningKey>): Plugin {
+  const { key, unsigned } = resolveSigner(options, prepareSigning);
+  return replySignerPlugin(key, unsigned);
+}
+
+/** Client: takes only answers that a server signed for this call, with one of these keys (`reply_unsigned`, `reply_forged`). Errors are not signed. Throws `option_invalid`. */
+export function replyVerifier(options: ReplyVerifierOptions<VerifyingKey>): Plugin {
+  const { known, unsigned } = resolveReplies(options, prepareVerifying);
+  return replyVerifierPlugin(known, unsigned);
+}
+
+/** The same for a Connect client without Raceway, at a native door: `createConnectTransport({ interceptors: [verifiedReplies({ keys })] })`. */
+export function verifiedReplies(options: ReplyVerifierOptions<VerifyingKey>): Interceptor {
+  const { known, unsigned } = resolveReplies(options, prepareVerifying);
+  return replyInterceptor(known, unsigned);
 }
 
 function prepareSigning(key: SigningKey): Signs {

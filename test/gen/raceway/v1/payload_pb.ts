@@ -17,7 +17,7 @@ export const file_raceway_v1_payload: GenFile = /*@__PURE__*/
   fileDesc("ChhyYWNld2F5L3YxL3BheWxvYWQucHJvdG8SCnJhY2V3YXkudjEiOgoJU2lnbmF0dXJlEhAKCHNlcXVlbmNlGAEgASgNEgwKBGxhc3QYAiABKAgSDQoFdmFsdWUYAyABKAwiOwoGU2VhbGVkEg4KBmtleV9pZBgBIAEoCRINCgVub25jZRgCIAEoDBISCgpjaXBoZXJ0ZXh0GAMgASgMYgZwcm90bzM");
 
 /**
- * Signature of one message of a stream of requests. Single requests are signed in a header and need no field.
+ * Signature of one message of a stream, of requests or of replies. Single requests and replies are signed in a header and need no field.
  *
  * @generated from message raceway.v1.Signature
  */
