@@ -257,8 +257,9 @@ function goodFor({ header }: UnaryResponse, rule: Rule): number {
 /** Tells browsers and proxies, and the client's own cache. */
 function tell({ header, contextValues }: UnaryRequest, response: UnaryResponse, leftMs: number, rule: Rule): void {
   // Who shows nothing and is let in shows that everybody is; what a proxy keeps it gives to everybody.
-  const shows = header.has("authorization") || header.has("cookie") || contextValues.get(principal).id !== "";
-  const isPublic = rule.isPublic && (rule.forEverybody || !shows);
+  const shows = (): boolean =>
+    contextValues.get(principal).id !== "" || header.has("authorization") || header.has("cookie");
+  const isPublic = rule.isPublic && (rule.forEverybody || !shows());
   response.header.set("cache-control", writeCacheControl(leftMs, isPublic));
   const vary = isPublic ? rule.headers : [...rule.headers, "authorization", "cookie"];
   if (vary.length > 0) response.header.set("vary", [...new Set(vary)].join(", "));

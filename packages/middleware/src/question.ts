@@ -27,7 +27,9 @@ export function requestText(channel: ChannelInfo, request: unknown, most: number
   const bytes = canonicalBytes(channel.desc.input, request);
   if (bytes.length > most) return undefined;
   let text = "";
-  for (let at = 0; at < bytes.length; at += STEP) text += String.fromCharCode(...bytes.subarray(at, at + STEP));
+  // Not spread: that asks for each byte by an iterator.
+  for (let at = 0; at < bytes.length; at += STEP)
+    text += Reflect.apply(String.fromCharCode, undefined, bytes.subarray(at, at + STEP)) as string;
   return text;
 }
 
