@@ -27,8 +27,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
     use: [compression({ dictionaryBytes: 512 })], // for pages that have it, too
     allowedOrigins: ["*"],
   });
+  let peeks = 0;
   const topics: LabPublishers = app.serve(labService, {
     ...handlers([], virtualClock()),
+    // Another answer each time, which may be kept for ten minutes.
+    peek({ text }, { responseHeader }) {
+      responseHeader.set("cache-control", "private, max-age=600");
+      return { text: `${text} ${++peeks}` };
+    },
     // What is added is published, too, so that a page can make a topic speak.
     async add({ a, b }) {
       await topics.ticks.publish({ board: `page-${a}` }, { sequence: b, symbol: `page ${a}, row ${b}` });

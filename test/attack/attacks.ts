@@ -22,6 +22,7 @@ import { type WayName, names, outcome, stage, wayNames } from "../middleware/sta
 import { tampering } from "../middleware/tampering.ts";
 import { type Attack, holds } from "./attack.ts";
 import { bombs } from "./bombs.ts";
+import { caches } from "./caches.ts";
 import { signIns } from "./sign-ins.ts";
 
 /** A key pair of the issuer, with its public half as a JWK. */
@@ -320,4 +321,5 @@ export const attacks: readonly Attack[] = [
   },
   ...signIns,
   ...bombs,
+  ...caches,
 ];
