@@ -68,7 +68,9 @@ export function commandContext(given: Surroundings): CommandContext {
   return {
     cwd: given.cwd,
     env: given.env ?? {},
-    input: given.input ?? nothing(),
+    get input() {
+      return given.input ?? nothing();
+    },
     colors: given.colors ?? { out: false, err: false },
     terminal: given.terminal === true,
     asks: given.asks ?? false,

@@ -1,8 +1,8 @@
 // The way from schema files to written code, and what can be said about a run.
 import { resolve } from "node:path";
-import type { ImportExtension, Target } from "@raceway/core/target";
+import type { ImportExtension, Model, Target, TargetContext } from "@raceway/core/target";
 import type { SchemaCompiler } from "./compile/schema-compiler.ts";
-import { findSources } from "./compile/schema-sources.ts";
+import { findSources, type SchemaSources } from "./compile/schema-sources.ts";
 import { type Diagnostic, sortDiagnostics } from "./diagnostic.ts";
 import { GenerateFailure } from "./failure.ts";
 import type { FileChange } from "./output/plan.ts";
@@ -60,12 +60,49 @@ export async function generate(options: GenerateOptions): Promise<GenerateResult
 
 /** What {@link generate} would write, without writing it. Throws as that does. */
 export async function planGeneration(options: GenerateOptions): Promise<Planned> {
-  const cwd = resolve(options.cwd ?? ".");
-  if (options.inputs.length === 0)
+  const { cwd, sources } = sourcesOf(options);
+  return planRun({ options, cwd, sources, files: sources.files, targets: targetsOf(options), leftovers: "all" });
+}
+
+export interface CompiledModel {
+  readonly diagnostics: readonly Diagnostic[];
+  /** What targets are given; absent if the schemas have errors. */
+  readonly input?: { readonly model: Model; readonly context: TargetContext };
+}
+
+/** What targets would be given: for those who use schemas and write nothing. Throws as {@link generate}. */
+export async function compileModel(
+  options: Omit<GenerateOptions, "out" | "targets" | "check">,
+): Promise<CompiledModel> {
+  const { cwd, sources } = sourcesOf(options);
+  let input: CompiledModel["input"];
+  const taker: Target = {
+    name: "taker",
+    contract: 1,
+    generate(model, context) {
+      input = { model, context };
+      return [];
+    },
+  };
+  const { files } = sources;
+  const run = { options: { ...options, out: "." }, cwd, sources, files, targets: [taker], leftovers: "none" } as const;
+  const { diagnostics } = await planRun(run);
+  return { diagnostics, ...(input !== undefined && { input }) };
+}
+
+function sourcesOf({
+  cwd: given = ".",
+  inputs,
+  protoPath = [],
+}: Pick<GenerateOptions, "cwd" | "inputs" | "protoPath">): {
+  readonly cwd: string;
+  readonly sources: SchemaSources;
+} {
+  const cwd = resolve(given);
+  if (inputs.length === 0)
     throw new GenerateFailure(
       "usage",
       "There is nothing to generate from. Name .proto files, or folders that have some.",
     );
-  const sources = findSources(cwd, options.inputs, options.protoPath ?? []);
-  return planRun({ options, cwd, sources, files: sources.files, targets: targetsOf(options), leftovers: "all" });
+  return { cwd, sources: findSources(cwd, inputs, protoPath) };
 }

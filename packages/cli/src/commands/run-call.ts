@@ -1,0 +1,85 @@
+// `raceway call`: what it does.
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import {
+  callDuplex,
+  callFeed,
+  type CallOptions,
+  callUnary,
+  callUpload,
+  type Connection,
+  subscribeTopic,
+} from "@raceway/client";
+import { type CommandContext, Exit, UsageError } from "../context.ts";
+import { tellCallError } from "../remote/call-error.ts";
+import { channelNamed, loadChannels, type RemoteChannel } from "../remote/channels.ts";
+import { dial, headersOf } from "../remote/dial.ts";
+import { messageText, readMessages } from "../remote/messages.ts";
+import type { CallArguments } from "./call.ts";
+
+export async function runCall(args: CallArguments, context: CommandContext): Promise<number> {
+  const channel = channelNamed(await loadChannels(args, context), args.channel);
+  const { method, registry } = channel;
+  const requests = readMessages(method.input, args.request, registry, context);
+  const timeout = args["call-timeout"];
+  if (timeout !== undefined && !(timeout > 0)) throw new UsageError("--call-timeout has to be more than 0 seconds.");
+  // A request that cannot be read is told before anybody is called.
+  const first = await requests.next();
+  if (first.done === true && !takesStream(channel))
+    throw new UsageError(`There is no request. ${channel.name} takes a ${method.input.typeName}, as '{}'.`);
+  const signal = context.stopping();
+  const options: CallOptions = {
+    headers: headersOf(args.header),
+    signal,
+    ...(timeout !== undefined && { timeoutMs: timeout * 1000 }),
+  };
+  try {
+    await using connection = await dial(args, context);
+    const isStream = method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming";
+    for await (const reply of repliesTo(channel, connection, withFirst(first, requests), options))
+      context.out(`${messageText(method.output, reply, registry, !isStream && !args.json)}\n`);
+    return Exit.fine;
+  } catch (error) {
+    return signal.aborted ? Exit.fine : tellCallError(error, args.json, context);
+  }
+}
+
+type Message = MessageShape<DescMessage>;
+
+async function* repliesTo(
+  { method, contract }: RemoteChannel,
+  connection: Connection,
+  requests: AsyncGenerator<Message>,
+  options: CallOptions,
+): AsyncGenerator<Message> {
+  switch (method.methodKind) {
+    case "unary":
+      yield await callUnary(connection, method, contract, await only(requests), options);
+      break;
+    case "server_streaming": {
+      const open = contract.kind === "topic" ? subscribeTopic : callFeed;
+      yield* open(connection, method, contract, await only(requests), options);
+      break;
+    }
+    case "client_streaming":
+      yield await callUpload(connection, method, contract, requests, options);
+      break;
+    case "bidi_streaming":
+      yield* callDuplex(connection, method, contract, requests, options);
+  }
+}
+
+const takesStream = ({ method }: RemoteChannel): boolean =>
+  method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming";
+
+async function only(requests: AsyncGenerator<Message>): Promise<Message> {
+  const { value } = (await requests.next()) as IteratorYieldResult<Message>;
+  const more = await requests.next();
+  if (more.done !== true) throw new UsageError("There is more than one request, and the channel takes one.");
+  return value;
+}
+
+async function* withFirst(first: IteratorResult<Message>, rest: AsyncGenerator<Message>): AsyncGenerator<Message> {
+  if (first.done === true) return;
+  yield first.value;
+  yield* rest;
+}

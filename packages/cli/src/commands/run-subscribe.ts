@@ -1,0 +1,46 @@
+// `raceway subscribe`: what it does.
+import { toJson } from "@bufbuild/protobuf";
+import { subscribeTopic, type TopicOptions } from "@raceway/client";
+import { type CommandContext, Exit, UsageError } from "../context.ts";
+import { tellCallError } from "../remote/call-error.ts";
+import { channelNamed, loadChannels } from "../remote/channels.ts";
+import { dial, headersOf } from "../remote/dial.ts";
+import { readMessage } from "../remote/messages.ts";
+import type { SubscribeArguments } from "./subscribe.ts";
+
+export async function runSubscribe(args: SubscribeArguments, context: CommandContext): Promise<number> {
+  const { name, method, contract, registry } = channelNamed(await loadChannels(args, context), args.channel);
+  if (method.methodKind !== "server_streaming" || contract.kind !== "topic")
+    throw new UsageError(`${name} is a ${contract.kind}, no topic. Use raceway call.`);
+  const from = positionOf(args.from);
+  const { count = Infinity } = args;
+  if (!(count >= 1)) throw new UsageError("--count has to be at least 1.");
+  const key = readMessage(method.input, args.key, registry, "The key");
+  const signal = context.stopping();
+  try {
+    await using connection = await dial(args, context);
+    const events = subscribeTopic(connection, method, contract, key, {
+      from,
+      signal,
+      headers: headersOf(args.header),
+      onReset: (gap) => context.err(`${JSON.stringify({ reset: gap })}\n`),
+    });
+    let seen = 0;
+    for await (const message of events) {
+      const event = toJson(method.output, message, { registry });
+      context.out(`${JSON.stringify(args.json ? { position: events.position, event } : event)}\n`);
+      if (++seen >= count) break;
+    }
+    return Exit.fine;
+  } catch (error) {
+    return signal.aborted ? Exit.fine : tellCallError(error, args.json, context);
+  }
+}
+
+function positionOf(text: string): NonNullable<TopicOptions["from"]> {
+  if (text === "now" || text === "start") return text;
+  const [, epoch, offset] = /^(.+):(\d+)$/.exec(text) ?? [];
+  if (epoch === undefined || offset === undefined)
+    throw new UsageError(`--from is ${text}; it has to be now, start or a position as EPOCH:OFFSET.`);
+  return { epoch, offset: Number(offset) };
+}

@@ -1,0 +1,96 @@
+// The channels of schemas, as commands name them: descriptors and contracts, without generated code.
+import {
+  createFileRegistry,
+  type DescMessage,
+  type DescMethodBiDiStreaming,
+  type DescMethodClientStreaming,
+  type DescMethodServerStreaming,
+  type DescMethodUnary,
+  type FileRegistry,
+} from "@bufbuild/protobuf";
+import type { ChannelContract } from "@raceway/core";
+import { compileModel, formatDiagnostics } from "@raceway/generator";
+import { readConfig } from "../config.ts";
+import { type CommandContext, UsageError } from "../context.ts";
+import { refusals } from "../generate-jobs.ts";
+import type { SchemaArguments } from "./remote-arguments.ts";
+
+export interface RemoteChannel {
+  /** "chat.v1.RoomService/Say". */
+  readonly name: string;
+  readonly method: RemoteMethod;
+  readonly contract: ChannelContract;
+  /** For messages within `google.protobuf.Any`. */
+  readonly registry: FileRegistry;
+}
+
+export type RemoteMethod =
+  | DescMethodUnary<DescMessage, DescMessage>
+  | DescMethodServerStreaming<DescMessage, DescMessage>
+  | DescMethodClientStreaming<DescMessage, DescMessage>
+  | DescMethodBiDiStreaming<DescMessage, DescMessage>;
+
+/** Throws a {@link UsageError} if there are no schemas, or they have errors: those go to standard error. */
+export async function loadChannels(args: SchemaArguments, context: CommandContext): Promise<readonly RemoteChannel[]> {
+  const channels: RemoteChannel[] = [];
+  for (const source of await sourcesOf(args, context.cwd)) {
+    const progress = (text: string): void => context.progress(text);
+    const { input, diagnostics } = await refusals(() => compileModel({ ...source, cwd: context.cwd, progress }));
+    if (input === undefined) {
+      context.err(formatDiagnostics(diagnostics, "text", { color: context.colors.err }));
+      throw new UsageError("The schemas have errors.");
+    }
+    const registry = createFileRegistry(input.context.descriptors);
+    for (const service of input.model.files.flatMap((file) => file.services)) {
+      const desc = registry.getService(service.typeName)!;
+      for (const { name, localName, contract } of service.channels)
+        channels.push({
+          name: `${service.typeName}/${name}`,
+          method: desc.method[localName] as RemoteMethod,
+          contract,
+          registry,
+        });
+    }
+  }
+  context.progress("");
+  return channels;
+}
+
+async function sourcesOf(
+  args: SchemaArguments,
+  cwd: string,
+): Promise<readonly { readonly inputs: readonly string[]; readonly protoPath?: readonly string[] }[]> {
+  const protoPath = args["proto-path"];
+  if (args.schema !== undefined) return [{ inputs: args.schema, ...(protoPath !== undefined && { protoPath }) }];
+  const config = await readConfig(cwd);
+  if (config === undefined)
+    throw new UsageError("Name schema files or folders with --schema, or run it where a raceway.config.ts is.");
+  // Several outputs of the same schemas are one source.
+  const sources = new Map(
+    config.generate.map(({ inputs, protoPath: path }) => [
+      JSON.stringify([inputs, path]),
+      { inputs, ...(path !== undefined && { protoPath: path }) },
+    ]),
+  );
+  return [...sources.values()];
+}
+
+/** By its whole name, or as much of its end as is clear: "RoomService/Say", "Say". Throws a {@link UsageError} that lists what there is. */
+export function channelNamed(channels: readonly RemoteChannel[], wanted: string): RemoteChannel {
+  const given = wanted.replace(/^\//, "").replace(/\.(?=\w+$)(?!.*\/)/, "/");
+  const ends = (name: string, text: string): boolean =>
+    name === text || name.endsWith(`.${text}`) || name.endsWith(`/${text}`);
+  const found = channels.filter(({ name }) => ends(name, given) || ends(name, wanted));
+  const distinct = [...new Map(found.map((one) => [one.name, one])).values()];
+  if (distinct.length === 1) return distinct[0]!;
+  const names = [...new Set((distinct.length > 1 ? distinct : channels).map(({ name }) => name))];
+  const list = names.slice(0, SHOWN).map((name) => `\n  ${name}`);
+  const more = names.length > SHOWN ? `\n  … and ${names.length - SHOWN} more` : "";
+  throw new UsageError(
+    distinct.length > 1
+      ? `${wanted} may be each of:${list.join("")}${more}`
+      : `There is no channel ${wanted}. There are:${list.join("")}${more}`,
+  );
+}
+
+const SHOWN = 20;

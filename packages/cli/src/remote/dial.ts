@@ -1,0 +1,89 @@
+// A connection for one command: open, or an error that says why not; it does not try for ever, as those of programs do.
+import { connect, type Connection } from "@raceway/client";
+import { type ClientTransport, definePlugin } from "@raceway/core";
+import { type CommandContext, UsageError } from "../context.ts";
+import type { RemoteArguments, TransportName } from "./remote-arguments.ts";
+
+const transports: { readonly [T in TransportName]: () => Promise<ClientTransport> } = {
+  websocket: async () => (await import("@raceway/transport-websocket/client")).websocket(),
+  sse: async () => (await import("@raceway/transport-sse/client")).sse(),
+  poll: async () => (await import("@raceway/transport-poll/client")).poll(),
+  grpc: async () => (await import("@raceway/transport-grpc/client")).grpc(),
+};
+
+const usual: readonly TransportName[] = ["websocket", "sse", "poll"];
+
+/** Resolves when calls can flow. Rejects with why not: as a server refuses, or as the last transport failed. */
+export async function dial(args: RemoteArguments, context: CommandContext): Promise<Connection> {
+  const url = urlOf(args.url);
+  const headers = headersOf(args.header);
+  const token = args.token ?? context.env["RACEWAY_TOKEN"] ?? "";
+  if (!(args.timeout > 0)) throw new UsageError(`--timeout is ${args.timeout}; it has to be more than 0 seconds.`);
+  const introduction = definePlugin({
+    name: "command-line",
+    start: () => ({
+      introduce(introduced) {
+        introduced.credential = token;
+        for (const [name, value] of headers) introduced.headers.append(name, value);
+      },
+    }),
+  });
+  context.progress(`connecting to ${url}`);
+  const connection = connect(url, {
+    transports: await Promise.all((args.transport ?? usual).map((name) => transports[name]())),
+    use: [introduction],
+    path: args.path,
+  });
+  try {
+    await opened(connection, args.timeout * 1000, url);
+    return connection;
+  } catch (error) {
+    await connection.close();
+    throw error;
+  } finally {
+    context.progress("");
+  }
+}
+
+function opened(connection: Connection, limitMs: number, url: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => end(() => reject(new Error(`${url} did not answer within ${limitMs / 1000} s.`))),
+      limitMs,
+    );
+    const subscription = connection.state.subscribe(({ status, reason }) => {
+      if (status === "open") end(resolve);
+      // What a program would try again ends a command.
+      else if (status === "offline" || status === "closed")
+        end(() => reject(reason ?? new Error(`There is no way to ${url}.`)));
+    });
+    function end(settle: () => void): void {
+      clearTimeout(timer);
+      queueMicrotask(() => subscription[Symbol.dispose]()); // it may not be there yet: the first call comes within `subscribe`
+      settle();
+    }
+  });
+}
+
+/** Throws a {@link UsageError} for what is no address of a server. */
+export function urlOf(text: string): string {
+  const url = text.includes("://") ? text : `http://${text}`;
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url))
+    throw new UsageError(`${text} is no address of a server. Write it as http://localhost:8080.`);
+  return url;
+}
+
+/** Throws a {@link UsageError} for a line that is no header. */
+export function headersOf(lines: readonly string[] = []): Headers {
+  const headers = new Headers();
+  for (const line of lines) {
+    const at = line.indexOf(":");
+    try {
+      if (at < 1) throw new Error("there is no colon");
+      headers.append(line.slice(0, at).trim(), line.slice(at + 1).trim());
+    } catch (error) {
+      throw new UsageError(`--header ${JSON.stringify(line)} is no header, as "name: value".`, { cause: error });
+    }
+  }
+  return headers;
+}

@@ -1,0 +1,165 @@
+// `raceway call`, `subscribe` and `publish` against a real server, by each transport.
+import { join } from "node:path";
+import { ConnectError, Code } from "@connectrpc/connect";
+import { definePlugin, systemClock } from "@raceway/core";
+import { raceway, type Raceway } from "@raceway/server";
+import { grpc } from "@raceway/transport-grpc/server";
+import { poll } from "@raceway/transport-poll/server";
+import { sse } from "@raceway/transport-sse/server";
+import { websocket } from "@raceway/transport-websocket/server";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { handlers } from "../app/lab.ts";
+import { type LabPublishers, labService } from "../gen/lab/v1/lab.server.ts";
+import { racewayCommand, RunningCommand } from "./raceway.ts";
+
+// Each starts processes and a compiler, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+
+const schemas = join(import.meta.dirname, "../schemas");
+const calls: string[] = [];
+let app: Raceway;
+let topics: LabPublishers;
+let url: string;
+
+const seen: { readonly credential: string | undefined; readonly tenant: string | null }[] = [];
+const doorman = definePlugin({
+  name: "doorman",
+  start: () => ({
+    session({ credential, headers }) {
+      seen.push({ credential, tenant: headers.get("x-tenant") });
+      if (credential === "wrong") throw new ConnectError("nobody knows you", Code.Unauthenticated);
+    },
+  }),
+});
+
+beforeAll(async () => {
+  app = raceway({ transports: [websocket(), sse(), poll(), grpc()], use: [doorman] });
+  topics = app.serve(labService, handlers(calls, systemClock()));
+  ({ url } = await app.listen({ port: 0, host: "127.0.0.1" }));
+});
+afterAll(() => app.close(0));
+
+const run = (command: string, args: readonly string[], input?: string): ReturnType<typeof racewayCommand> =>
+  racewayCommand([command, url, ...args, "--schema", schemas, "--proto-path", schemas], input);
+
+test.each(["websocket", "sse", "poll", "grpc"])("calls by %s", async (transport) => {
+  expect(await run("call", ["lab.v1.LabService/Add", '{"a":2,"b":3}', "--transport", transport])).toEqual({
+    code: 0,
+    out: '{\n  "sum": 5\n}\n',
+    err: "",
+  });
+});
+
+test("requests come from standard input, replies go a line each", async () => {
+  expect((await run("call", ["Add", "--json"], '{"a":2,"b":3}')).out).toBe('{"sum":5}\n');
+  expect((await run("call", ["Count", '{"from":1,"to":3}'])).out).toBe('{"value":1}\n{"value":2}\n{"value":3}\n');
+  expect((await run("call", ["LabService.Sum"], '{"value":1}\n\n{"value":41}')).out).toBe(
+    '{\n  "sum": 42,\n  "count": 2\n}\n',
+  );
+  expect((await run("call", ["Chat"], '{"text":"hi"}\n{"text":"ho"}\n')).out).toBe('{"text":"hi!"}\n{"text":"ho!"}\n');
+});
+
+test("a conversation goes line by line, as it is typed", async () => {
+  const command = new RunningCommand(["call", url, "Chat", "--schema", schemas, "-I", schemas]);
+  command.child.stdin.write('{"text":"one"}\n');
+  await command.said('{"text":"one!"}\n');
+  command.child.stdin.write('{"text":"two"}\n');
+  await command.said('{"text":"two!"}\n');
+  expect((await command.end()).code).toBe(0);
+});
+
+test("subscribes from now on and from the start, with positions to go on from", async () => {
+  const board = `board-${Date.now()}`;
+  await topics.ticks.publish({ board }, { symbol: "first" });
+  await topics.ticks.publish({ board }, { symbol: "second" });
+  const key = JSON.stringify({ board });
+  const all = await run("subscribe", ["Ticks", key, "--from", "start", "--count", "2", "--json"]);
+  expect({ code: all.code, err: all.err }).toEqual({ code: 0, err: "" });
+  const [first, second] = all.out
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { position: { epoch: string; offset: number }; event: { symbol: string } });
+  expect([first!.event.symbol, second!.event.symbol]).toEqual(["first", "second"]);
+  const from = `${first!.position.epoch}:${first!.position.offset}`;
+  expect((await run("subscribe", ["Ticks", key, "--from", from, "--count", "1"])).out).toContain('"symbol":"second"');
+});
+
+test("a subscription goes on until Ctrl-C, which ends it with 0", async () => {
+  const board = `live-${Date.now()}`;
+  await topics.ticks.publish({ board }, { symbol: "kept" });
+  const command = new RunningCommand([
+    "subscribe",
+    url,
+    "Ticks",
+    JSON.stringify({ board }),
+    "--from",
+    "start",
+    "-s",
+    schemas,
+    "-I",
+    schemas,
+  ]);
+  await command.said('"symbol":"kept"');
+  await topics.ticks.publish({ board }, { symbol: "live" });
+  await command.said('"symbol":"live"');
+  command.child.kill("SIGINT");
+  expect((await command.end()).code).toBe(0);
+});
+
+test("publishes to a signal and to an upload", async () => {
+  const signal = await run("publish", ["Cursor"], '{"userId":"ann","x":1}\n{"userId":"bob","x":2}\n');
+  expect(signal).toEqual({ code: 0, out: "", err: "2 messages sent\n" });
+  expect(calls).toEqual(expect.arrayContaining(["cursor ann 1", "cursor bob 2"]));
+  const upload = await run("publish", ["Sum", "--json", '{"value":7}']);
+  expect(JSON.parse(upload.out)).toEqual({ messages: 1, reply: { sum: 7, count: 1 } });
+  const topic = await run("publish", ["Ticks", "{}"]);
+  expect(topic).toMatchObject({ code: 2, err: expect.stringContaining("call the method that does") as string });
+});
+
+test("credentials and headers are shown; a refusal is an error with exit code 1", async () => {
+  const add = ["Add", '{"a":1,"b":1}'];
+  expect((await run("call", [...add, "--token", "good", "--header", "x-tenant: tea"])).code).toBe(0);
+  expect(seen.at(-1)).toEqual({ credential: "good", tenant: "tea" });
+  const env = { RACEWAY_TOKEN: "from the environment" };
+  const args = ["call", url, ...add, "-s", schemas, "-I", schemas];
+  expect((await racewayCommand(args, "", { env })).code).toBe(0);
+  expect(seen.at(-1)?.credential).toBe("from the environment");
+  const refused = await run("call", [...add, "--token", "wrong"]);
+  expect(refused).toEqual({
+    code: 1,
+    out: "",
+    err: expect.stringContaining("unauthenticated: nobody knows you") as string,
+  });
+  const asJson = await run("call", [...add, "--token", "wrong", "--json"]);
+  expect(JSON.parse(asJson.err)).toMatchObject({ error: "unauthenticated", exitCode: 1 });
+});
+
+test("what cannot be is told before or after, with its own exit code", async () => {
+  const said: Record<string, string> = {};
+  for (const [args, code] of [
+    [["call", url, "Nope"], 2],
+    [["call", url, "Add", "{"], 2],
+    [["call", url, "Add", '{"c":1}'], 2],
+    [["call", url, "Add", "{}", "--header", "nothing"], 2],
+    [["call", "ftp://x", "Add", "{}"], 2],
+    [["subscribe", url, "Count"], 2],
+    [["subscribe", url, "Ticks", "--from", "yesterday"], 2],
+    [["call", "http://127.0.0.1:1", "Add", "{}"], 3],
+  ] as const) {
+    const ended = await racewayCommand([...args, "--schema", schemas, "-I", schemas]);
+    expect({ code: ended.code, out: ended.out }, args.join(" ")).toEqual({ code, out: "" });
+    said[args.slice(2).join(" ")] = ended.err;
+  }
+  expect(said["Nope"]).toContain("There is no channel Nope. There are:\n");
+  expect(said["Nope"]).toContain("  lab.v1.LabService/Add\n");
+  expect(said["Add {"]).toMatch(/^raceway: The message is no JSON: /);
+  expect(said['Add {"c":1}']).toContain("Its fields are: a, b.");
+  expect(said["Add {} --header nothing"]).toContain('--header "nothing" is no header, as "name: value".');
+  expect(said["Count"]).toContain("lab.v1.LabService/Count is a feed, no topic. Use raceway call.");
+  expect(said["Ticks --from yesterday"]).toContain("--from is yesterday; it has to be now, start or a position");
+  const without = await racewayCommand(["call", url, "Add", "{}"], "", { cwd: import.meta.dirname });
+  expect(without).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("Name schema files or folders with --schema") as string,
+  });
+});
