@@ -22,7 +22,9 @@ export function tellCallError(thrown: unknown, json: boolean, context: CommandCo
 }
 
 function unreachable(error: ConnectError, reason: string | undefined): boolean {
-  return error.code === Code.Unavailable && (reason === undefined || reason.startsWith("link_"));
+  return (
+    error.code === Code.Unavailable && (reason === undefined || reason === "no_transport" || reason.startsWith("link_"))
+  );
 }
 
 /** "not_found". */
