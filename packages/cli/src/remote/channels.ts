@@ -12,7 +12,7 @@ import type { ChannelContract } from "@raceway/core";
 import { compileModel, formatDiagnostics } from "@raceway/generator";
 import { readConfig } from "../config.ts";
 import { type CommandContext, UsageError } from "../context.ts";
-import { refusals } from "../generate-jobs.ts";
+import { refusedAsUsage } from "../refused.ts";
 import type { SchemaArguments } from "./remote-arguments.ts";
 
 export interface RemoteChannel {
@@ -35,7 +35,7 @@ export async function loadChannels(args: SchemaArguments, context: CommandContex
   const channels: RemoteChannel[] = [];
   for (const source of await sourcesOf(args, context.cwd)) {
     const progress = (text: string): void => context.progress(text);
-    const { input, diagnostics } = await refusals(() => compileModel({ ...source, cwd: context.cwd, progress }));
+    const { input, diagnostics } = await refusedAsUsage(() => compileModel({ ...source, cwd: context.cwd, progress }));
     if (input === undefined) {
       context.err(formatDiagnostics(diagnostics, "text", { color: context.colors.err }));
       throw new UsageError("The schemas have errors.");
