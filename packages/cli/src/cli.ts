@@ -15,6 +15,7 @@ export async function runCli(args: readonly string[], surroundings: Surroundings
     .scriptName("raceway")
     .usage("$0 <command>")
     .demandCommand(1, "Name a command.")
+    .parserConfiguration({ "populate--": true }) // what stands behind -- is for the program that a command runs
     .strict()
     .recommendCommands()
     .version(version())

@@ -7,7 +7,14 @@ export type { Diagnostic, Range } from "./diagnostic.ts";
 export { type EditPlan, EditPlanner } from "./edit-planner.ts";
 export { GenerateFailure } from "./failure.ts";
 export { type DiagnosticFormat, formatDiagnostics } from "./format-diagnostic.ts";
-export { type CompiledModel, compileModel, type GenerateOptions, type GenerateResult, generate, planGeneration } from "./generate.ts";
+export {
+  type CompiledModel,
+  compileModel,
+  type GenerateOptions,
+  type GenerateResult,
+  generate,
+  planGeneration,
+} from "./generate.ts";
 export type { FileChange, Plan } from "./output/plan.ts";
 export { writePlan } from "./output/write.ts";
 export type { Planned } from "./pipeline.ts";

@@ -1,7 +1,10 @@
 // All commands, in the order in which the help lists them.
 import type { Command } from "../command.ts";
+import { benchCommand } from "./bench.ts";
 import { callCommand } from "./call.ts";
 import { completionCommand } from "./completion.ts";
+import { devCommand } from "./dev.ts";
+import { doctorCommand } from "./doctor.ts";
 import { generateCommand } from "./generate.ts";
 import { initCommand } from "./init.ts";
 import { inspectCommand } from "./inspect.ts";
@@ -12,10 +15,13 @@ import { subscribeCommand } from "./subscribe.ts";
 export const commands: readonly Command[] = [
   initCommand,
   generateCommand,
+  devCommand,
   inspectCommand,
+  doctorCommand,
   callCommand,
   subscribeCommand,
   publishCommand,
+  benchCommand,
   pluginCommand,
   completionCommand,
 ];

@@ -20,9 +20,9 @@ export interface SchemaArguments extends RemoteArguments {
   readonly "proto-path": readonly string[] | undefined;
 }
 
-export function remoteArguments(yargs: Argv): Argv<Omit<RemoteArguments, "json">> {
+/** All but the address. */
+export function connectionOptions<A>(yargs: Argv<A>): Argv<A & Omit<RemoteArguments, "json" | "url">> {
   return yargs
-    .positional("url", { type: "string", demandOption: true, describe: "The server, as http://localhost:8080" })
     .option("transport", {
       alias: "t",
       choices: transportNames,
@@ -58,7 +58,8 @@ export function remoteArguments(yargs: Argv): Argv<Omit<RemoteArguments, "json">
 }
 
 export function schemaArguments(yargs: Argv): Argv<Omit<SchemaArguments, "json">> {
-  return remoteArguments(yargs)
+  const address = { type: "string", demandOption: true, describe: "The server, as http://localhost:8080" } as const;
+  return connectionOptions(yargs.positional("url", address))
     .option("schema", {
       alias: "s",
       type: "string",

@@ -19,9 +19,22 @@ const EMPTY_MS = 50;
 /** The whole is planned when nobody has edited for so long. */
 const CALM_MS = 250;
 
+export interface WatchListener {
+  /** Something was written. */
+  written(): void;
+  /** All is as the schemas say, or there are errors. */
+  checked(errors: number): void;
+}
+
 /** Ends, with exit code 0, when somebody wants it to. */
-export async function watchGenerate(args: GenerateArguments, json: boolean, context: CommandContext): Promise<number> {
-  const watching = new GenerateWatch({ args, cwd: context.cwd }, context.stopping(), new WatchOutput(context, json));
+export async function watchGenerate(
+  args: GenerateArguments,
+  json: boolean,
+  context: CommandContext,
+  listener?: WatchListener,
+): Promise<number> {
+  const output = new WatchOutput(context, json);
+  const watching = new GenerateWatch({ args, cwd: context.cwd }, context.stopping(), output, listener);
   await watching.run();
   return Exit.fine;
 }
@@ -34,6 +47,7 @@ class GenerateWatch {
   readonly #input: WorkerInput;
   readonly #stopping: AbortSignal;
   readonly #output: WatchOutput;
+  readonly #listener: WatchListener | undefined;
   readonly #tree: TreeWatch;
   #wake: () => void = () => undefined;
 
@@ -54,7 +68,8 @@ class GenerateWatch {
   #wholePlans: readonly JobPlan[] | undefined;
   #failure: Error | undefined;
 
-  constructor(input: WorkerInput, stopping: AbortSignal, output: WatchOutput) {
+  constructor(input: WorkerInput, stopping: AbortSignal, output: WatchOutput, listener: WatchListener | undefined) {
+    this.#listener = listener;
     this.#input = input;
     this.#stopping = stopping;
     this.#output = output;
@@ -161,6 +176,7 @@ class GenerateWatch {
     this.#watch(plans.flatMap((plan) => (typeof plan === "object" && "read" in plan ? plan.read : [])));
     const errors = diagnostics.filter(({ severity }) => severity === "error").length;
     this.#output.checked(errors + failures, diagnostics.length - errors);
+    this.#listener?.checked(errors + failures);
   }
 
   async #carryOut(job: number, plan: Extract<JobPlan, object>, since: number, whole: boolean): Promise<void> {
@@ -176,7 +192,10 @@ class GenerateWatch {
         this.#output.failed((error as Error).message); // a full disk may have room again after the next edit
         return;
       }
-      if (plan.plan.changes.length > 0) this.#output.written(out, plan.plan.changes, performance.now() - since);
+      if (plan.plan.changes.length > 0) {
+        this.#output.written(out, plan.plan.changes, performance.now() - since);
+        this.#listener?.written();
+      }
     }
     this.#output.findings(out, plan.diagnostics, whole);
   }

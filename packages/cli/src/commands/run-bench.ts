@@ -1,0 +1,195 @@
+// `raceway bench`: what it does.
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { callUnary, type Connection, subscribeTopic } from "@raceway/client";
+import { type CommandContext, Exit, painted, UsageError } from "../context.ts";
+import { Latencies, type LatencyReport } from "../load/latencies.ts";
+import { closedLoop, openLoop } from "../load/load.ts";
+import { tellCallError } from "../remote/call-error.ts";
+import { channelNamed, loadChannels, type RemoteChannel } from "../remote/channels.ts";
+import { dial, headersOf } from "../remote/dial.ts";
+import { readMessage } from "../remote/messages.ts";
+import type { BenchArguments } from "./bench.ts";
+
+/** Share of one core at which this process may be what is measured. */
+const BUSY = 0.85;
+
+interface Report extends LatencyReport {
+  readonly transport: string;
+  readonly connections: number;
+  /** Of one core, in the measured time. */
+  readonly loadCpu: number;
+  /** Of a topic: subscriptions that were opened, and what they were sent. `p50` and so on say how long opening took. */
+  readonly events?: number;
+  readonly eventsPerSecond?: number;
+}
+
+export async function runBench(args: BenchArguments, context: CommandContext): Promise<number> {
+  for (const name of ["connections", "concurrency"] as const)
+    if (!Number.isInteger(args[name]) || args[name] < 1)
+      throw new UsageError(`--${name} has to be a whole number from 1.`);
+  for (const [name, value, least] of [
+    ["duration", args.duration, 0.1],
+    ["warmup", args.warmup, 0],
+    ["rate", args.rate ?? 1, 0.1],
+  ] as const)
+    if (!(value >= least)) throw new UsageError(`--${name} has to be at least ${least}.`);
+  const channel = channelNamed(await loadChannels(args, context), args.channel);
+  const { method, contract, name } = channel;
+  const isTopic = method.methodKind === "server_streaming" && contract.kind === "topic";
+  if (method.methodKind !== "unary" && !isTopic)
+    throw new UsageError(`${name} is a ${contract.kind}; bench loads calls with one reply, and topics.`);
+  if (isTopic && args.rate !== undefined) throw new UsageError("--rate is for calls; subscriptions are opened once.");
+  const request = readMessage(method.input, args.request, channel.registry, "The request");
+
+  const reports: Report[] = [];
+  try {
+    for (const transport of args.transport?.map((one) => [one]) ?? [undefined]) {
+      const connections: Connection[] = [];
+      try {
+        for (let at = 0; at < Math.min(args.connections, args.concurrency); at++)
+          connections.push(await dial({ ...args, transport }, context));
+        const report = await measure(args, channel, request, connections, context);
+        reports.push(report);
+        if (args.json) context.out(`${JSON.stringify(report)}\n`);
+      } finally {
+        await Promise.all(connections.map((connection) => connection.close()));
+      }
+      if (context.stopping().aborted) break;
+    }
+  } catch (error) {
+    return tellCallError(error, args.json, context);
+  }
+  if (!args.json) context.out(table(reports, isTopic));
+  for (const { loadCpu, transport } of reports)
+    if (loadCpu > BUSY)
+      context.err(
+        `${painted(context.colors.err, "yellow", "warning:")} by ${transport}, this process was busy for ${percent(loadCpu)} of the time: the figures may be its, not the server's.\n`,
+      );
+  return reports.every(({ errors }) => Object.keys(errors).length === 0) ? Exit.fine : Exit.findings;
+}
+
+async function measure(
+  args: BenchArguments,
+  channel: RemoteChannel,
+  request: MessageShape<DescMessage>,
+  connections: readonly Connection[],
+  context: CommandContext,
+): Promise<Report> {
+  const signal = context.stopping();
+  const headers = headersOf(args.header);
+  const transport = connections[0]!.state.current.transport ?? "unknown";
+  const from = performance.now() + args.warmup * 1000;
+  const until = from + args.duration * 1000;
+  const isTopic = channel.contract.kind === "topic";
+  // Subscriptions are opened at first, and all of them count.
+  const latencies = isTopic ? new Latencies(0, Infinity) : new Latencies(from, until);
+  const { method, contract } = channel;
+  context.progress(`by ${transport}: ${args.warmup + args.duration} s`);
+  const cpu = cpuBetween(from, until);
+  let events: number | undefined;
+  if (method.methodKind === "server_streaming") {
+    events = await subscriptions();
+  } else if (method.methodKind === "unary") {
+    const call = (at: number): Promise<unknown> =>
+      callUnary(connections[at % connections.length]!, method, contract, request, { headers });
+    if (args.rate === undefined) await closedLoop(args.concurrency, call, latencies, { until, signal });
+    else await openLoop(args.rate, call, latencies, { until, signal });
+  }
+  const report = latencies.report();
+  return {
+    transport,
+    connections: connections.length,
+    ...report,
+    loadCpu: await cpu,
+    ...(events !== undefined && { events, eventsPerSecond: events / args.duration }),
+  };
+
+  /** Opens all, counts what comes in the measured time; how long each took to open are the latencies. */
+  async function subscriptions(): Promise<number> {
+    if (method.methodKind !== "server_streaming") return 0;
+    const ending = new AbortController();
+    let received = 0;
+    const reading = Array.from({ length: args.concurrency }, async (_, at) => {
+      const began = performance.now();
+      const messages = subscribeTopic(connections[at % connections.length]!, method, contract, request, {
+        headers,
+        signal: AbortSignal.any([ending.signal, signal]),
+        onHeader: () => latencies.succeeded(began, performance.now()),
+        onReset: () => latencies.count("gap"),
+      });
+      try {
+        for await (const message of messages) {
+          const now = performance.now();
+          if (message !== undefined && now >= from && now < until) received++;
+        }
+      } catch (error) {
+        if (!ending.signal.aborted && !signal.aborted) latencies.failed(error, performance.now());
+      }
+    });
+    await Promise.race([Promise.all(reading), sleep(until - performance.now(), signal)]);
+    ending.abort();
+    await Promise.all(reading);
+    return received;
+  }
+}
+
+/** For people: a row per transport. */
+function table(reports: readonly Report[], isTopic: boolean): string {
+  const ms = (value: number): string => value.toFixed(value < 10 ? 2 : 0);
+  const head = [
+    "transport",
+    isTopic ? "opened" : "calls",
+    isTopic ? "events/s" : "calls/s",
+    "p50 ms",
+    "p90",
+    "p99",
+    "p99.9",
+    "max",
+    "errors",
+    "load CPU",
+  ];
+  const rows = reports.map((one) => [
+    one.transport,
+    String(one.calls),
+    ms(one.eventsPerSecond ?? one.perSecond),
+    ...[one.p50, one.p90, one.p99, one.p999, one.max].map(ms),
+    Object.entries(one.errors)
+      .map(([code, count]) => `${count} ${code}`)
+      .join(", ") || "none",
+    percent(one.loadCpu),
+  ]);
+  const widths = head.map((_, at) => Math.max(...[head, ...rows].map((row) => row[at]!.length)));
+  return [head, ...rows]
+    .map(
+      (row) =>
+        `${row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!))).join("  ")}\n`,
+    )
+    .join("");
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}
+
+/** Share of a core that this process uses between two times. */
+async function cpuBetween(from: number, until: number): Promise<number> {
+  await sleep(from - performance.now());
+  const before = process.cpuUsage();
+  const began = performance.now();
+  await sleep(until - performance.now());
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000 / (performance.now() - began);
+}
+
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, Math.max(0, ms));
+    function done(): void {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    }
+    signal?.addEventListener("abort", done);
+    if (signal?.aborted === true) done();
+  });
+}

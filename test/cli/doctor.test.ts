@@ -1,0 +1,169 @@
+// `raceway doctor`: what it finds of an installation, and on the way to servers behind proxies that are wrong in known ways.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, request, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { definePlugin, fail } from "@raceway/core";
+import { raceway, type Raceway } from "@raceway/server";
+import { poll } from "@raceway/transport-poll/server";
+import { sse } from "@raceway/transport-sse/server";
+import { websocket } from "@raceway/transport-websocket/server";
+import { expect, test, vi } from "vitest";
+import { type Ended, racewayCommand } from "./raceway.ts";
+
+// Each starts processes, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
+
+interface Finding {
+  readonly check: string;
+  readonly outcome: string;
+  readonly detail: string;
+  readonly mend?: string;
+}
+
+async function doctor(
+  cwd: string,
+  ...args: readonly string[]
+): Promise<Ended & { readonly found: Readonly<Record<string, Finding>> }> {
+  const ended = await racewayCommand(["doctor", ...args, "--json"], "", { cwd });
+  const lines = ended.out.split("\n").filter((line) => line !== "");
+  return {
+    ...ended,
+    found: Object.fromEntries(lines.map((line) => JSON.parse(line) as Finding).map((one) => [one.check, one])),
+  };
+}
+
+class Folder implements Disposable {
+  readonly path: string = mkdtempSync(join(tmpdir(), "raceway-doctor-"));
+
+  constructor(files: Readonly<Record<string, string>> = {}) {
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(this.path, name)), { recursive: true });
+      writeFileSync(join(this.path, name), text);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+async function listening(server: Server): Promise<{ readonly url: string } & Disposable> {
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  const close = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, [Symbol.dispose]: close };
+}
+
+async function serving(
+  use: Parameters<typeof raceway>[0]["use"] = [],
+): Promise<{ readonly app: Raceway; readonly url: string } & AsyncDisposable> {
+  const app = raceway({ transports: [websocket(), sse(), poll()], use });
+  const { url } = await app.listen({ port: 0, host: "127.0.0.1" });
+  return { app, url, [Symbol.asyncDispose]: () => app.close(0) };
+}
+
+test("a server that all can reach", async () => {
+  using folder = new Folder();
+  await using server = await serving();
+  const { code, err, found } = await doctor(folder.path, server.url);
+  expect({ code, err }).toEqual({ code: 0, err: "nothing is wrong\n" });
+  for (const check of ["node", "server", "health", "clock", "websocket", "sse", "poll"])
+    expect(found[check], check).toMatchObject({ outcome: "fine" });
+  expect(found["websocket"]!.detail).toMatch(/^opens in \d+ ms, a round trip takes [\d.]+ ms$/);
+  expect(found["generated code"]!.outcome).toBe("left out");
+  const text = (await racewayCommand(["doctor", server.url, "-t", "poll"], "", { cwd: folder.path })).out;
+  expect(text).toContain("✓ poll: opens in ");
+  expect(text).not.toContain("websocket: opens");
+});
+
+test("a proxy that swallows upgrades and holds event streams back", async () => {
+  using folder = new Folder();
+  await using server = await serving();
+  const { port } = new URL(server.url);
+  const proxy = createServer((incoming, outgoing) => {
+    const { method, url: path, headers } = incoming;
+    const forwarded = request({ port, host: "127.0.0.1", method, path, headers }, (answer) => {
+      if (answer.headers["content-length"] === undefined) return; // held back until it ends, and it does not
+      outgoing.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(outgoing);
+    });
+    forwarded.on("error", () => outgoing.destroy());
+    outgoing.on("close", () => forwarded.destroy());
+    incoming.pipe(forwarded);
+  });
+  proxy.on("upgrade", (_, socket) => socket.destroy());
+  using through = await listening(proxy);
+  const { code, err, found } = await doctor(folder.path, through.url, "--timeout", "4");
+  expect({ code, err }).toEqual({ code: 1, err: "2 wrong\n" });
+  expect(found["websocket"]).toMatchObject({ outcome: "error", mend: expect.stringContaining("upgrades") as string });
+  expect(found["sse"]).toMatchObject({
+    outcome: "error",
+    mend: expect.stringContaining("proxy_buffering off") as string,
+  });
+  expect(found["poll"]).toMatchObject({ outcome: "fine" });
+});
+
+test("a server that drains, refuses, or does not offer what is wanted", async () => {
+  using folder = new Folder();
+  const closed = definePlugin({
+    name: "closed",
+    start: () => ({
+      session() {
+        throw fail("credential_missing", { scheme: "a bearer token" });
+      },
+    }),
+  });
+  await using server = await serving([closed]);
+  const { code, found } = await doctor(folder.path, server.url, "-t", "websocket", "-t", "grpc");
+  expect(code).toBe(1);
+  expect(found["websocket"]).toMatchObject({ outcome: "error", mend: expect.stringContaining("--token") as string });
+  expect(found["grpc"]).toMatchObject({ detail: "the server does not offer it" });
+});
+
+test("clocks that are apart, and servers that are not ours", async () => {
+  using folder = new Folder();
+  const document = { transports: [], channels: {} };
+  const late = createServer((_, response) => {
+    response.sendDate = false;
+    response.setHeader("date", new Date(Date.now() - 3_600_000).toUTCString());
+    response.end(JSON.stringify(document));
+  });
+  using skewed = await listening(late);
+  const skew = await doctor(folder.path, skewed.url);
+  expect(skew.code).toBe(0);
+  expect(skew.found["clock"]).toMatchObject({ outcome: "warning", mend: expect.stringContaining("NTP") as string });
+  expect(skew.found["clock"]!.detail).toMatch(/^the server's clock is 3(599|600|601) s behind this one$/);
+
+  using foreign = await listening(createServer((_, response) => void response.writeHead(404).end("not here")));
+  const other = await doctor(folder.path, foreign.url, "-t", "poll");
+  expect(other.code).toBe(1);
+  expect(other.found["server"]!.detail).toContain("has status 404 and no document of Raceway");
+
+  const nobody = await doctor(folder.path, "http://127.0.0.1:1");
+  expect(nobody.code).toBe(1);
+  expect(Object.keys(nobody.found)).not.toContain("websocket");
+  expect((await racewayCommand(["doctor", "ftp://x"])).code).toBe(2);
+});
+
+test("packages of several versions, libraries in two copies, stale code", async () => {
+  const json = (name: string, version: string): string => JSON.stringify({ name, version });
+  using folder = new Folder({
+    "node_modules/@raceway/core/package.json": json("@raceway/core", "1.0.0"),
+    "node_modules/@raceway/client/package.json": json("@raceway/client", "1.1.0"),
+    "node_modules/@bufbuild/protobuf/package.json": json("@bufbuild/protobuf", "2.17.0"),
+    "node_modules/@raceway/client/node_modules/@bufbuild/protobuf/package.json": json("@bufbuild/protobuf", "2.16.0"),
+    "proto/a.proto": 'syntax = "proto3"; message M {}',
+    "raceway.config.mjs": 'export default { generate: [{ inputs: ["proto"], out: "gen" }] };',
+  });
+  const { code, found } = await doctor(folder.path);
+  expect(code).toBe(1);
+  expect(found["packages"]!.detail).toContain("1.1.0: @raceway/client; 1.0.0: @raceway/core");
+  expect(found["@bufbuild/protobuf"]!.detail).toContain("there are 2 copies of @bufbuild/protobuf: 2.17.0 in ");
+  expect(found["generated code in gen"]).toMatchObject({ outcome: "error", mend: "run raceway generate." });
+  await racewayCommand(["generate"], "", { cwd: folder.path });
+  expect((await doctor(folder.path)).found["generated code in gen"]).toMatchObject({ outcome: "fine" });
+});
