@@ -1,4 +1,5 @@
-// `npm run dev`: Vite's pages and the server on one port. Whoever changes the server's code, gets a new one.
+// `npm run dev`: Vite's pages and the server on one port. Whoever changes the server's code or a schema, gets a new server; pages go on by themselves.
+import { spawn } from "node:child_process";
 import { defineConfig } from "vite";
 import { server } from "./src/server.ts";
 
@@ -11,7 +12,14 @@ export default defineConfig({
         if (httpServer === null) return;
         const app = server();
         await app.attach(httpServer);
-        httpServer.once("close", () => void app.close(0));
+        const schemas = spawn("raceway", ["generate", "--watch"], {
+          stdio: "inherit",
+          shell: process.platform === "win32",
+        });
+        httpServer.once("close", () => {
+          schemas.kill();
+          void app.close(0);
+        });
       },
     },
   ],

@@ -96,6 +96,14 @@ test.skipIf(executablePath === undefined)(
     await say(one, "louder");
     await other.getByText("LOUDER").waitFor();
     await writeFile(chat, code);
+    // The schema, too: what it says is in the types, and the new server serves it.
+    const schema = join(project, own[0]);
+    const channels = await readFile(schema, "utf8");
+    await writeFile(schema, channels.replace("uint32 offset = 1;", "uint32 offset = 1; string word = 2;"));
+    const types = join(project, "src/gen/chat/v1/room_pb.ts");
+    await expect.poll(() => readFile(types, "utf8"), { timeout: 60_000 }).toContain("word: string;");
+    await writeFile(schema, channels);
+    await expect.poll(() => readFile(types, "utf8"), { timeout: 60_000 }).not.toContain("word: string;");
 
     // And what the project's own README has beside it.
     await run(project, "npm run types");
