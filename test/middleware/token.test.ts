@@ -359,6 +359,11 @@ describe("options that cannot work are refused where they are written", () => {
     ["none", { issuer: ISSUER, audience: "a", algorithms: ["none"] }, "algorithms"],
     ["keys and a secret", { audience: "a", secret: new Uint8Array(32), keys: { keys: [] } }, "keys"],
     ["several issuers without keys", { issuer: ["a", "b"], audience: "a" }, "jwksUri"],
+    [
+      "introspection as nobody",
+      { introspection: { url: "https://issuer.example/introspect", clientId: "lab" } },
+      "introspection.clientSecret",
+    ],
     ["a tolerance of an hour", { issuer: ISSUER, audience: "a", clockToleranceMs: 3_600_000 }, "clockToleranceMs"],
     ["a typing error", { isuer: ISSUER } as TokenOptions, "isuer"],
   ])("%s", (_, given, option) => {

@@ -150,6 +150,7 @@ export class AuthorizationCode {
           additionalParameters: this.#forResource,
         },
       );
+      // The ID token came from the issuer itself over TLS, so its claims are checked and its signature need not be (OpenID Connect Core 3.1.3.7).
       const processed = await processAuthorizationCodeResponse(server, this.#client, response, {
         expectedNonce: nonce ?? expectNoNonce,
         requireIdToken: nonce !== undefined,
