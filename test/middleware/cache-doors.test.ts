@@ -102,10 +102,10 @@ describe("an answer by GET", () => {
     ["shows a credential", { authorization: "Bearer ann" }, undefined, "private"],
     ["shows a cookie", { cookie: "session=1" }, undefined, "private"],
     [
-      "shows a credential, and the schema says that everybody may",
+      "shows a credential, whatever the schema says of everybody",
       { authorization: "Bearer ann" },
       { auth: { public: true } },
-      "public",
+      "private",
     ],
     ["shows nothing", {}, undefined, "public"],
   ] as const)(

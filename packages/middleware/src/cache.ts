@@ -84,8 +84,6 @@ interface Rule {
   /** In lower case. */
   readonly headers: readonly string[];
   readonly by: CacheSettings["by"];
-  /** The schema says that everybody may. */
-  readonly forEverybody: boolean;
 }
 
 interface Running {
@@ -175,13 +173,11 @@ function ruleOf(channel: ChannelInfo, setting: CacheSettings | undefined, byDefa
   const { cache: contract } = channel.contract;
   const maxAgeMs = setting?.maxAgeMs ?? contract?.maxAgeMs ?? byDefault;
   if (!isSafe(channel) || maxAgeMs === 0) return undefined;
-  const { auth } = channel.policy ?? {};
   return {
     maxAgeMs,
     isPublic: (setting?.scope ?? contract?.scope) === "public",
     headers: (setting?.headers ?? []).map((name) => name.toLowerCase()),
     by: setting?.by,
-    forEverybody: auth !== undefined && "public" in auth,
   };
 }
 
@@ -256,10 +252,9 @@ function goodFor({ header }: UnaryResponse, rule: Rule): number {
 
 /** Tells browsers and proxies, and the client's own cache. */
 function tell({ header, contextValues }: UnaryRequest, response: UnaryResponse, leftMs: number, rule: Rule): void {
-  // Who shows nothing and is let in shows that everybody is; what a proxy keeps it gives to everybody.
-  const shows = (): boolean =>
-    contextValues.get(principal).id !== "" || header.has("authorization") || header.has("cookie");
-  const isPublic = rule.isPublic && (rule.forEverybody || !shows());
+  // Who shows nothing and is let in shows that everybody is; what a proxy keeps it gives to everybody. That the schema says so is not enough: a rule may say more.
+  const isPublic =
+    rule.isPublic && contextValues.get(principal).id === "" && !header.has("authorization") && !header.has("cookie");
   response.header.set("cache-control", writeCacheControl(leftMs, isPublic));
   const vary = isPublic ? rule.headers : [...rule.headers, "authorization", "cookie"];
   if (vary.length > 0) response.header.set("vary", [...new Set(vary)].join(", "));
