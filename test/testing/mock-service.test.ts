@@ -101,6 +101,15 @@ it("makes messages of any type that survive both encodings", async () => {
   expect(all["tree"]).toMatchObject({ name: "name-1", children: [{ name: "name-1" }, { name: "name-2" }] });
 });
 
+it("makes what a message cannot be without, however deep", async () => {
+  const deep = Array.from({ length: 8 }, (_, at) => `message M${at} { required M${at + 1} next = 1; }`).join("\n");
+  const text = `syntax = "proto2"; package deep.v1; ${deep} message M8 { required string name = 1; }`;
+  const { context } = await compileSchemas({ "deep/v1/deep.proto": text });
+  const desc = createFileRegistry(context.descriptors).getMessage("deep.v1.M0")!;
+  const made = sample(desc);
+  expect(fromBinary(desc, toBinary(desc, made))).toEqual(made);
+});
+
 async function* listOf<T>(items: readonly T[]): AsyncGenerator<T> {
   yield* items;
 }

@@ -10,8 +10,12 @@ import {
 } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 
-/** Messages within messages up to here; deeper ones are left out, since a type may contain itself. */
+/** Messages within messages up to here; deeper ones are left out, since a type may contain itself, but for those without which there is no message. */
 const DEPTH = 3;
+/** As deep as required ones go: a type that requires itself has no messages. */
+const REQUIRED_DEPTH = 50;
+/** `google.protobuf.FeatureSet.FieldPresence.LEGACY_REQUIRED`. */
+const REQUIRED = 3;
 /** 2026-01-01T00:00:00Z, in seconds. */
 const NEW_YEAR = 1_767_225_600n;
 
@@ -93,7 +97,8 @@ function messageOf(desc: DescMessage, field: DescField, number: number, depth: n
   // A struct stands as the JSON object that it is, except within a `Value`.
   if (desc.typeName === "google.protobuf.Struct" && field.parent.typeName !== "google.protobuf.Value")
     return { [field.name]: number };
-  return depth === 0 ? undefined : create(desc, initOf(desc, number, depth - 1) as MessageInitShape<DescMessage>);
+  const least = (field.presence as number) === REQUIRED ? -REQUIRED_DEPTH : 0;
+  return depth <= least ? undefined : create(desc, initOf(desc, number, depth - 1) as MessageInitShape<DescMessage>);
 }
 
 function scalarOf(type: ScalarType, field: DescField, number: number, longAsString: boolean): unknown {

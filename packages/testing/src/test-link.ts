@@ -131,6 +131,7 @@ export class Way implements TestLink {
     await new Promise<void>((resolve, reject) => {
       if (!needed) return this.clock.turnEnd(resolve);
       const calledOff = (): void => reject(failed("the attempt was called off"));
+      if (signal.aborted) return calledOff();
       const waiting = begin(() => {
         waiting[Symbol.dispose]();
         signal.removeEventListener("abort", calledOff);
