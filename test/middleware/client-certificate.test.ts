@@ -1,7 +1,9 @@
 // Client certificates: who is admitted by every way in over TLS, and behind proxies that end it; until when; what is renewed, and what is taken back.
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { type SecureVersion, connect as connectTls } from "node:tls";
+import { createSecureServer as createHttp2 } from "node:http2";
+import { createServer as createHttps } from "node:https";
+import { type SecureVersion, type TlsOptions, connect as connectTls } from "node:tls";
 import { definePlugin, principal, reasonOf } from "@raceway/core";
 import {
   type CertificateRule,
@@ -280,6 +282,22 @@ it("visitors without a certificate come in as nobody where that is said; with a 
   }
   expect(new Set(it.seen)).toEqual(new Set([""]));
 });
+
+it.each([
+  ["https", (tls: TlsOptions) => createHttps(tls), ["websocket", "poll", "Connect door over HTTP/1.1"]],
+  ["http2", (tls: TlsOptions) => createHttp2({ ...tls, allowHTTP1: true }), tlsWays],
+] as const)(
+  "in a server of %s to which the app is attached it is the same",
+  async (_, host, ways) => {
+    await using it = await mutualTls([clientCertificate({ allow })], false, host);
+    for (const way of ways) {
+      expect(await said(it.client(way, it.issuer.issue(ANN))), way).toBe("ok");
+      expect(await said(it.client(way)), way).toBe("credential_missing");
+      expect(await said(it.client(way, authority("other").issue(ANN))), way).toBe("credential_invalid");
+    }
+  },
+  30_000,
+);
 
 it("a TLS session that is taken up again brings the certificate along, and what is wrong with it", async () => {
   await using it = await mutualTls([clientCertificate({ allow })]);

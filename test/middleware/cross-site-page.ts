@@ -53,6 +53,8 @@ export interface CrossSitePage {
   /** Asks the server to `peek` at a text: "ok", or why not. */
   link(name: string, url: string, text: string): Promise<string>;
   door(name: string, url: string, text: string): Promise<string>;
+  /** Has a session by a link until its cookie was renewed at "/renew" and the first one is over, and goes on with it: "ok", or why not. */
+  stay(name: string, url: string, text: string, untilMs: number): Promise<string>;
 }
 
 const page: CrossSitePage = {
@@ -74,6 +76,26 @@ const page: CrossSitePage = {
       );
     try {
       return await Promise.race([answer, offline]);
+    } finally {
+      await connection.close();
+    }
+  },
+  async stay(name, url, text, untilMs) {
+    const { promise: renewed, resolve } = Promise.withResolvers<void>();
+    const renew = async (): Promise<void> => {
+      const { ok, status } = await fetch("/renew", { method: "POST" });
+      if (!ok) throw new Error(`status ${status}`);
+      resolve();
+    };
+    const connection = connect(url, { transports: [links[name]!()], use: [csrf({ renew })], probeMs: 0 });
+    try {
+      await labClient(connection).peek({ text });
+      await renewed;
+      await new Promise((over) => setTimeout(over, untilMs - Date.now()));
+      await labClient(connection).peek({ text });
+      return "ok";
+    } catch (error) {
+      return reasonOf(error) ?? String(error);
     } finally {
       await connection.close();
     }

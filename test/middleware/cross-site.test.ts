@@ -4,7 +4,7 @@ import { type Server, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type SessionCookiePlugin, sessionCookie } from "@raceway/auth-session/server";
-import { type Principal, principal } from "@raceway/core";
+import { type Principal, definePlugin, principal, reasonOf } from "@raceway/core";
 import { type Raceway, raceway } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
 import { grpc } from "@raceway/transport-grpc/server";
@@ -35,6 +35,10 @@ interface House {
   readonly close: () => Promise<void>;
   /** Who looked at what: "ann: text". */
   readonly seen: string[];
+  /** What became of requests to "/renew". */
+  readonly renewals: string[];
+  /** Sessions that were ever opened. */
+  opened(): number;
 }
 
 describe.skipIf(chromium === undefined)(`in a browser${leftOut}`, { timeout: PATIENCE_MS }, () => {
@@ -77,10 +81,16 @@ describe.skipIf(chromium === undefined)(`in a browser${leftOut}`, { timeout: PAT
   /** Its transports let pages of all these origins talk to it, with cookies: all that keeps them out is the plugin. */
   async function serve(sessions: SessionCookiePlugin<Principal>): Promise<House> {
     const seen: string[] = [];
+    const renewals: string[] = [];
+    let opened = 0;
+    const counts = definePlugin({
+      name: "counts",
+      start: () => ({ observe: { session: ({ kind }) => void (kind === "opened" && opened++) } }),
+    });
     const credentials = true;
     const app: Raceway = raceway({
       transports: [websocket(), sse({ credentials }), poll({ credentials }), grpc({ credentials })],
-      use: [sessions],
+      use: [sessions, counts],
       allowedOrigins: [neighbour, stranger],
     });
     app.serve(labService, {
@@ -92,8 +102,23 @@ describe.skipIf(chromium === undefined)(`in a browser${leftOut}`, { timeout: PAT
     });
     const server = createServer((request, response) => {
       response.setHeader("content-type", "text/html; charset=utf-8");
-      if (request.url !== "/sign-in") return void response.end(html);
-      void sessions.issue({ id: "ann" }).then(({ cookies }) => response.setHeader("set-cookie", cookies).end(html));
+      const { pathname, searchParams } = new URL(request.url!, "http://house");
+      const issued =
+        pathname === "/sign-in"
+          ? sessions.issue({ id: "ann" }, Number(searchParams.get("ms") ?? 3_600_000))
+          : pathname === "/renew"
+            ? sessions.renew(request)
+            : Promise.resolve(undefined);
+      issued.then(
+        (fresh) => {
+          if (pathname === "/renew") renewals.push("ok");
+          response.setHeader("set-cookie", fresh?.cookies ?? []).end(html);
+        },
+        (error: unknown) => {
+          renewals.push(reasonOf(error) ?? String(error));
+          response.writeHead(403).end();
+        },
+      );
     });
     await app.attach(server);
     server.listen(0);
@@ -101,6 +126,8 @@ describe.skipIf(chromium === undefined)(`in a browser${leftOut}`, { timeout: PAT
     const made: House = {
       url: `http://localhost:${(server.address() as AddressInfo).port}`,
       seen,
+      renewals,
+      opened: () => opened,
       async close() {
         await app.close(0);
         server.closeAllConnections();
@@ -164,6 +191,31 @@ describe.skipIf(chromium === undefined)(`in a browser${leftOut}`, { timeout: PAT
     for (const name of links) expect(all[name], name).toMatch(/^(?:cross_site_refused|credential_missing)$/);
     for (const name of ["Connect door", "Connect GET"]) expect(all[name], name).toMatch(/^40[13]/);
     expect(house.seen).toEqual([]);
+    await page.close();
+  });
+
+  it("a page of the server itself stays in one session while its cookies are renewed; no other page renews them", async () => {
+    const house = await serve(sessionCookie({ keys: KEYS }));
+    const page = await browser.newPage();
+    await page.goto(`${house.url}/sign-in?ms=6000`);
+    const untilMs = Date.now() + 6_500;
+    const stays = await page.evaluate(
+      async ({ names, url, until }) => {
+        const { crossSite } = globalThis as Global;
+        return Promise.all(names.map((name) => crossSite.stay(name, url, name, until)));
+      },
+      { names: ["websocket", "sse", "gRPC-web"], url: house.url, until: untilMs }, // a browser opens six connections at most
+    );
+    expect(stays).toEqual(["ok", "ok", "ok"]);
+    expect(house.opened()).toBe(3);
+    await page.goto(neighbour);
+    const forged = await page.evaluate(async (url) => {
+      const init = { method: "POST", credentials: "include", mode: "no-cors" } as const;
+      const answer = await fetch(`${url}/renew`, init);
+      return answer.type;
+    }, house.url);
+    expect(forged).toBe("opaque");
+    expect(house.renewals).toEqual(["ok", "ok", "ok", "cross_site_refused"]);
     await page.close();
   });
 

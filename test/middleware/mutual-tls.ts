@@ -1,4 +1,7 @@
 // A server over TLS that asks for client certificates, and clients that show one by every way in: each transport and door, over HTTP/1.1 and HTTP/2.
+import { once } from "node:events";
+import type { AddressInfo, Server, Socket } from "node:net";
+import type { SecureContextOptions, TlsOptions } from "node:tls";
 import { type Client, type Transport, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { type Connection, connect } from "@raceway/client";
@@ -79,8 +82,12 @@ export interface MutualTls extends AsyncDisposable {
   client(way: string, shown?: Certificate): Client<typeof LabService>;
 }
 
-/** `strict`: the TLS handshake refuses those whose certificate is not good, before anybody is asked. */
-export async function mutualTls(use: PluginList, strict = false): Promise<MutualTls> {
+/** `strict`: the TLS handshake refuses those whose certificate is not good, before anybody is asked. `host`: makes the server to which the app is attached, in place of its own. */
+export async function mutualTls(
+  use: PluginList,
+  strict = false,
+  host?: (tls: SecureContextOptions & TlsOptions) => Server,
+): Promise<MutualTls> {
   const [house, issuer] = [authority("the server's"), authority("the clients'")];
   const server = house.issue({ names: ["IP:\x7f\x00\x00\x01"] });
   const seen: string[] = [];
@@ -96,12 +103,29 @@ export async function mutualTls(use: PluginList, strict = false): Promise<Mutual
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
     },
   });
-  const { url } = await app.listen({
-    port: 0,
-    host: "127.0.0.1",
-    tls: { cert: server.cert, key: server.key, ca: issuer.cert, requestCert: true, rejectUnauthorized: strict },
-  });
+  const tls = {
+    cert: server.cert,
+    key: server.key,
+    ca: issuer.cert,
+    requestCert: true,
+    rejectUnauthorized: strict,
+  };
   const closers: (() => Promise<void>)[] = [];
+  let url: string;
+  if (host === undefined) ({ url } = await app.listen({ port: 0, host: "127.0.0.1", tls }));
+  else {
+    const foreign = host(tls);
+    await app.attach(foreign);
+    foreign.listen(0, "127.0.0.1");
+    await once(foreign, "listening");
+    url = `https://127.0.0.1:${(foreign.address() as AddressInfo).port}`;
+    const sockets = new Set<Socket>();
+    foreign.on("connection", (socket) => void sockets.add(socket));
+    closers.push(async () => {
+      foreign.close();
+      for (const socket of sockets) socket.destroy(); // clients at doors keep theirs
+    });
+  }
   const tlsOf = (shown: Certificate | undefined): Shown => ({
     ca: house.cert,
     ...(shown && { cert: shown.cert, key: shown.key }),
