@@ -1,11 +1,15 @@
 // Calls that failed for a passing reason are made again: which, how often, when; and that a server sees one key for all attempts.
 import { Code, ConnectError } from "@connectrpc/connect";
-import { fail, reasonOf } from "@raceway/core";
+import { connect } from "@raceway/client";
+import { fail, memoryTransport, reasonOf } from "@raceway/core";
 import { nodeClock } from "@raceway/core/node";
 import { type RetryOptions, retry } from "@raceway/middleware/retry";
+import { raceway } from "@raceway/server";
 import { virtualClock } from "@raceway/testkit";
 import { describe, expect, it } from "vitest";
-import { type Lab, lab, take } from "../app/lab.ts";
+import { type Lab, handlers, lab, take } from "../app/lab.ts";
+import { labClient } from "../gen/lab/v1/lab.client.ts";
+import { type LabHandlers, labService } from "../gen/lab/v1/lab.server.ts";
 import { outcome, stage } from "./stage.ts";
 import { type Troubles, middle, troubles } from "./trouble.ts";
 
@@ -195,6 +199,33 @@ describe("how often and when", () => {
     expect(ConnectError.from(await calls[2]).code).toBe(Code.Canceled);
     expect(world.server.came).toHaveLength(3);
   });
+});
+
+it("a later attempt is told what is left of the caller's deadline, not all of it again", async () => {
+  const clock = virtualClock();
+  const server = troubles(clock);
+  const memory = memoryTransport();
+  await using app = raceway({ transports: [memory.server], use: [server.plugin], clock });
+  const left: (number | undefined)[] = [];
+  const peek: LabHandlers["peek"] = (_, context) => {
+    left.push(context.timeoutMs());
+    return {};
+  };
+  app.serve(labService, { ...handlers([], clock), peek });
+  await app.fetch(new Request("http://lab/raceway/health"));
+  await using connection = connect("http://lab", {
+    transports: [memory.client],
+    use: [retry()],
+    random: middle,
+    clock,
+  });
+  const client = labClient(connection);
+  await client.peek({}, { timeoutMs: 1_000 });
+  server.next("Peek", fail("too_many_calls", { count: 1, limit: 1, retryAfterMs: 400 }));
+  const call = client.peek({}, { timeoutMs: 1_000 });
+  await clock.advance(500);
+  await call;
+  expect(left).toEqual([1_000, 550]); // 400 as the server asked, 50 by chance
 });
 
 it.each(["websocket", "grpc"] as const)("a call without side effects is made again over %s", async (way) => {

@@ -95,6 +95,8 @@ describe("timeout", () => {
     expect(await over(world, within(50))).toEqual([50, "call_deadline"]);
     expect(await over(world, within(500))).toEqual([400, "ok"]);
     expect(await over(world, within(0))).toEqual([400, "ok"]);
+    expect(await over(world, within(Infinity))).toEqual([400, "ok"]);
+    expect(await over(world, within(Number.NaN))).toEqual([0, "option_invalid"]);
   });
 
   it("leaves the caller's own signal what it is", async () => {

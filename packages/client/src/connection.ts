@@ -204,7 +204,7 @@ class RacewayConnection implements Connection, OperationHost {
       method,
       { signal, timeoutMs, header, contextValues, url: this.#url, clock: this.clock },
       input,
-      (request) =>
+      (request, timeoutMs) =>
         startUnary(
           this,
           {
@@ -241,7 +241,7 @@ class RacewayConnection implements Connection, OperationHost {
       method,
       { signal, timeoutMs, header, contextValues, url: this.#url, clock: this.clock },
       input,
-      (request) =>
+      (request, timeoutMs) =>
         startStream(
           this,
           {

@@ -28,18 +28,19 @@ export interface Asked {
   readonly url: string;
   readonly clock: Clock;
 }
-type Run = ReturnType<Interceptor>;
+/** One attempt; it may take so long. */
+type Attempt<Q, R> = (request: Q, timeoutMs: number | undefined) => Promise<R>;
 
 export async function interceptUnary<I extends DescMessage, O extends DescMessage>(
   chain: Promise<Interceptor | undefined>,
   method: DescMethodUnary<I, O>,
   asked: Asked,
   input: MessageInitShape<I>,
-  next: (request: UnaryRequest<I, O>) => Promise<UnaryResponse<I, O>>,
+  next: Attempt<UnaryRequest<I, O>, UnaryResponse<I, O>>,
 ): Promise<UnaryResponse<I, O>> {
-  const run = ((await chain)?.(next as unknown as Run) ?? next) as typeof next;
   const scope = new Scope(asked);
   try {
+    const run = await scope.within(chain, next);
     return await run({
       ...common(method, asked, scope),
       stream: false,
@@ -58,11 +59,11 @@ export async function interceptStream<I extends DescMessage, O extends DescMessa
   method: DescMethodStreaming<I, O>,
   asked: Asked,
   input: AsyncIterable<MessageInitShape<I>>,
-  next: (request: StreamRequest<I, O>) => Promise<StreamResponse<I, O>>,
+  next: Attempt<StreamRequest<I, O>, StreamResponse<I, O>>,
 ): Promise<StreamResponse<I, O>> {
-  const run = ((await chain)?.(next as unknown as Run) ?? next) as typeof next;
   const scope = new Scope(asked);
   try {
+    const run = await scope.within(chain, next);
     const response = await run({
       ...common(method, asked, scope),
       stream: true,
@@ -110,6 +111,7 @@ class Scope {
   readonly #own = new AbortController();
   readonly #asked: Asked;
   readonly #timer: Disposable | undefined;
+  #due: number | undefined;
   readonly #abort = (): void => this.#own.abort(this.#asked.signal?.reason);
   #late: ConnectError | undefined;
 
@@ -119,6 +121,7 @@ class Scope {
     signal?.addEventListener("abort", this.#abort);
     if (signal?.aborted === true) this.#abort();
     if (ms === undefined || ms <= 0) return;
+    this.#due = asked.clock.now() + ms;
     this.#timer = asked.clock.after(ms, () => {
       this.#late = fail("call_deadline", { ms });
       this.#own.abort(this.#late);
@@ -127,6 +130,15 @@ class Scope {
 
   get signal(): AbortSignal {
     return this.#own.signal;
+  }
+  /** The call within its plugins. Each attempt is told what is left of the deadline. */
+  async within<Q, R>(
+    chain: Promise<Interceptor | undefined>,
+    next: Attempt<Q, R>,
+  ): Promise<(request: Q) => Promise<R>> {
+    const attempt = (request: Q): Promise<R> =>
+      next(request, this.#due && Math.max(1, this.#due - this.#asked.clock.now()));
+    return ((await chain)?.(attempt as unknown as ReturnType<Interceptor>) ?? attempt) as typeof attempt;
   }
   /** What the call failed with, or that it was too late. */
   reasonOr(error: unknown): ConnectError {

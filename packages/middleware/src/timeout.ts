@@ -50,6 +50,13 @@ export function timeout(given: TimeoutOptions = {}): Plugin {
         return (next) =>
           async function timeout(request) {
             const limit = request.contextValues.get(timeLimitMs) ?? ms;
+            if (Number.isNaN(limit))
+              throw fail("option_invalid", {
+                part: "timeout",
+                option: "timeLimitMs",
+                value: "NaN",
+                expected: "milliseconds, 0 for no limit",
+              });
             if (limit === 0) return next(request);
             const life = new Life(clock, limit, request.signal);
             try {
