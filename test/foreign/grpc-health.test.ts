@@ -76,25 +76,29 @@ function watched(health: ForeignHealth, service: string): string[] {
   return told;
 }
 
-it("Check says how the server is, and each service of it; of others it knows nothing", async () => {
-  await using it = await world();
-  for (const service of ["", "lab.v1.LabService"])
-    expect(await answered<Status>((answer) => it.health.check({ service }, answer))).toEqual({ status: "SERVING" });
-  await expect(
-    answered<Status>((answer) => it.health.check({ service: "lab.v1.Other" }, answer)),
-  ).rejects.toMatchObject({ code: status.NOT_FOUND });
-});
+it(
+  "Check says how the server is, and each service of it; of others it knows nothing",
+  { timeout: 30_000 },
+  async () => {
+    await using it = await world();
+    for (const service of ["", "lab.v1.LabService"])
+      expect(await answered<Status>((answer) => it.health.check({ service }, answer))).toEqual({ status: "SERVING" });
+    await expect(
+      answered<Status>((answer) => it.health.check({ service: "lab.v1.Other" }, answer)),
+    ).rejects.toMatchObject({ code: status.NOT_FOUND });
+  },
+);
 
-it("List names all services", async () => {
+it("List names all services", { timeout: 30_000 }, async () => {
   await using it = await world();
   const { statuses } = await answered<{ statuses: Record<string, Status> }>((answer) => it.health.list({}, answer));
   expect(statuses).toEqual({ "": { status: "SERVING" }, "lab.v1.LabService": { status: "SERVING" } });
 });
 
-it("Watch follows a plugin that fails and mends", async () => {
+it("Watch follows a plugin that fails and mends", { timeout: 30_000 }, async () => {
   await using it = await world();
   const told = watched(it.health, "lab.v1.LabService");
-  await expect.poll(() => told).toEqual(["SERVING"]);
+  await expect.poll(() => told, { timeout: 15_000 }).toEqual(["SERVING"]);
   it.fails = true;
   await expect.poll(() => told, { timeout: 10_000 }).toEqual(["SERVING", "NOT_SERVING"]);
   expect(await answered<Status>((answer) => it.health.check({ service: "" }, answer))).toEqual({
@@ -102,34 +106,38 @@ it("Watch follows a plugin that fails and mends", async () => {
   });
   it.fails = false;
   await expect.poll(() => told, { timeout: 10_000 }).toEqual(["SERVING", "NOT_SERVING", "SERVING"]);
-}, 30_000);
+});
 
-it("Watch says that a service is unknown, and stays", async () => {
+it("Watch says that a service is unknown, and stays", { timeout: 30_000 }, async () => {
   await using it = await world();
   const told = watched(it.health, "lab.v1.Other");
-  await expect.poll(() => told).toEqual(["SERVICE_UNKNOWN"]);
+  await expect.poll(() => told, { timeout: 15_000 }).toEqual(["SERVICE_UNKNOWN"]);
   await answered<Status>((answer) => it.health.check({ service: "" }, answer));
   expect(told).toEqual(["SERVICE_UNKNOWN"]);
 });
 
-it("a drain is told at once, and the streams end in good order when the server goes down", async () => {
-  await using it = await world();
-  await using connection = connect(it.url, { transports: [websocketClient()] });
-  await labClient(connection).peek({});
-  const told = watched(it.health, "");
-  await expect.poll(() => told).toEqual(["SERVING"]);
-  const draining = it.app.drain({ drainMs: 30_000, spreadMs: 30_000 });
-  await expect.poll(() => told).toEqual(["SERVING", "NOT_SERVING"]);
-  expect(await answered<Status>((answer) => it.health.check({ service: "" }, answer))).toEqual({
-    status: "NOT_SERVING",
-  });
-  const closing = it.app.close(0);
-  await expect.poll(() => told).toEqual(["SERVING", "NOT_SERVING", "over"]);
-  await connection.close();
-  await Promise.all([closing, draining]);
-});
+it(
+  "a drain is told at once, and the streams end in good order when the server goes down",
+  { timeout: 30_000 },
+  async () => {
+    await using it = await world();
+    await using connection = connect(it.url, { transports: [websocketClient()] });
+    await labClient(connection).peek({});
+    const told = watched(it.health, "");
+    await expect.poll(() => told, { timeout: 15_000 }).toEqual(["SERVING"]);
+    const draining = it.app.drain({ drainMs: 30_000, spreadMs: 30_000 });
+    await expect.poll(() => told, { timeout: 15_000 }).toEqual(["SERVING", "NOT_SERVING"]);
+    expect(await answered<Status>((answer) => it.health.check({ service: "" }, answer))).toEqual({
+      status: "NOT_SERVING",
+    });
+    const closing = it.app.close(0);
+    await expect.poll(() => told, { timeout: 15_000 }).toEqual(["SERVING", "NOT_SERVING", "over"]);
+    await connection.close();
+    await Promise.all([closing, draining]);
+  },
+);
 
-it("Connect asks it as any other service", async () => {
+it("Connect asks it as any other service", { timeout: 30_000 }, async () => {
   await using it = await world();
   const response = await fetch(`${it.url}/grpc.health.v1.Health/Check`, {
     method: "POST",

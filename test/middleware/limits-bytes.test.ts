@@ -216,7 +216,7 @@ describe("the store", () => {
   });
 });
 
-describe.each(wayNames)("by %s", (way) => {
+describe.each(wayNames)("by %s", { timeout: 30_000 }, (way) => {
   it("a stream of more than the burst takes its time, and comes whole", async () => {
     await using it = await stage({
       use: [names, limits({ bytesOutPerSecond: 200 * KB, bytesBurst: 50 * KB })],
@@ -257,14 +257,14 @@ describe.each(wayNames)("by %s", (way) => {
   });
 });
 
-describe.each(wayNames.filter((way) => way.includes("door")))("by %s", (way) => {
+describe.each(wayNames.filter((way) => way.includes("door")))("by %s", { timeout: 30_000 }, (way) => {
   it("a call that begins above the average is refused, and told when to come again", async () => {
     await using it = await stage({
       use: [names, limits({ bytesInPerSecond: 1 * KB, bytesBurst: 10 * KB })],
     });
     const client = it.client(way, "ann");
     expect(await outcome(client.echo({ text: text.repeat(30) }))).toBe("ok");
-    await expect.poll(async () => reasonOf(await outcome(client.peek({})))).toBe("bytes_limited");
+    await expect.poll(async () => reasonOf(await outcome(client.peek({}))), { timeout: 15_000 }).toBe("bytes_limited");
     const refused = await outcome(client.peek({}));
     expect(retryAfterMs(refused)).toBeGreaterThan(1_000);
     expect(String(refused)).toContain("More than 1000 bytes a second per principal.");

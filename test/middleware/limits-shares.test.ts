@@ -40,7 +40,7 @@ function refusals(): { readonly plugin: Plugin; readonly told: RefusalEvent[] } 
   return { plugin, told };
 }
 
-describe.each(wayNames)("by %s", (way) => {
+describe.each(wayNames)("by %s", { timeout: 30_000 }, (way) => {
   it("a principal has no more subscriptions than his share, over all his sessions, and gets them back", async () => {
     await using it = await stage({ use: [names, limits({ subscriptionsPerPrincipal: 2 })] });
     const abort = new AbortController();
@@ -62,11 +62,11 @@ describe.each(wayNames)("by %s", (way) => {
       await published;
       return reasonOf(answer) ?? answer;
     };
-    await expect.poll(() => refused("ann")).toBe("share_used_up");
+    await expect.poll(() => refused("ann"), { timeout: 15_000 }).toBe("share_used_up");
     expect(await refused("bob")).toBe("ok");
     abort.abort();
     await Promise.all(held);
-    await expect.poll(() => refused("ann")).toBe("ok");
+    await expect.poll(() => refused("ann"), { timeout: 15_000 }).toBe("ok");
   });
 
   it("an address has no more connections than its share, and gets them back", async () => {
@@ -78,7 +78,7 @@ describe.each(wayNames)("by %s", (way) => {
     const held = [hold(it.client(way, "ann")), hold(it.client(way, "bob"))];
     expect(await Promise.all(held.map(({ began }) => began))).toEqual(["ok", "ok"]);
     const next = hold(it.client(way, "cid"));
-    await expect.poll(() => told.map(({ error }) => reasonOf(error))).toContain("share_used_up");
+    await expect.poll(() => told.map(({ error }) => reasonOf(error)), { timeout: 15_000 }).toContain("share_used_up");
     expect(retryAfterMs(told[0]!.error)).toBe(1_000);
     expect(told[0]!.error.rawMessage).toContain("2 connections of one address, the limit is 2.");
     if (bySession(way)) return await next.end(); // it goes on asking; sessions are given back below, by the clock
@@ -90,11 +90,11 @@ describe.each(wayNames)("by %s", (way) => {
       await last.end();
       return answer;
     };
-    await expect.poll(again).toBe("ok");
+    await expect.poll(again, { timeout: 15_000 }).toBe("ok");
   });
 });
 
-it("sessions and calls at native doors are counted together", async () => {
+it("sessions and calls at native doors are counted together", { timeout: 30_000 }, async () => {
   await using it = await stage({ use: [names, limits({ connectionsPerAddress: 2 })], handlers: endless });
   const held = [hold(it.client("websocket", "ann")), hold(it.client("gRPC door", "bob"))];
   expect(await Promise.all(held.map(({ began }) => began))).toEqual(["ok", "ok"]);
@@ -149,6 +149,7 @@ it("a session counts as long as it can be resumed, a resume does not count again
 
 it.each(["connectionsPerAddress", "sessionsPerAddress"] as const)(
   "%s counts a host of IPv6 once, whichever of its addresses it takes",
+  { timeout: 30_000 },
   async (name) => {
     const { plugin, told } = refusals();
     await using it = await stage({
@@ -167,7 +168,7 @@ it.each(["connectionsPerAddress", "sessionsPerAddress"] as const)(
     const third = new AbortController();
     const waiting = outcome((await from("2001:0db8:0:0007:ffff::9")).peek({}, { signal: third.signal }));
     await expect
-      .poll(() => told.map(({ error }) => reasonOf(error)))
+      .poll(() => told.map(({ error }) => reasonOf(error)), { timeout: 15_000 })
       .toContain(name === "connectionsPerAddress" ? "share_used_up" : "too_many_sessions");
     third.abort();
     await waiting;

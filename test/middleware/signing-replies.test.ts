@@ -67,7 +67,7 @@ const messages =
     return changed(response, { message: from(change(all)) });
   };
 
-describe.each(wayNames)("by %s,", (way) => {
+describe.each(wayNames)("by %s,", { timeout: 30_000 }, (way) => {
   it.each([
     ["HMAC", shared],
     ["Ed25519", own],
@@ -179,10 +179,13 @@ describe.each(wayNames)("by %s,", (way) => {
     let over = false;
     void reading.then(() => (over = true));
     await expect
-      .poll(async () => {
-        await it.topics.ticks.publish({ board: "x" }, { sequence: 1 });
-        return over;
-      })
+      .poll(
+        async () => {
+          await it.topics.ticks.publish({ board: "x" }, { sequence: 1 });
+          return over;
+        },
+        { timeout: 15_000 },
+      )
       .toBe(true);
     expect(await reading).toBe("ok");
     expect(String(await outcome(first(client.ticks({ board: "" }))))).toContain("invalid_argument");

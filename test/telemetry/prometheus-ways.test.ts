@@ -24,7 +24,7 @@ it("calls, streams, links, their bytes and sessions, by every way in", { timeout
   }
   const transports = ["memory", "websocket", "sse", "poll", "grpc"];
   await expect
-    .poll(async () => (await scraped(it.url, "rpc_server_call_duration_count")).length)
+    .poll(async () => (await scraped(it.url, "rpc_server_call_duration_count")).length, { timeout: 15_000 })
     .toBeGreaterThanOrEqual((transports.length + 2) * 2);
   const lines = await scraped(it.url, "rpc_server_call_duration_count");
   const counts = (method: string): Record<string, number> => {

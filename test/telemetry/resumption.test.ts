@@ -47,7 +47,7 @@ it.each(["websocket", "sse", "poll", "grpc"] as const)("over %s", { timeout: 30_
   expect((await echo).text).toBe("tea");
   expect((await chat.next()).value?.text).toBe("after");
   expect((await chat.next()).done).toBe(true);
-  await expect.poll(() => seen.spans).toHaveLength(4);
+  await expect.poll(() => seen.spans, { timeout: 15_000 }).toHaveLength(4);
   for (const name of [ECHO, CHAT]) {
     const asked = seen.span("CLIENT", name);
     const served = seen.span("SERVER", name); // one, though it was carried by two links
