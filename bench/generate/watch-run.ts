@@ -14,7 +14,10 @@ const CALM_MS = 300;
 
 export class WatchRun implements AsyncDisposable {
   readonly #child: ChildProcess;
-  readonly #waiting = new Set<(event: Event) => void>();
+  /** What was said, and how much of it was looked at: two lines may come at once. */
+  readonly #events: Event[] = [];
+  #taken = 0;
+  #more: () => void = () => undefined;
 
   constructor(cwd: string, args: readonly string[]) {
     this.#child = spawn(process.execPath, racewayArguments([...args, "--watch", "--json"]), {
@@ -22,8 +25,8 @@ export class WatchRun implements AsyncDisposable {
       stdio: ["ignore", "pipe", "inherit"],
     });
     createInterface({ input: this.#child.stdout! }).on("line", (line) => {
-      const event = JSON.parse(line) as Event;
-      for (const take of this.#waiting) take(event);
+      this.#events.push(JSON.parse(line) as Event);
+      this.#more();
     });
   }
 
@@ -41,15 +44,12 @@ export class WatchRun implements AsyncDisposable {
     return this.#next(({ changes = [] }) => changes.some((one) => one.path === path));
   }
 
-  #next(meant: (event: Event) => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const take = (event: Event): void => {
-        if (!meant(event)) return;
-        this.#waiting.delete(take);
-        resolve();
-      };
-      this.#waiting.add(take);
-    });
+  /** The next event that is meant; those before it are left behind. */
+  async #next(meant: (event: Event) => boolean): Promise<void> {
+    for (;;) {
+      while (this.#taken < this.#events.length) if (meant(this.#events[this.#taken++]!)) return;
+      await new Promise<void>((resolve) => (this.#more = resolve));
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -11,7 +11,7 @@ import { type LabPublishers, labService } from "../gen/lab/v1/lab.server.ts";
 import { racewayCommand, RunningCommand } from "./raceway.ts";
 
 // Each starts processes and a compiler, which takes its time on a busy machine.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 const schemas = join(import.meta.dirname, "../schemas");
 let app: Raceway;

@@ -13,7 +13,7 @@ import { expect, test, vi } from "vitest";
 import { type Ended, racewayCommand } from "./raceway.ts";
 
 // Each starts processes, which takes its time on a busy machine.
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 interface Finding {
   readonly check: string;

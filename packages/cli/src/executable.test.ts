@@ -8,7 +8,7 @@ import { shells } from "./commands/completion.ts";
 import { commands } from "./commands/index.ts";
 
 // Each starts processes, which takes its time on a busy machine.
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const folder = mkdtempSync(join(tmpdir(), "raceway-executable-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
