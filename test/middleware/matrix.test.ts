@@ -101,7 +101,7 @@ function table(): string {
     `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`,
     ...lines.map(written),
     "",
-    "At the doors a client of Connect does what it has to: `csrfInterceptor` and `signatures` are its faces of `csrf` and `signer`, and it seals with `vault` by hand. Where a way has nothing of a plugin, a test shows that, too:",
+    "At the doors a client of Connect does what it has to: `csrfInterceptor`, `signatures` and `verifiedReplies` are its faces of `csrf`, `signer` and `replyVerifier`, and it seals with `vault` by hand. Where a way has nothing of a plugin, a test shows that, too:",
     "",
     ...notes.map((why, at) => `${at + 1}. ${why}`),
     "",

@@ -21,7 +21,7 @@ import { logging } from "@raceway/middleware/logging";
 import { rateLimit } from "@raceway/middleware/rate-limit";
 import { rbac } from "@raceway/middleware/rbac";
 import { retry } from "@raceway/middleware/retry";
-import { signatures, signer, verifier } from "@raceway/middleware/signing";
+import { replySigner, replyVerifier, signatures, signer, verifiedReplies, verifier } from "@raceway/middleware/signing";
 import { attemptTimeout, timeout } from "@raceway/middleware/timeout";
 import { raceway } from "@raceway/server";
 import { telemetry as clientTelemetry } from "@raceway/telemetry/client";
@@ -79,6 +79,8 @@ await user.complete(await new Visitor().visit(sentTo));
 
 const key = { id: "shared", secret };
 const keys = { shared: { secret } };
+/** Streams of answers of the kit's service have no place for signatures. */
+const unsignedReplies = { unsigned: ["Count", "Talk", "News"].map((name) => `${SERVICE}/${name}`) };
 // Not the topic: only generated clients know its address, and the kit has none.
 const opening = { keys: { spring: new Uint8Array(32).fill(1) }, skip: [`${SERVICE}/News`] };
 const sealing = { ...opening, seal: "spring" };
@@ -403,6 +405,15 @@ const shipped: Readonly<Record<string, readonly Subject[] | string>> = {
     { client: () => [retry()], absentFrom: ["echo", "count", "sum", "talk", "news", "post"] },
     { as: "of everything", client: () => [retry({ unsafe: [all], attempts: 20, firstMs: 0 })] },
   ],
+  "middleware/signing#replySigner": [
+    {
+      server: () => [replySigner({ key, ...unsignedReplies })],
+      client: () => [replyVerifier({ keys, ...unsignedReplies })],
+      interceptors: () => [verifiedReplies({ keys, ...unsignedReplies })],
+      absentFrom: ["count", "talk", "news"],
+    },
+  ],
+  "middleware/signing#replyVerifier": "middleware/signing#replySigner",
   "middleware/signing#signer": "middleware/signing#verifier",
   "middleware/signing#verifier": [
     {

@@ -11,6 +11,7 @@ const notPlugins: Readonly<Record<string, string>> = {
   "middleware/encryption#vault": "seals and opens by hand",
   "middleware/logging#pinoLogger": "makes a pino logger fit for `log`",
   "middleware/signing#signatures": "signs for Connect clients without Raceway",
+  "middleware/signing#verifiedReplies": "takes signed answers only, for Connect clients without Raceway",
   "telemetry/server#spanOf": "gives the span of a call to its handler",
 };
 
