@@ -1,9 +1,8 @@
 // The command line as people and scripts meet it: text, exit codes, configuration.
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import { runCli } from "./cli.ts";
+import { CommandFolder } from "../test-kit/command-folder.ts";
 
 // Generating starts a compiler, which takes its time on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
@@ -13,39 +12,15 @@ const room =
 const bad = room.replace("string text", "Strin text");
 const subject = join(import.meta.dirname, "../../testkit/src/memory-subject.ts");
 
-class Folder implements Disposable {
-  readonly path: string = mkdtempSync(join(tmpdir(), "raceway-cli-"));
-
-  constructor(files: Readonly<Record<string, string>> = {}) {
-    for (const [name, text] of Object.entries(files)) {
-      mkdirSync(dirname(join(this.path, name)), { recursive: true });
-      writeFileSync(join(this.path, name), text);
-    }
-  }
-
-  async run(
-    ...args: readonly string[]
-  ): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-    let out = "";
-    let err = "";
-    const code = await runCli(args, { cwd: this.path, out: (text) => (out += text), err: (text) => (err += text) });
-    return { code, out, err };
-  }
-
-  [Symbol.dispose](): void {
-    rmSync(this.path, { recursive: true, force: true });
-  }
-}
-
 test("generates into a folder, and says what it did", async () => {
-  using folder = new Folder({ "proto/chat/v1/room.proto": room });
+  using folder = new CommandFolder({ "proto/chat/v1/room.proto": room });
   expect(await folder.run("generate", "proto", "--out", "gen")).toEqual({ code: 0, out: "", err: "gen: 4 added\n" });
   expect(await folder.run("generate", "proto", "-o", "gen")).toEqual({ code: 0, out: "", err: "gen: 4 unchanged\n" });
   expect(readdirSync(join(folder.path, "gen/chat/v1"))).toHaveLength(4);
 });
 
 test("a broken schema is a finding with its place, and nothing is written", async () => {
-  using folder = new Folder({ "proto/chat/v1/room.proto": bad });
+  using folder = new CommandFolder({ "proto/chat/v1/room.proto": bad });
   const { code, out, err } = await folder.run("generate", "proto", "--out", "gen");
   expect(code).toBe(1);
   expect(err).toBe("gen: nothing was written\n");
@@ -61,7 +36,7 @@ test("a broken schema is a finding with its place, and nothing is written", asyn
 });
 
 test("findings as JSON, one a line, and as annotations of GitHub", async () => {
-  using folder = new Folder({ "proto/chat/v1/room.proto": bad });
+  using folder = new CommandFolder({ "proto/chat/v1/room.proto": bad });
   const json = await folder.run("generate", "proto", "--out", "gen", "--json");
   expect(JSON.parse(json.out)).toMatchObject({
     rule: "name_unknown",
@@ -73,7 +48,7 @@ test("findings as JSON, one a line, and as annotations of GitHub", async () => {
 });
 
 test("--check exits with 1 until what is there is what the schemas give", async () => {
-  using folder = new Folder({ "proto/chat/v1/room.proto": room });
+  using folder = new CommandFolder({ "proto/chat/v1/room.proto": room });
   const args = ["generate", "proto", "--out", "gen"];
   expect((await folder.run(...args, "--check")).code).toBe(1);
   await folder.run(...args);
@@ -81,7 +56,7 @@ test("--check exits with 1 until what is there is what the schemas give", async 
 });
 
 test("options are passed on", async () => {
-  using folder = new Folder({ "api/proto/chat/v1/room.proto": room });
+  using folder = new CommandFolder({ "api/proto/chat/v1/room.proto": room });
   const { err } = await folder.run(
     "generate",
     "api/proto/chat",
@@ -99,7 +74,7 @@ test("options are passed on", async () => {
 });
 
 test("a configuration file says what is generated", async () => {
-  using folder = new Folder({
+  using folder = new CommandFolder({
     "proto/chat/v1/room.proto": room,
     "raceway.config.ts":
       'const out: string = "gen";\nexport default { generate: [{ inputs: ["proto"], out }, { inputs: ["proto"], out: "es", targets: ["es"] }] };\n',
@@ -119,7 +94,7 @@ test.each([
     'raceway.config.ts: generate[0].inputs is "a", which cannot be.',
   ],
 ])("a wrong configuration: %s", async (config, message) => {
-  using folder = new Folder({ "raceway.config.ts": config });
+  using folder = new CommandFolder({ "raceway.config.ts": config });
   expect(await folder.run("generate")).toEqual({
     code: 2,
     out: "",
@@ -128,7 +103,7 @@ test.each([
 });
 
 test("wrong use ends with 2, and says what to do", async () => {
-  using folder = new Folder({ "proto/chat/v1/room.proto": room });
+  using folder = new CommandFolder({ "proto/chat/v1/room.proto": room });
   const said: Record<string, string> = {};
   for (const args of [
     "",
@@ -185,13 +160,13 @@ test("wrong use ends with 2, and says what to do", async () => {
 });
 
 test("a failure that is nobody's fault ends with 3", async () => {
-  using folder = new Folder({ "proto/chat/v1/room.proto": room });
+  using folder = new CommandFolder({ "proto/chat/v1/room.proto": room });
   const { code, err } = await folder.run("generate", "proto", "--out", "n".repeat(300));
   expect({ code, err: err.slice(0, 9) }).toEqual({ code: 3, err: "raceway: " });
 });
 
 test("runs the cases of a transport's subject", async () => {
-  using folder = new Folder();
+  using folder = new CommandFolder();
   const { code, out, err } = await folder.run("plugin", "test", subject, "--export", "memorySubject");
   expect(code).toBe(0);
   expect(out).toContain("memory link, binary batches\n  ✓ ");
@@ -200,7 +175,7 @@ test("runs the cases of a transport's subject", async () => {
 }, 60_000);
 
 test("a plugin that breaks the contract is found out", async () => {
-  using folder = new Folder({
+  using folder = new CommandFolder({
     "subject.mjs": `import { memorySubject } from ${JSON.stringify(subject)};
 // Closes each link as soon as it is open.
 const good = memorySubject();
@@ -217,14 +192,14 @@ export const subject = { ...good, name: "wrong", connect: (client, server, signa
 }, 120_000);
 
 test("a module without a subject", async () => {
-  using folder = new Folder({ "empty.mjs": "export const other = 1;" });
+  using folder = new CommandFolder({ "empty.mjs": "export const other = 1;" });
   expect((await folder.run("plugin", "test", "./empty.mjs")).err).toContain(
     "./empty.mjs exports no subject of the kit as subject; it exports other.",
   );
 });
 
 test("--dry-run writes nothing, and lists what would change", async () => {
-  using folder = new Folder({ "proto/chat/v1/room.proto": room });
+  using folder = new CommandFolder({ "proto/chat/v1/room.proto": room });
   const args = ["generate", "proto", "--out", "gen", "--target", "es", "--dry-run"];
   expect(await folder.run(...args)).toEqual({
     code: 0,
@@ -240,7 +215,7 @@ test("--dry-run writes nothing, and lists what would change", async () => {
 });
 
 test("what went wrong is JSON to whom wants JSON", async () => {
-  using folder = new Folder();
+  using folder = new CommandFolder();
   const { code, out, err } = await folder.run("generate", "nope", "--out", "gen", "--json");
   expect({ code, out, said: JSON.parse(err) as unknown }).toEqual({
     code: 2,
@@ -261,8 +236,12 @@ const list = `export default (options) => ({
 `;
 
 test("targets of modules, and their options", async () => {
-  using folder = new Folder({ "proto/chat/v1/room.proto": room, "list.mjs": list, "odd.mjs": "export default 1;" });
-  const run = (...args: readonly string[]): ReturnType<Folder["run"]> =>
+  using folder = new CommandFolder({
+    "proto/chat/v1/room.proto": room,
+    "list.mjs": list,
+    "odd.mjs": "export default 1;",
+  });
+  const run = (...args: readonly string[]): ReturnType<CommandFolder["run"]> =>
     folder.run("generate", "proto", "--out", "gen", ...args);
   expect(await run("--target", "./list.mjs", "--target-option", "./list.mjs.file=all.txt")).toEqual({
     code: 0,

@@ -8,7 +8,7 @@ import { GenerateFailure } from "./failure.ts";
 import type { FileChange } from "./output/plan.ts";
 import { staleFindings } from "./output/stale.ts";
 import { writePlan } from "./output/write.ts";
-import { type Planned, planRun, targetsOf } from "./pipeline.ts";
+import { type Planned, checkFiles, planRun, targetsOf } from "./pipeline.ts";
 import type { BuiltInTarget } from "./targets/built-in.ts";
 
 export interface GenerateOptions {
@@ -90,7 +90,16 @@ export async function compileModel(
   return { diagnostics, ...(input !== undefined && { input }) };
 }
 
-function sourcesOf({
+/** What {@link generate} would find wrong with schemas, without generating. Sorted. Throws as that does. */
+export async function lintSchemas(
+  options: Pick<GenerateOptions, "inputs" | "protoPath" | "cwd" | "compiler" | "progress" | "signal">,
+): Promise<readonly Diagnostic[]> {
+  const { sources } = sourcesOf(options);
+  const { diagnostics } = await checkFiles({ options, sources, files: sources.files });
+  return sortDiagnostics(diagnostics);
+}
+
+export function sourcesOf({
   cwd: given = ".",
   inputs,
   protoPath = [],

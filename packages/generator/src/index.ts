@@ -13,6 +13,7 @@ export {
   type GenerateOptions,
   type GenerateResult,
   generate,
+  lintSchemas,
   planGeneration,
 } from "./generate.ts";
 export type { FileChange, Plan } from "./output/plan.ts";

@@ -1,6 +1,7 @@
 // From schema files to a plan of what would be written: compile, lint, strip, model, targets, compare.
 import { relative, resolve, sep } from "node:path";
-import { createFileRegistry } from "@bufbuild/protobuf";
+import { createFileRegistry, type FileRegistry } from "@bufbuild/protobuf";
+import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
 import type { Target } from "@raceway/core/target";
 import { bufCompiler } from "./compile/buf.ts";
 import { explainFindings } from "./compile/explain.ts";
@@ -42,8 +43,34 @@ export interface Planned {
   readonly plan?: Plan;
 }
 
+export interface Checked {
+  /** Of the compiler, or of the linter; not sorted. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** Absent if the schemas are no valid protobuf. */
+  readonly compiled?: { readonly set: FileDescriptorSet; readonly registry: FileRegistry };
+}
+
+/** Compiles and lints. */
+export async function checkFiles({
+  options: { compiler = bufCompiler(), progress, signal },
+  sources,
+  files,
+}: {
+  readonly options: Pick<GenerateOptions, "compiler" | "progress" | "signal">;
+  readonly sources: SchemaSources;
+  readonly files: readonly string[];
+}): Promise<Checked> {
+  progress?.(`compiling ${counted(files.length, "file")}`);
+  const compiled = await compiler.compile(sources, files, signal);
+  if (!compiled.ok) return { diagnostics: explainFindings(compiled.findings, sources) };
+  const registry = createFileRegistry(compiled.set);
+  progress?.(`checking ${counted(files.length, "file")}`);
+  const diagnostics = lint(files.map((file) => registry.getFile(file)!)).map((finding) => placed(finding, sources));
+  return { diagnostics, compiled: { set: compiled.set, registry } };
+}
+
 export async function planRun({ options, cwd, sources, files, targets, leftovers }: Run): Promise<Planned> {
-  const { progress = (): void => undefined, signal } = options;
+  const { progress = (): void => undefined } = options;
   const folder = openOutputFolder(resolve(cwd, options.out));
   const shown = (path: string): string => relative(cwd, resolve(folder.path, path)).split(sep).join("/");
   let read: readonly string[] = [];
@@ -54,16 +81,11 @@ export async function planRun({ options, cwd, sources, files, targets, leftovers
     read,
   });
 
-  progress(`compiling ${counted(files.length, "file")}`);
-  const compiled = await (options.compiler ?? bufCompiler()).compile(sources, files, signal);
-  if (!compiled.ok) return refused(explainFindings(compiled.findings, sources));
-  read = compiled.set.file.flatMap(({ name }) => sources.locate(name) ?? []);
-  const registry = createFileRegistry(compiled.set);
-  progress(`checking ${counted(files.length, "file")}`);
-  const linted = lint(files.map((file) => registry.getFile(file)!)).map((finding) => placed(finding, sources));
-  if (hasErrors(linted)) return refused(linted);
+  const { diagnostics: linted, compiled } = await checkFiles({ options, sources, files });
+  read = compiled?.set.file.flatMap(({ name }) => sources.locate(name) ?? []) ?? [];
+  if (compiled === undefined || hasErrors(linted)) return refused(linted);
 
-  const { model, made } = await runTargets(compiled.set, registry, {
+  const { model, made } = await runTargets(compiled.set, compiled.registry, {
     ...options,
     files,
     asked: new Set(sources.files),
@@ -90,7 +112,8 @@ function targetOf(target: BuiltInTarget | Target): Target {
   return target;
 }
 
-function placed({ rule, severity, place, message, mend }: Finding, sources: SchemaSources): Diagnostic {
+/** A finding with its line and column, and the lines around them. */
+export function placed({ rule, severity, place, message, mend }: Finding, sources: SchemaSources): Diagnostic {
   const file = place.file.proto.name;
   const text = new SourceText(sources.text(file));
   const range = rangeOf(place, text);
@@ -104,6 +127,6 @@ function placed({ rule, severity, place, message, mend }: Finding, sources: Sche
   };
 }
 
-function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
+export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
   return diagnostics.some(({ severity }) => severity === "error");
 }

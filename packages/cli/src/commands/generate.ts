@@ -1,10 +1,9 @@
 // `raceway generate`: its arguments.
-import { type Command, type JsonArgument, defineCommand } from "../command.ts";
+import { type Command, defineCommand } from "../command.ts";
+import { type InputArguments, inputArguments } from "../input-arguments.ts";
 
-export interface GenerateArguments extends JsonArgument {
-  readonly inputs: readonly string[] | undefined;
+export interface GenerateArguments extends InputArguments {
   readonly out: string | undefined;
-  readonly "proto-path": readonly string[] | undefined;
   readonly "import-extension": "js" | "ts" | "none" | undefined;
   readonly target: readonly string[] | undefined;
   readonly "target-option": readonly string[] | undefined;
@@ -12,7 +11,6 @@ export interface GenerateArguments extends JsonArgument {
   readonly watch: boolean | undefined;
   readonly check: boolean | undefined;
   readonly "dry-run": boolean | undefined;
-  readonly "error-format": "text" | "json" | "github-actions";
 }
 
 export const generateCommand: Command = defineCommand({
@@ -30,20 +28,8 @@ export const generateCommand: Command = defineCommand({
   json: "One object per finding; short for --error-format json. With --watch one object per event",
   findings: "a schema has errors, or with --check something would change",
   arguments: (yargs) =>
-    yargs
-      .positional("inputs", {
-        type: "string",
-        array: true,
-        describe: "Schema files, or folders that have some; none: as raceway.config.ts says",
-      })
+    inputArguments(yargs)
       .option("out", { alias: "o", type: "string", requiresArg: true, describe: "Folder to write to" })
-      .option("proto-path", {
-        alias: "I",
-        type: "string",
-        array: true,
-        requiresArg: true,
-        describe: "Folder that imports are relative to; may be repeated. Default: by each file's package",
-      })
       .option("import-extension", {
         choices: ["js", "ts", "none"] as const,
         describe: "How imports between generated files end; default js",
@@ -80,11 +66,6 @@ export const generateCommand: Command = defineCommand({
         type: "boolean",
         conflicts: "check",
         describe: "Write nothing; list what would be added, changed and deleted",
-      })
-      .option("error-format", {
-        choices: ["text", "json", "github-actions"] as const,
-        default: "text" as const,
-        describe: "How findings are printed",
       }),
   load: async () => (await import("./run-generate.ts")).runGenerate,
 });

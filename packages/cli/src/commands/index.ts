@@ -8,6 +8,7 @@ import { doctorCommand } from "./doctor.ts";
 import { generateCommand } from "./generate.ts";
 import { initCommand } from "./init.ts";
 import { inspectCommand } from "./inspect.ts";
+import { lintCommand } from "./lint.ts";
 import { pluginCommand } from "./plugin.ts";
 import { publishCommand } from "./publish.ts";
 import { subscribeCommand } from "./subscribe.ts";
@@ -15,6 +16,7 @@ import { subscribeCommand } from "./subscribe.ts";
 export const commands: readonly Command[] = [
   initCommand,
   generateCommand,
+  lintCommand,
   devCommand,
   inspectCommand,
   doctorCommand,
