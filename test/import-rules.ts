@@ -30,6 +30,7 @@ const browserEntries: Readonly<Record<string, readonly string[]>> = {
   core: [".", "./internal"],
   client: [".", "./outbox", "./indexeddb"],
   testkit: [".", "./page"],
+  testing: ["./mock"],
   "transport-*": ["./client"],
   "auth-*": ["./client"],
   telemetry: ["./client"],

@@ -27,6 +27,7 @@ export { asyncapi } from "./targets/asyncapi/target.ts";
 export { esTarget } from "./targets/es/target.ts";
 export { jsonSchema } from "./targets/json-schema/target.ts";
 export { markdown } from "./targets/markdown/target.ts";
+export { mock } from "./targets/mock/target.ts";
 export { openapi } from "./targets/openapi/target.ts";
 export { protoc } from "./targets/protoc/target.ts";
 export { tsTarget } from "./targets/ts/target.ts";

@@ -1,9 +1,8 @@
 // Public names of @raceway/testing.
 export type { VirtualClock } from "@raceway/testkit/clock";
 export { type Collected, collect } from "./collect.ts";
-export { type MockedService, type RequestsOf, mockService } from "./mock-service.ts";
+export { type MockedService, type RequestsOf, mockClient, mockService, sample } from "./mock.ts";
 export type { Problem } from "./problems.ts";
-export { sample } from "./sample.ts";
 export {
   type TestApp,
   type TestAppOptions,

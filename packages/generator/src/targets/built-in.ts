@@ -7,6 +7,7 @@ import { asyncapi, asyncapiOptions } from "./asyncapi/target.ts";
 import { esTarget } from "./es/target.ts";
 import { jsonSchema, jsonSchemaOptions } from "./json-schema/target.ts";
 import { markdown } from "./markdown/target.ts";
+import { mock } from "./mock/target.ts";
 import { openapi, openapiOptions } from "./openapi/target.ts";
 import { protoc, protocOptions } from "./protoc/target.ts";
 import { tsTarget } from "./ts/target.ts";
@@ -16,11 +17,12 @@ interface BuiltIn {
   create(options: OptionsOf<OptionTable>): Target;
 }
 
-export type BuiltInTarget = "es" | "ts" | "json-schema" | "openapi" | "asyncapi" | "markdown" | "protoc";
+export type BuiltInTarget = "es" | "ts" | "mock" | "json-schema" | "openapi" | "asyncapi" | "markdown" | "protoc";
 
 const builtIn: Readonly<Record<BuiltInTarget, BuiltIn>> = {
   es: { options: {}, create: () => esTarget() },
   ts: { options: {}, create: () => tsTarget() },
+  mock: { options: {}, create: () => mock() },
   "json-schema": { options: jsonSchemaOptions, create: jsonSchema },
   openapi: { options: openapiOptions, create: openapi },
   asyncapi: { options: asyncapiOptions, create: asyncapi },

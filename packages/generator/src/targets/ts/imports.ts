@@ -46,9 +46,13 @@ export class Imports {
   generatedValue(source: string, ending: string, name: string): string {
     return this.value(this.#relative(source, ending), name);
   }
+  /** A type that such a file exports: "RoomHandlers". */
+  generatedName(source: string, ending: string, name: string): string {
+    return this.type(this.#relative(source, ending), name);
+  }
   /** The type of such a value: "typeof roomSayErrors". */
   generatedType(source: string, ending: string, name: string): string {
-    return `typeof ${this.type(this.#relative(source, ending), name)}`;
+    return `typeof ${this.generatedName(source, ending, name)}`;
   }
   messageType(message: MessageModel): string {
     return this.type(this.#home(message), message.type);
