@@ -34,7 +34,7 @@ const browserEntries: Readonly<Record<string, readonly string[]>> = {
   "transport-*": ["./client"],
   "auth-*": ["./client"],
   telemetry: ["./client"],
-  validate: ["./client"],
+  validate: ["./client", "./standard-schema"],
   middleware: ["./circuit-breaker", "./encryption", "./hedging", "./logging", "./retry", "./signing", "./timeout"],
 };
 const browserLibraries = new Set([
@@ -45,6 +45,7 @@ const browserLibraries = new Set([
   "@opentelemetry/api",
   "@opentelemetry/core",
   "@raceway/core",
+  "@standard-schema/spec",
   "idb-keyval",
   "oauth4webapi",
 ]);

@@ -13,13 +13,17 @@ const MOST_VALUES = 1_000;
 
 /** The error of a message that breaks a rule of its type; undefined if it breaks none. `message` has to be of that very type. */
 export function broken(desc: DescMessage, message: unknown, reason: BrokenRules): ConnectError | undefined {
-  const first = run(quick, true, desc, message);
-  if (first.length === 0) return undefined;
-  const all = valuesIn(message, MOST_VALUES) < MOST_VALUES ? run(validators, false, desc, message) : first;
-  return violationError(desc, all, reason);
+  const violations = violationsOf(desc, message);
+  return violations.length === 0 ? undefined : violationError(desc, violations, reason);
 }
 
-/** Throws `rule_failed` where a rule cannot be applied. */
+/** What a message breaks of the rules of its type, of which it has to be. Throws `rule_failed` where a rule cannot be applied. */
+export function violationsOf(desc: DescMessage, message: unknown): readonly Violation[] {
+  const first = run(quick, true, desc, message);
+  if (first.length === 0) return first;
+  return valuesIn(message, MOST_VALUES) < MOST_VALUES ? run(validators, false, desc, message) : first;
+}
+
 function run(
   of: WeakMap<DescFile, Validator>,
   failFast: boolean,
