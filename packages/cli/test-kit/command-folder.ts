@@ -8,6 +8,10 @@ export class CommandFolder implements Disposable {
   readonly path: string = mkdtempSync(join(tmpdir(), "raceway-cli-"));
 
   constructor(files: Readonly<Record<string, string>> = {}) {
+    this.write(files);
+  }
+
+  write(files: Readonly<Record<string, string>>): void {
     for (const [name, text] of Object.entries(files)) {
       mkdirSync(dirname(join(this.path, name)), { recursive: true });
       writeFileSync(join(this.path, name), text);

@@ -1,4 +1,5 @@
 // A finding: something in a schema, or in what would be written, that is wrong, where it is, and how to mend it. Plain data.
+import type { BreakingRule } from "./breaking/breaking-rules.ts";
 import type { Rule } from "./rules.ts";
 
 /** Lines and columns count from 1, columns in UTF-16 code units, as editors do; the end is exclusive. */
@@ -10,7 +11,7 @@ export interface Range {
 }
 
 export interface Diagnostic {
-  readonly rule: Rule;
+  readonly rule: Rule | BreakingRule;
   /** Nothing is written if there is an error. */
   readonly severity: "error" | "warning";
   /** What is wrong, in words of the schema. */

@@ -1,5 +1,7 @@
 // Public names of @raceway/generator.
 export type { CompileResult, CompilerFinding, SchemaCompiler } from "./compile/schema-compiler.ts";
+export { type BreakingLevel, type BreakingRule, breakingLevels, breakingRules } from "./breaking/breaking-rules.ts";
+export { type BreakingOptions, findBreaking } from "./breaking/find-breaking.ts";
 export { compileSchemas } from "./compile-schemas.ts";
 export type { SchemaSources } from "./compile/schema-sources.ts";
 export { bufCompiler } from "./compile/buf.ts";

@@ -1,6 +1,7 @@
 // All commands, in the order in which the help lists them.
 import type { Command } from "../command.ts";
 import { benchCommand } from "./bench.ts";
+import { breakingCommand } from "./breaking.ts";
 import { callCommand } from "./call.ts";
 import { completionCommand } from "./completion.ts";
 import { devCommand } from "./dev.ts";
@@ -17,6 +18,7 @@ export const commands: readonly Command[] = [
   initCommand,
   generateCommand,
   lintCommand,
+  breakingCommand,
   devCommand,
   inspectCommand,
   doctorCommand,

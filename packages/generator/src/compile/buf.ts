@@ -1,18 +1,15 @@
 // The compiler that the npm package of buf brings along, run offline in a folder of links to the proto paths.
-import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { GenerateFailure } from "../failure.ts";
+import { FOUND, runBuf, saidIn } from "./run-buf.ts";
 import type { CompileResult, CompilerFinding, SchemaCompiler } from "./schema-compiler.ts";
 import type { SchemaSources } from "./schema-sources.ts";
 
-/** Exit code of buf when it found something to say about the schema. */
-const FOUND = 100;
 /** So many paths fit into any system's arguments. */
 const FEW = 50;
 
@@ -30,7 +27,7 @@ async function compile(sources: SchemaSources, files: readonly string[], signal?
     await mkdir(join(stage, "cache"));
     const config = JSON.stringify({ version: "v2", modules });
     const staged = files.map((file) => `m${rootIndex(sources, file)}/${file}`);
-    const done = await run(
+    const done = await runBuf(
       [
         "build",
         "--config",
@@ -88,70 +85,9 @@ function protosUnder(path: string): number {
   return readdirSync(path, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".proto")).length;
 }
 
-interface Done {
-  readonly code: number;
-  readonly out: Buffer;
-  readonly err: string;
-}
-
-function run(args: readonly string[], cwd: string, abort: AbortSignal | undefined): Promise<Done> {
-  return new Promise((resolve, reject) => {
-    const command = bufCommand();
-    // No network, no home: the cache is in the stage, and nothing is fetched.
-    const env = { ...process.env, BUF_CACHE_DIR: join(cwd, "cache") };
-    const child = spawn(command[0], [...command.slice(1), ...args], {
-      cwd,
-      env,
-      stdio: ["ignore", "pipe", "pipe"],
-      ...(abort !== undefined && { signal: abort }),
-    });
-    const out: Buffer[] = [];
-    const err: Buffer[] = [];
-    child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
-    child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
-    child.once("error", (error) => {
-      if (abort?.aborted !== true)
-        reject(new GenerateFailure("tool", `buf did not start: ${error.message}.`, { cause: error }));
-    });
-    child.once("close", (code, signal) => {
-      if (abort?.aborted === true) reject(abort.reason as Error); // only now, so that nobody works in the stage that goes
-      else if (code === null)
-        reject(new GenerateFailure("tool", `buf was ended by ${signal}. There may be too little memory.`));
-      else resolve({ code, out: Buffer.concat(out), err: Buffer.concat(err).toString("utf8") });
-    });
-  });
-}
-
-let command: readonly [string, ...string[]] | undefined;
-
-/** The binary of this platform itself where it is installed: buf's own script would start Node a second time, for 40 ms. */
-function bufCommand(): readonly [string, ...string[]] {
-  if (command !== undefined) return command;
-  const here = createRequire(import.meta.url);
-  let script: string;
-  try {
-    script = here.resolve("@bufbuild/buf/bin/buf");
-  } catch (error) {
-    throw new GenerateFailure("tool", "The package @bufbuild/buf is not installed. Install the dependencies again.", {
-      cause: error,
-    });
-  }
-  const arch = process.platform === "linux" && process.arch === "arm64" ? "aarch64" : process.arch;
-  const suffix = process.platform === "win32" ? ".exe" : "";
-  try {
-    command = [createRequire(script).resolve(`@bufbuild/buf-${process.platform}-${arch}/bin/buf${suffix}`)];
-  } catch {
-    command = [process.execPath, script]; // it knows where else the binary may be, or says what is wrong
-  }
-  return command;
-}
-
-/** One JSON object a line; what is no JSON, or has no place, is no finding. */
 function findingsIn(text: string): readonly CompilerFinding[] {
-  return text.split("\n").flatMap((line) => {
-    if (!line.startsWith("{")) return [];
-    const said = parsed(line);
-    if (said?.path === undefined) return [];
+  return saidIn(text).flatMap((said) => {
+    if (said.path === undefined) return [];
     const startLine = said.start_line ?? 1;
     const startColumn = said.start_column ?? 1;
     return [
@@ -165,23 +101,6 @@ function findingsIn(text: string): readonly CompilerFinding[] {
       },
     ];
   });
-}
-
-interface Said {
-  readonly path?: string;
-  readonly start_line?: number;
-  readonly start_column?: number;
-  readonly end_line?: number;
-  readonly end_column?: number;
-  readonly message: string;
-}
-
-function parsed(line: string): Said | undefined {
-  try {
-    return JSON.parse(line) as Said;
-  } catch {
-    return undefined; // a schema's file name can put a line of its own making there
-  }
 }
 
 function failureOf(text: string, sources: SchemaSources): GenerateFailure {

@@ -1,9 +1,10 @@
-// What a lint rule says, before its place has become a line and a column.
+// What a rule says, before its place has become a line and a column.
+import type { Diagnostic } from "../diagnostic.ts";
 import type { Place } from "../place.ts";
 import type { Rule } from "../rules.ts";
 
 export interface Finding {
-  readonly rule: Rule;
+  readonly rule: Diagnostic["rule"];
   readonly severity: "error" | "warning";
   readonly place: Place;
   readonly message: string;
