@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { generate } from "@raceway/generator";
+import { build } from "rolldown";
 import { expect, test } from "vitest";
 import { CodeFolder } from "./type-check.ts";
 
@@ -56,6 +57,15 @@ test("mocks are typed by the schema, and answer without and behind a server", { 
   };
   expect(used.rooms).toEqual(["say"]); // its topic needs no handler
   expect(await used.run()).toEqual([40, "text-1", 20, "text-1", [1, 2, 3]]);
+
+  const { output } = await build({
+    input: join(folder.path, "chat/v1/room.mock.ts"),
+    write: false,
+    platform: "browser",
+    resolve: { conditionNames: ["@raceway/source", "browser", "import", "default"] },
+  });
+  expect(output[0].code).toContain("mockRoomClient");
+  expect(output[0].code).not.toMatch(/from "node:|require\(|scopes/); // it runs in a page, and has no policy
 
   const { after } = changes.find(({ path }) => path === "chat/v1/room.mock.ts")!;
   expect(after.slice(after.indexOf("\n") + 1)).toBe(`import { mockClient, mockService } from "@raceway/testing/mock";

@@ -200,12 +200,17 @@ describe("what is not of the type", () => {
     ]);
   });
 
-  it("contains itself", () => {
+  it("contains itself, is nested too deep, or is wrong in more places than anybody reads", () => {
     const circle: { fullName: string; friend?: object } = { fullName: "Al" };
-    circle.friend = circle;
-    const [issue, ...more] = form({ mainPerson: circle });
-    expect(issue).toMatch(/^mainPerson(\.friend)+: is nested too deep$/);
-    expect(more).toEqual([]);
+    circle.friend = { fullName: "Bo", friend: circle };
+    expect(form({ mainPerson: circle })).toEqual(["mainPerson.friend.friend: contains itself"]);
+    let deep: object = { fullName: "Al" };
+    expect(form({ people: [deep, deep] })).toEqual([]); // twice, but not in itself
+    for (let depth = 0; depth < 200; depth++) deep = { fullName: "Al", friend: deep };
+    expect(form({ mainPerson: deep })).toEqual([
+      expect.stringMatching(/^mainPerson(\.friend){99}: is nested too deep$/),
+    ]);
+    expect(form({ tags: Array.from({ length: 5_000 }, () => 5) })).toHaveLength(1_000);
   });
 
   it("is taken in each form that `create` takes", () => {

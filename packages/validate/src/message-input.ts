@@ -19,8 +19,10 @@ export interface InputIssue {
   readonly path: readonly (string | number)[];
 }
 
-/** As deep as messages are read from elsewhere: input may contain itself. */
+/** As deep as messages are read from elsewhere. */
 const DEPTH = 100;
+/** So many issues are told: a list of a hundred thousand that are all wrong is no form. */
+const MOST_ISSUES = 1_000;
 /** `google.protobuf.FeatureSet.FieldPresence.LEGACY_REQUIRED`. */
 const REQUIRED = 3;
 /** Not a value that a field can have. */
@@ -46,10 +48,20 @@ export function isUnwrapped(field: DescField): boolean {
 
 class InputReader {
   readonly issues: InputIssue[] = [];
+  /** What is being read: the message, and those that it is in. */
+  readonly #within = new Set<object>();
 
   message(desc: DescMessage, input: unknown, path: Way, depth: number): ReflectMessage | undefined {
-    if (depth === 0) return this.#wrong("is nested too deep", path);
     if (!isObject(input)) return this.#wrong("must be an object", path);
+    if (this.#within.has(input)) return this.#wrong("contains itself", path);
+    if (depth === 0) return this.#wrong("is nested too deep", path);
+    this.#within.add(input);
+    const made = this.#members(desc, input, path, depth);
+    this.#within.delete(input);
+    return made;
+  }
+
+  #members(desc: DescMessage, input: Values, path: Way, depth: number): ReflectMessage {
     const made = reflect(desc, create(desc));
     for (const member of desc.members) {
       const value = ownOf(input, member.localName);
@@ -139,7 +151,7 @@ class InputReader {
   }
 
   #wrong(message: string, path: Way): undefined {
-    this.issues.push({ message, path });
+    if (this.issues.length < MOST_ISSUES) this.issues.push({ message, path });
   }
 }
 
