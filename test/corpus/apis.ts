@@ -1,4 +1,5 @@
 // The public APIs of `pnpm corpus`: schemas that others wrote, as they are in packages of npm.
+import type { FetchedPackage } from "./fetched-package.ts";
 
 export interface PublicApi {
   /** How it is called in the table. */
@@ -6,6 +7,8 @@ export interface PublicApi {
   readonly publisher: string;
   /** The package that has the schemas. */
   readonly package: string;
+  /** The package is no dependency, but fetched when it is asked for. */
+  readonly fetched?: FetchedPackage;
   /** Folders in the package that imports are relative to. */
   readonly roots: readonly string[];
   /** Files and folders in the package of which code is made; what they import comes along. */
@@ -132,5 +135,17 @@ export const apis: readonly PublicApi[] = [
     roots: [""],
     imports: ["google-proto-files"],
     inputs: ["proto/clarifai/api/service.proto"],
+  },
+  {
+    name: "Temporal",
+    publisher: "Temporal",
+    package: "@temporalio/core-bridge",
+    fetched: {
+      version: "1.24.0", // 51 MB: the schemas are beside the source of a native module
+      sha512: "6kzPB8RsHcPU6HDNUSDBFC0JG2UFrV3ThmPmJkeEafKh2DFrKARM8IzxgKeE5MzvdIXYmONFM0UmHg+TZ0/qrQ==",
+      kept: "sdk-core/crates/protos/protos/api_upstream",
+    },
+    roots: ["sdk-core/crates/protos/protos/api_upstream"],
+    inputs: ["sdk-core/crates/protos/protos/api_upstream/temporal"],
   },
 ];

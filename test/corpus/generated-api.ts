@@ -3,6 +3,7 @@ import { findPackageJSON } from "node:module";
 import { dirname, join } from "node:path";
 import { type Model, type Target, formatDiagnostics, generate } from "@raceway/generator";
 import type { PublicApi } from "./apis.ts";
+import { fetchPackage } from "./fetched-package.ts";
 
 export interface GeneratedApi {
   /** Where its code is. */
@@ -22,7 +23,7 @@ export interface GeneratedApi {
 
 /** Writes the code to `folder`. Throws what the generator has to say, warnings as well. */
 export async function generateApi(api: PublicApi, folder: string): Promise<GeneratedApi> {
-  const home = folderOf(api.package);
+  const home = api.fetched === undefined ? folderOf(api.package) : fetchPackage(api.package, api.fetched);
   let model: Model | undefined;
   const taker: Target = {
     name: "taker",
