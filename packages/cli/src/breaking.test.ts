@@ -56,6 +56,21 @@ test("without arguments, what raceway.config generates from is compared", async 
   expect((await folder.run("breaking", "--against", "HEAD")).err).toBe("proto against HEAD: 1 error\n");
 });
 
+test("schemas that are new break nothing, but there has to be something to compare with", async () => {
+  using folder = repository();
+  folder.write({
+    "more/more/v1/more.proto": schema(1).replace("chat.v1", "more.v1"),
+    "raceway.config.mjs":
+      'export default { generate: [{ inputs: ["more"], out: "gen/more" }, { inputs: ["proto"], out: "gen" }] };',
+  });
+  expect(await folder.run("breaking", "--against", "main")).toEqual({
+    code: 0,
+    out: "",
+    err: "more against main: was not there, so nothing of it breaks\nproto against main: nothing found\n",
+  });
+  expect((await folder.run("breaking", "more", "--against", "main")).code).toBe(2);
+});
+
 test("a wrong use ends with 2", async () => {
   using folder = repository();
   expect(await folder.run("breaking", "proto", "--against", "nowhere")).toMatchObject({

@@ -31,8 +31,10 @@ export class SchemaHistory extends SchemaFolder {
   }
 
   /** Of all that is in `proto`, against what was committed last. */
-  breaking(options: Partial<BreakingOptions> = {}): Promise<readonly Diagnostic[]> {
-    return findBreaking({ inputs: ["proto"], cwd: this.path, against: "HEAD", ...options });
+  async breaking(options: Partial<BreakingOptions> = {}): Promise<readonly Diagnostic[]> {
+    const found = await findBreaking({ inputs: ["proto"], cwd: this.path, against: "HEAD", ...options });
+    if (found === undefined) throw new Error("There was nothing to compare with.");
+    return found;
   }
 }
 

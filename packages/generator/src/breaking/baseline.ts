@@ -29,12 +29,12 @@ export interface BaselineRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Throws a `GenerateFailure` if there is no such thing, or nothing in it. */
-export async function readBaseline(request: BaselineRequest): Promise<SchemaSet> {
+/** Undefined if the commit has none of the inputs. Throws a `GenerateFailure` if there is no such thing, or no schema in it. */
+export async function readBaseline(request: BaselineRequest): Promise<SchemaSet | undefined> {
   const path = resolve(request.cwd, request.against);
   const baseline = existsSync(path) && statSync(path).isFile() ? setIn(path, request.against) : await setOf(request);
   // A baseline without schemas would find everything fine.
-  if (baseline.files.size === 0)
+  if (baseline?.files.size === 0)
     throw new GenerateFailure("usage", `${request.against} has no schema to compare with.`);
   return baseline;
 }
@@ -57,7 +57,14 @@ function setIn(path: string, shown: string): SchemaSet {
   }
 }
 
-async function setOf({ against, cwd, inputs, protoPath, compiler, signal }: BaselineRequest): Promise<SchemaSet> {
+async function setOf({
+  against,
+  cwd,
+  inputs,
+  protoPath,
+  compiler,
+  signal,
+}: BaselineRequest): Promise<SchemaSet | undefined> {
   const commit = await openCommit(cwd, against);
   const stage = await mkdtemp(join(tmpdir(), "raceway-baseline-"));
   try {
@@ -65,11 +72,7 @@ async function setOf({ against, cwd, inputs, protoPath, compiler, signal }: Base
     await commit.checkOut(tree, join(stage, "index"));
     const then = (path: string): string => thenPath(path, { cwd, commit, tree, against });
     const old = inputs.map(then).filter((path) => existsSync(path));
-    if (old.length === 0)
-      throw new GenerateFailure(
-        "usage",
-        `${against} has no schema in ${inputs.join(" ")}, so there is nothing to compare with.`,
-      );
+    if (old.length === 0) return undefined;
     // Folders that git does not keep, such as those of packages, are taken as they are now.
     const roots = protoPath.map((path) => {
       const inside = isInside(commit, cwd, path) ? then(path) : resolve(cwd, path);

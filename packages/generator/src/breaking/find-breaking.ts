@@ -22,10 +22,10 @@ export interface BreakingOptions extends Pick<
 }
 
 /**
- * Sorted. Errors of the new schemas are all that is found if there are some. Throws a `GenerateFailure` if there is no old version to compare
+ * Sorted; undefined if the old version has none of the inputs, so that there is nothing to compare with. Errors of the new schemas are all that is found if there are some. Throws a `GenerateFailure` if there is no old version to compare
  * with, or a tool did not work.
  */
-export async function findBreaking(options: BreakingOptions): Promise<readonly Diagnostic[]> {
+export async function findBreaking(options: BreakingOptions): Promise<readonly Diagnostic[] | undefined> {
   const { against, level = "behaviour", compiler = bufCompiler(), progress, signal } = options;
   if (!breakingLevels.includes(level))
     throw new GenerateFailure("usage", `The level ${level} is none of ${breakingLevels.join(", ")}.`);
@@ -36,6 +36,7 @@ export async function findBreaking(options: BreakingOptions): Promise<readonly D
   progress?.(`compiling ${against}`);
   const { inputs, protoPath = [] } = options;
   const before = await readBaseline({ against, cwd, inputs, protoPath, compiler, signal });
+  if (before === undefined) return undefined;
   const after = { ...compiled, files: new Set(sources.files) };
   progress?.(`comparing with ${against}`);
   const found: Diagnostic[] = [...removedChannels(before, after, sources)];
