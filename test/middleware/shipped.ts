@@ -13,6 +13,7 @@ const notPlugins: Readonly<Record<string, string>> = {
   "middleware/signing#signatures": "signs for Connect clients without Raceway",
   "middleware/signing#verifiedReplies": "takes signed answers only, for Connect clients without Raceway",
   "telemetry/server#spanOf": "gives the span of a call to its handler",
+  "validate/standard-schema#standardSchema": "a message as a Standard Schema, for forms",
 };
 
 const packages = new URL("../../packages/", import.meta.url);
