@@ -62,6 +62,7 @@ export default defineConfig({
   environments: { __vitest__: server }, // where `globalSetup` runs; without it that takes `dist`, and so perhaps old code
   test: {
     projects: [node, chromium === undefined ? leftOut(missingMessage("chromium")) : inPage(chromium)],
+    maxWorkers: "100%", // one core is left free otherwise, which is half of a small machine
     reporters: ["default", "./tools/totals-reporter.ts"],
     coverage: { provider: "v8", include: ["packages/*/src/**/*.ts"], exclude: ["**/gen/**", "**/*.test.ts"] },
   },
