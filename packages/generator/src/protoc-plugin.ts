@@ -15,9 +15,11 @@ import { GenerateFailure, reasonText } from "./failure.ts";
 import type { Finding } from "./lint/finding.ts";
 import { lint } from "./lint/lint.ts";
 import { withHeader } from "./output/header.ts";
+import { foldedPath, pathProblem } from "./path-problem.ts";
 import { lineOf } from "./place.ts";
 import { runTargets } from "./run-targets.ts";
 import { builtInTarget } from "./targets/built-in.ts";
+import { visibleText } from "./visible-text.ts";
 
 /**
  * Answers a `CodeGeneratorRequest`. What is wrong with a schema or with the parameter is the error of the response; warnings go to `warn`, a line each. Throws
@@ -61,25 +63,30 @@ async function filesFor(
     importExtension,
     keepOptions,
   });
-  return made
-    .map(checked)
-    .map(({ path, source, text }) =>
-      create(CodeGeneratorResponse_FileSchema, { name: path, content: withHeader(path, source, text) }),
-    );
+  return checked(made).map(({ path, source, text }) =>
+    create(CodeGeneratorResponse_FileSchema, { name: path, content: withHeader(path, source, text) }),
+  );
 }
 
 /** Whoever runs the plugin writes what it says, so what it says has to stay where it belongs. */
-function checked(file: OutputFile, at: number, all: readonly OutputFile[]): OutputFile {
-  const parts = file.path.split("/");
-  if (parts.some((part) => part === "" || part === "." || part === "..") || /[\\\0]|^[a-z]:/i.test(file.path))
-    throw new GenerateFailure("tool", `${JSON.stringify(file.path)} is not a path inside of the output folder.`);
-  const same = all.findIndex(({ path }) => path.toLowerCase() === file.path.toLowerCase());
-  if (same !== at)
-    throw new GenerateFailure(
-      "usage",
-      `${all[same]!.path} and ${file.path} are one file where case does not count: rename one of the schema files.`,
-    );
-  return file;
+function checked(files: readonly OutputFile[]): readonly OutputFile[] {
+  const seen = new Map<string, string>();
+  for (const { path } of files) {
+    const problem = pathProblem(path);
+    if (problem !== undefined)
+      throw new GenerateFailure(
+        "usage",
+        `${visibleText(path)} cannot be the path of a file in the output folder: ${problem}. Rename the schema file.`,
+      );
+    const same = seen.get(foldedPath(path));
+    if (same !== undefined)
+      throw new GenerateFailure(
+        "usage",
+        `${same} and ${path} are one file where case does not count: rename one of the schema files.`,
+      );
+    seen.set(foldedPath(path), path);
+  }
+  return files;
 }
 
 interface Settings {
