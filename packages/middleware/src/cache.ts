@@ -20,6 +20,7 @@ import { AnswerCache, type CacheStats, statsOf } from "./answer-cache.ts";
 import type { Question } from "./answers.ts";
 import { readCacheControl, writeCacheControl } from "./cache-control.ts";
 import { checkChannelNames, settingOf } from "./channel-settings.ts";
+import { overlaid } from "./context-overlay.ts";
 import { askedOf, questionOf, requestText } from "./question.ts";
 
 export { type ClientCache, type ClientCacheOptions, clientCache } from "./client-cache.ts";
@@ -226,17 +227,7 @@ function impersonal(request: UnaryRequest, { headers, isPublic }: Rule): UnaryRe
 }
 
 function asNobody(values: ContextValues): ContextValues {
-  return {
-    get: (key) => (personal.has(key.id) ? key.defaultValue : values.get(key)),
-    set(key, value) {
-      values.set(key, value);
-      return this;
-    },
-    delete(key) {
-      values.delete(key);
-      return this;
-    },
-  };
+  return overlaid(values, (key) => (personal.has(key.id) ? key.defaultValue : values.get(key)));
 }
 
 // ---- what is answered

@@ -3,6 +3,7 @@ import { type DescMethod, create } from "@bufbuild/protobuf";
 import type { ContextValues, StreamRequest, UnaryRequest } from "@connectrpc/connect";
 import { type AttemptHeaders, type KeptNote, attemptHeaders } from "@raceway/core";
 import { canonicalBytes } from "./canonical.ts";
+import { overlaid } from "./context-overlay.ts";
 import { firstMessage } from "./first-message.ts";
 import {
   SIGNATURE_HEADER,
@@ -138,15 +139,5 @@ async function* signedMessages(
 /** Of this request alone: what a caller gave may be used for others, too. */
 function withValue(values: ContextValues, headers: AttemptHeaders): ContextValues {
   const { id } = attemptHeaders;
-  return {
-    get: (key) => (key.id === id ? (headers as never) : (values.get(key) as never)),
-    set(key, value) {
-      values.set(key, value);
-      return this;
-    },
-    delete(key) {
-      values.delete(key);
-      return this;
-    },
-  };
+  return overlaid(values, (key) => (key.id === id ? (headers as never) : values.get(key)));
 }
