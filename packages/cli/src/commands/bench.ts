@@ -3,7 +3,6 @@ import { type Command, defineCommand } from "../command.ts";
 import { type SchemaArguments, schemaArguments } from "../remote/remote-arguments.ts";
 
 export interface BenchArguments extends SchemaArguments {
-  readonly channel: string;
   readonly request: string;
   readonly connections: number;
   readonly concurrency: number;
@@ -26,11 +25,6 @@ export const benchCommand: Command = defineCommand({
   findings: "a call or a subscription failed",
   arguments: (yargs) =>
     schemaArguments(yargs)
-      .positional("channel", {
-        type: "string",
-        demandOption: true,
-        describe: "Service and method, or what is clear of it",
-      })
       .positional("request", { type: "string", default: "{}", describe: "JSON" })
       .option("connections", {
         type: "number",

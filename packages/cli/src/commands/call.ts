@@ -3,7 +3,6 @@ import { type Command, defineCommand } from "../command.ts";
 import { type SchemaArguments, schemaArguments } from "../remote/remote-arguments.ts";
 
 export interface CallArguments extends SchemaArguments {
-  readonly channel: string;
   readonly request: string | undefined;
   readonly "call-timeout": number | undefined;
 }
@@ -25,11 +24,6 @@ export const callCommand: Command = defineCommand({
   findings: "the call ended with an error",
   arguments: (yargs) =>
     schemaArguments(yargs)
-      .positional("channel", {
-        type: "string",
-        demandOption: true,
-        describe: "Service and method, or what is clear of it",
-      })
       .positional("request", { type: "string", describe: "JSON; default: standard input" })
       .option("call-timeout", {
         type: "number",

@@ -3,7 +3,6 @@ import { type Command, defineCommand } from "../command.ts";
 import { type SchemaArguments, schemaArguments } from "../remote/remote-arguments.ts";
 
 export interface PublishArguments extends SchemaArguments {
-  readonly channel: string;
   readonly message: string | undefined;
 }
 
@@ -19,12 +18,9 @@ export const publishCommand: Command = defineCommand({
   json: "One object with the number of messages and the reply",
   findings: "the server refused, or ended with an error",
   arguments: (yargs) =>
-    schemaArguments(yargs)
-      .positional("channel", {
-        type: "string",
-        demandOption: true,
-        describe: "Service and method, or what is clear of it",
-      })
-      .positional("message", { type: "string", describe: "JSON; default: standard input, one a line" }),
+    schemaArguments(yargs).positional("message", {
+      type: "string",
+      describe: "JSON; default: standard input, one a line",
+    }),
   load: async () => (await import("./run-publish.ts")).runPublish,
 });

@@ -3,7 +3,6 @@ import { type Command, defineCommand } from "../command.ts";
 import { type SchemaArguments, schemaArguments } from "../remote/remote-arguments.ts";
 
 export interface SubscribeArguments extends SchemaArguments {
-  readonly channel: string;
   readonly key: string;
   readonly from: string;
   readonly count: number | undefined;
@@ -26,11 +25,6 @@ export const subscribeCommand: Command = defineCommand({
   findings: "the subscription was refused, or ended with an error",
   arguments: (yargs) =>
     schemaArguments(yargs)
-      .positional("channel", {
-        type: "string",
-        demandOption: true,
-        describe: "Service and method, or what is clear of it",
-      })
       .positional("key", { type: "string", default: "{}", describe: "Request as JSON: the topic's key" })
       .option("from", {
         type: "string",

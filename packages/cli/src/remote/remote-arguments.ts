@@ -16,6 +16,7 @@ export interface RemoteArguments extends JsonArgument {
 }
 
 export interface SchemaArguments extends RemoteArguments {
+  readonly channel: string;
   readonly schema: readonly string[] | undefined;
   readonly "proto-path": readonly string[] | undefined;
 }
@@ -59,7 +60,12 @@ export function connectionOptions<A>(yargs: Argv<A>): Argv<A & Omit<RemoteArgume
 
 export function schemaArguments(yargs: Argv): Argv<Omit<SchemaArguments, "json">> {
   const address = { type: "string", demandOption: true, describe: "The server, as http://localhost:8080" } as const;
-  return connectionOptions(yargs.positional("url", address))
+  const channel = {
+    type: "string",
+    demandOption: true,
+    describe: "Service and method, or what is clear of it",
+  } as const;
+  return connectionOptions(yargs.positional("url", address).positional("channel", channel))
     .option("schema", {
       alias: "s",
       type: "string",
