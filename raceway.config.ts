@@ -26,9 +26,16 @@ export default {
       targets: ["es"],
     },
     {
-      inputs: ["third-party/grpc/grpc/health/v1/health.proto"],
-      protoPath: ["third-party/grpc"],
+      inputs: ["third-party/grpc", "schemas/raceway/v1/options.proto"],
+      protoPath: ["third-party/grpc", "schemas"],
       out: "packages/server/src/gen",
+      importExtension,
+      targets: ["es"],
+    },
+    {
+      inputs: ["third-party/grpc/grpc/reflection"],
+      protoPath: ["third-party/grpc"],
+      out: "packages/cli/src/gen",
       importExtension,
       targets: ["es"],
     },

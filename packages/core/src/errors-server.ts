@@ -147,6 +147,11 @@ export const serverReasons = {
     message: (v: { path: string; plugin: string }): string =>
       `Plugin ${v.plugin} wants to answer at ${v.path}, where something else answers. Give it another path.`,
   },
+  service_unguarded: {
+    code: Code.InvalidArgument as Code,
+    message: (v: { service: string }): string =>
+      `Nothing is said of who may call ${v.service}. Give auth: { require: { roles: ["operator"] } }, say, or auth: { public: true } if everybody may.`,
+  },
   service_twice: {
     code: Code.InvalidArgument as Code,
     message: (v: { service: string }): string =>

@@ -55,7 +55,7 @@ import { nodeClock } from "@raceway/core/node";
 import { type AcceptHost, accept, sessionContext } from "./accept.ts";
 import { type Admit, Entrance, composeAdmission } from "./admission.ts";
 import { checkChannels, unenforced } from "./channel-checks.ts";
-import { type AnyHandler, Channel } from "./channel.ts";
+import { type AnyHandler, Channel, type ServedChannel } from "./channel.ts";
 import { DOCUMENT_PATH, serveDocument } from "./document.ts";
 import { drained, goAway } from "./drain.ts";
 import { HEALTH_PATH, registerHealth } from "./health-service.ts";
@@ -133,6 +133,8 @@ export interface Raceway extends AsyncDisposable {
   fetch(request: Request): Promise<Response>;
   /** What the plugins of `use` make of each channel, and why, with all that would stop the start. They are started on a host of their own for it, and ended. */
   inspect(): Promise<Inspection>;
+  /** All that is served, in the order of `serve`. */
+  readonly channels: readonly ServedChannel[];
   /** How many sessions there are, with or without a link. */
   readonly sessions: number;
   /**
@@ -221,6 +223,9 @@ class App implements Raceway {
     this.#plugins = orderPlugins(options.use ?? []);
   }
 
+  get channels(): readonly ServedChannel[] {
+    return [...this.#channels.values()];
+  }
   get sessions(): number {
     return this.#sessions.size;
   }
