@@ -51,7 +51,7 @@ import {
 import type { BackoffOptions } from "./backoff.ts";
 import { contractOf } from "./contracts.ts";
 import type { EndpointSource } from "./endpoints.ts";
-import { interceptStream, interceptUnary } from "./intercept.ts";
+import { type Chain, interceptStream, interceptUnary } from "./intercept.ts";
 import { Keeper } from "./keeper.ts";
 import type { OperationHost } from "./operation.ts";
 import { type ConnectionOutbox, Outbox, type OutboxOptions } from "./outbox.ts";
@@ -258,13 +258,12 @@ class RacewayConnection implements Connection, OperationHost {
   }
 
   /** Undefined: nothing takes part in this method's calls. */
-  #chainOf(method: DescMethod): Promise<Interceptor | undefined> | undefined {
-    if (this.#plugins === undefined) return undefined;
-    if (this.#stations !== undefined) {
-      const chain = this.#compose(method);
-      return chain === undefined ? undefined : Promise.resolve(chain);
-    }
-    return this.#plugins.then(() => this.#compose(method));
+  #chainOf(method: DescMethod): Chain | undefined {
+    return this.#stations === undefined
+      ? this.#plugins?.then(() => this.#compose(method))
+      : this.#stations.length === 0
+        ? undefined
+        : this.#compose(method);
   }
   #compose(method: DescMethod): Interceptor | undefined {
     let chain = this.#chains.get(method);
