@@ -1,4 +1,5 @@
 // Names for client, server and testkit; a plugin that needs one shows that a contract lacks something.
+export { Announcements } from "./announcements.ts";
 export * from "./frame.ts";
 export * from "./batch.ts";
 export { discoveryReasons } from "./errors-discovery.ts";
