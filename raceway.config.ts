@@ -12,6 +12,13 @@ export default {
       targets: ["es"],
     },
     {
+      inputs: ["schemas/raceway/v1/admin.proto"],
+      protoPath: ["schemas"],
+      out: "packages/core/src/gen/admin",
+      importExtension,
+      targets: ["es"],
+    },
+    {
       inputs: ["schemas/raceway/v1/options.proto"],
       protoPath: ["schemas"],
       out: "packages/generator/src/gen",

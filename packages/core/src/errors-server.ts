@@ -142,6 +142,36 @@ export const serverReasons = {
     message: (v: { path: string; policy: string; plugin: string }): string =>
       `The schema's policy says ${v.policy} for ${v.path}, and no plugin enforces it. Add ${v.plugin} to use, or take the policy out of the schema.`,
   },
+  admin_request_invalid: {
+    code: Code.InvalidArgument as Code,
+    message: (v: { detail: string }): string =>
+      `The request to the admin service is not valid: ${v.detail}. See schemas/raceway/v1/admin.proto.`,
+  },
+  topic_unknown: {
+    code: Code.NotFound as Code,
+    message: (v: { address: string }): string =>
+      `No topic of this server has the address ${v.address}. Check it against the templates in the schema.`,
+  },
+  topic_ambiguous: {
+    code: Code.InvalidArgument as Code,
+    message: (v: { address: string; channels: string }): string =>
+      `The address ${v.address} may be of each of ${v.channels}. Name the channel, too.`,
+  },
+  disconnected: {
+    code: Code.Unavailable as Code,
+    message: (v: { reason: string }): string =>
+      `An administrator ended the session: ${v.reason}. It may be opened again.`,
+  },
+  stays_away: {
+    code: Code.PermissionDenied as Code,
+    message: (v: { reason: string; retryAfterMs?: number }): string =>
+      `An administrator has this principal stay away: ${v.reason}. Come back when the time in the error is over.`,
+  },
+  unsubscribed: {
+    code: Code.Aborted as Code,
+    message: (v: { address: string; reason: string }): string =>
+      `An administrator ended the subscription to ${v.address}: ${v.reason}.`,
+  },
   route_taken: {
     code: Code.InvalidArgument as Code,
     message: (v: { path: string; plugin: string }): string =>

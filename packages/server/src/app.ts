@@ -62,9 +62,10 @@ import { HEALTH_PATH, registerHealth } from "./health-service.ts";
 import { serveLiveness, serveReadiness } from "./health.ts";
 import { fetchHandler } from "./http-fetch.ts";
 import { type HttpHandler, type Mount, httpRouter, isUnder } from "./http-router.ts";
+import { type Inside, inside } from "./inside.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { memory } from "./memory.ts";
-import { type NativeHost, registerService } from "./native.ts";
+import { type NativeCall, type NativeHost, registerService } from "./native.ts";
 import { Once } from "./once.ts";
 import { Orphans } from "./orphans.ts";
 import { ReadinessProbe } from "./readiness.ts";
@@ -178,6 +179,7 @@ interface Started {
   readonly once: Once;
   readonly topics: Topics;
   readonly plugins: StartedPlugins;
+  readonly joined: readonly Stations[];
   readonly routes: readonly TransportRoutes[];
 }
 
@@ -208,6 +210,10 @@ class App implements Raceway {
   #starting: Promise<Started> | undefined;
   #topics: Topics | undefined;
   #closing: Promise<void> | undefined;
+  /** Undefined: nobody looks at them. */
+  #nativeCalls: Set<NativeCall> | undefined;
+  /** Services of the server's own, which take part when it starts. */
+  readonly #joining: ((host: Host) => Stations)[] = [];
 
   constructor(options: RacewayOptions) {
     this.#options = options;
@@ -262,6 +268,35 @@ class App implements Raceway {
     }
     for (const channel of made) this.#channels.set(channel.path, channel);
     return publishers as P;
+  }
+
+  /** For services that come with the server; see inside.ts. */
+  get [inside](): Inside {
+    const own = this; // oxlint-disable-line typescript/no-this-alias -- some of it is there later on
+    return {
+      limits: this.limits,
+      log: this.log,
+      clock: this.clock,
+      channels: this.#channels,
+      sessions: this.#sessions,
+      nativeCalls: (this.#nativeCalls ??= new Set()),
+      get topics() {
+        return own.#topics!;
+      },
+      sharesStore: this.#sharesStore,
+      publish: (channel, key, message, by) => this.#publish(channel, key, message, by),
+      readEvent: (channel, payload) => this.#readEvent(channel, payload),
+      join: (start) => void this.#joining.push(start),
+    };
+  }
+
+  get #sharesStore(): boolean {
+    const traits = this.#options.backplane?.traits;
+    return (traits?.store ?? traits)?.shared ?? false;
+  }
+
+  #readEvent(channel: Channel, payload: Uint8Array): unknown {
+    return this.#proto.of(channel.desc.output).decode(payload);
   }
 
   async #publish(
@@ -366,10 +401,9 @@ class App implements Raceway {
       const plugins = await startPlugins(this.#plugins, host);
       undo.push(() => plugins[Symbol.asyncDispose]());
       const { stations } = plugins;
-      const traits = this.#options.backplane?.traits;
       const once = new Once({
         store: backplane.store,
-        shared: (traits?.store ?? traits)?.shared ?? false,
+        shared: this.#sharesStore,
         windowMs: this.limits.dedupMs,
         codec: this.#proto,
         random: this.random,
@@ -386,7 +420,9 @@ class App implements Raceway {
         channel.window = composeWindow(stations, channel);
       }
       for (const station of stations) station.ready?.();
-      this.#admit = composeAdmission(stations);
+      const joined = this.#joining.map((start) => start(host));
+      undo.push(() => disposeAll(joined));
+      this.#admit = composeAdmission([...stations, ...joined]);
       this.#meter = composeMeter(stations);
       const probe = new ReadinessProbe(
         { ...base, store: backplane.store },
@@ -449,7 +485,7 @@ class App implements Raceway {
         exact,
         failed: (error) => this.log.error("request failed", { error: String(error) }),
       });
-      return { handler, paths, backplane, once, topics, plugins, routes };
+      return { handler, paths, backplane, once, topics, plugins, joined, routes };
     } catch (error) {
       for (const each of undo.toReversed()) await each().catch(() => {});
       throw error;
@@ -511,7 +547,8 @@ class App implements Raceway {
       observer: this.#observer,
       meter: this.#meter,
       topicOf: (channel, request) => this.#topicOf(channel, request),
-      decodeProto: (channel, payload) => this.#proto.of(channel.desc.output).decode(payload),
+      calls: this.#nativeCalls,
+      decodeProto: (channel, payload) => this.#readEvent(channel, payload),
     };
   }
 
@@ -572,6 +609,7 @@ class App implements Raceway {
     for (const each of started.routes.toReversed()) await each[Symbol.asyncDispose]?.();
     started.topics[Symbol.dispose]();
     this.#probe?.[Symbol.dispose]();
+    await disposeAll(started.joined);
     await started.plugins[Symbol.asyncDispose]();
     this.orphans[Symbol.dispose]();
     await started.once[Symbol.asyncDispose]();
@@ -673,6 +711,10 @@ class App implements Raceway {
       core.end(shownError(error, this.log, "refresh"), true);
     }
   }
+}
+
+async function disposeAll(parts: readonly Stations[]): Promise<void> {
+  for (const each of parts.toReversed()) await each[Symbol.asyncDispose]?.();
 }
 
 /** A backplane starts before there is a store. */

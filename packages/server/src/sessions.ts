@@ -65,8 +65,9 @@ export class ServerSession implements SessionOwner, ServingHost {
   /** Of the last opening. */
   #entrance: Entrance | undefined;
   #expiry: Expiry | undefined;
-  /** For the observer: since when, and over which transport it went last. */
-  #since = 0;
+  /** When it was welcomed, by the host's clock; in whole milliseconds, which take no memory of their own. */
+  since = 0;
+  /** For the observer: over which transport it went last. */
   #transport = "";
   #refreshing = false;
   #fresher: AuthFrame | undefined;
@@ -169,7 +170,6 @@ export class ServerSession implements SessionOwner, ServingHost {
   // ---- for the observer
 
   began(transport: string): void {
-    this.#since = this.core.clock.now();
     this.#tell("opened", transport);
   }
   cameBack(transport: string): void {
@@ -180,7 +180,7 @@ export class ServerSession implements SessionOwner, ServingHost {
   }
   #tell(kind: SessionEvent["kind"], transport: string, from = "", error?: ConnectError): void {
     this.#transport = transport;
-    const livedMs = this.core.clock.now() - this.#since;
+    const livedMs = this.core.clock.now() - this.since;
     this.#host.observer?.session?.({ kind, session: this.id, transport, from, livedMs, error });
   }
   /** The session refused a call, or a message of it; or a gate a subscription. */
@@ -270,6 +270,7 @@ export class Sessions {
   }
 
   add(session: ServerSession): void {
+    session.since = Math.round(session.core.clock.now());
     this.#byId.set(session.id, session);
     count(this.#perAddress, session.address, 1);
     if (session.principal !== "") count(this.#perPrincipal, session.principal, 1);

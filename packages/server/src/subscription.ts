@@ -129,6 +129,14 @@ export class Subscription implements CallReceiver, TopicReader {
     this.#call.session.control({ kind: "topic", call: this.#call.id, handle: this.#topic.handle, position, state });
   }
 
+  get address(): string {
+    return this.#topic.address;
+  }
+  /** By the server: its owner is to have it no longer. */
+  close(why: ConnectError): void {
+    this.#fail(why);
+  }
+
   // ---- the fan-out
 
   deliver(group: SharedGroup, last: number): void {

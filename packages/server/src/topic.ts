@@ -88,6 +88,10 @@ export class Topic implements Flushable, FollowSink, Disposable {
   get size(): number {
     return this.#readers.length;
   }
+  /** The last that is known of, handed out or about to be. */
+  get head(): number {
+    return this.#pending.at(-1)?.offset ?? this.fanned;
+  }
   get log(): Log {
     return this.#log;
   }

@@ -55,6 +55,11 @@ class Appending implements Flushable {
 /** A topic without subscribers is kept for a while, so that one who comes back at once finds it. */
 const LINGER_MS = 5_000;
 
+export interface UsedTopic {
+  readonly topic: Topic;
+  readonly subscribers: number;
+}
+
 export class Topics implements Disposable {
   readonly log: Log;
   readonly #queue: FlushQueue;
@@ -142,6 +147,10 @@ export class Topics implements Disposable {
 
   get size(): number {
     return this.#topics.size;
+  }
+  /** Those with subscribers, and how many they have. */
+  *used(): Generator<UsedTopic> {
+    for (const [topic, subscribers] of this.#users) if (subscribers > 0) yield { topic, subscribers };
   }
 
   [Symbol.dispose](): void {
