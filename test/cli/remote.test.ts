@@ -157,9 +157,12 @@ test("what cannot be is told before or after, with its own exit code", async () 
   expect(said["Add {} --header nothing"]).toContain('--header "nothing" is no header, as "name: value".');
   expect(said["Count"]).toContain("lab.v1.LabService/Count is a feed, no topic. Use raceway call.");
   expect(said["Ticks --from yesterday"]).toContain("--from is yesterday; it has to be now, start or a position");
+  // Without schemas, the server is asked for its own.
   const without = await racewayCommand(["call", url, "Add", "{}"], "", { cwd: import.meta.dirname });
   expect(without).toMatchObject({
     code: 2,
-    err: expect.stringContaining("Name schema files or folders with --schema") as string,
+    err: expect.stringContaining(
+      "it has no reflection. Mount serveReflection of @raceway/server/reflection, or name them with --schema.",
+    ) as string,
   });
 });

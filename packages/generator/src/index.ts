@@ -1,6 +1,8 @@
 // Public names of @raceway/generator.
 export type { CompileResult, CompilerFinding, SchemaCompiler } from "./compile/schema-compiler.ts";
 export { type BreakingLevel, type BreakingRule, breakingLevels, breakingRules } from "./breaking/breaking-rules.ts";
+export type { ServedSchemas } from "./breaking/baseline.ts";
+export { showsPolicies } from "./breaking/behaviour.ts";
 export { type BreakingOptions, findBreaking } from "./breaking/find-breaking.ts";
 export { compileSchemas } from "./compile-schemas.ts";
 export type { SchemaSources } from "./compile/schema-sources.ts";
@@ -15,9 +17,12 @@ export {
   type GenerateOptions,
   type GenerateResult,
   generate,
+  schemaFiles,
   lintSchemas,
   planGeneration,
 } from "./generate.ts";
+export { codeOf, errorsOf } from "./model/errors.ts";
+export { contractOf, policyOf } from "./model/options.ts";
 export type { FileChange, Plan } from "./output/plan.ts";
 export { writePlan } from "./output/write.ts";
 export type { Planned } from "./pipeline.ts";
