@@ -41,10 +41,10 @@ const RESUME_BURST = 4;
 
 /** One client's session, with what belongs to the server's side of it. */
 export class ServerSession implements SessionOwner, ServingHost {
-  /** Public name; hex of its 16 bytes. */
+  /** Public name; hex of its 16 bytes, in which form they take a fifth of the memory. */
   readonly id: string;
-  readonly idBytes: Uint8Array;
-  readonly secret: Uint8Array;
+  /** Hex of 32 bytes. */
+  readonly secret: string;
   /** What the last opening found out. */
   readonly context: SessionContext;
   readonly codec: string;
@@ -79,8 +79,7 @@ export class ServerSession implements SessionOwner, ServingHost {
     host: SessionHost,
     init: {
       id: string;
-      idBytes: Uint8Array;
-      secret: Uint8Array;
+      secret: string;
       context: ContextValues;
       codec: string;
       address: string;
@@ -89,7 +88,6 @@ export class ServerSession implements SessionOwner, ServingHost {
     this.#registry = registry;
     this.#host = host;
     this.id = init.id;
-    this.idBytes = init.idBytes;
     this.secret = init.secret;
     this.context = new SessionContext(init.context);
     this.codec = init.codec;

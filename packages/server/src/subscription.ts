@@ -174,8 +174,7 @@ export class Subscription implements CallReceiver, TopicReader {
 
   /** Has `writable` called when the link has room. */
   #await(): void {
-    this.#call.waiting = true;
-    this.#call.session.blocked.add(this.#call);
+    this.#call.session.block(this.#call);
   }
 
   #advance(): void {
