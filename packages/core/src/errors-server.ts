@@ -1,5 +1,6 @@
 // Reasons that only servers give, and the whole catalogue. In Node all are loaded; a page's bundle has this part only if it has a server.
 import { Code } from "@connectrpc/connect";
+import { codecReasons } from "./errors-codec.ts";
 import { discoveryReasons } from "./errors-discovery.ts";
 import { middlewareReasons } from "./errors-middleware.ts";
 import { oauthReasons } from "./errors-oauth.ts";
@@ -31,11 +32,6 @@ export const serverReasons = {
     code: Code.ResourceExhausted as Code,
     message: (v: Size): string =>
       `First batch of ${v.bytes} bytes exceeds the handshake's limit of ${v.limit}. Send less metadata in Hello.`,
-  },
-  codec_unsupported: {
-    code: Code.FailedPrecondition as Code,
-    message: (v: { codecs: string }): string =>
-      `None of the codecs "${v.codecs}" is known here. Configure a common codec on both ends.`,
   },
   too_many_sessions: {
     code: Code.ResourceExhausted as Code,
@@ -192,12 +188,14 @@ export const serverReasons = {
 /** All reasons. */
 export const catalogue: typeof common &
   typeof serverReasons &
+  typeof codecReasons &
   typeof discoveryReasons &
   typeof middlewareReasons &
   typeof oauthReasons &
   typeof resilienceReasons = {
   ...common,
   ...serverReasons,
+  ...codecReasons,
   ...discoveryReasons,
   ...middlewareReasons,
   ...oauthReasons,

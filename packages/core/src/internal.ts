@@ -2,6 +2,7 @@
 export { Announcements } from "./announcements.ts";
 export * from "./frame.ts";
 export * from "./batch.ts";
+export { codecReasons } from "./errors-codec.ts";
 export { discoveryReasons } from "./errors-discovery.ts";
 export { serverReasons } from "./errors-server.ts";
 export { FrameWriter, encodeFrame, encodePublication } from "./frame-binary.ts";

@@ -13,6 +13,7 @@ import type { BatchWindow, Pace } from "./batch-window.ts";
 import { readBatch } from "./batch.ts";
 import { Call, type CallReceiver } from "./calls.ts";
 import type { Clock, Timer } from "./clock.ts";
+import type { Codec } from "./codec.ts";
 import { fail } from "./errors.ts";
 import type { FlushQueue } from "./flush-queue.ts";
 import { FrameWriter, encodeFrame } from "./frame-binary.ts";
@@ -57,6 +58,7 @@ export interface SessionInit {
   readonly clock: Clock;
   readonly queue: FlushQueue;
   readonly owner: SessionOwner;
+  readonly codec: Codec;
 }
 
 /** A flush begins when so much is collected, though the turn is not over: 32 KiB is where a write's cost is all in its bytes. */
@@ -97,8 +99,8 @@ export class Session {
   peerWindow: Window;
   /** Largest message that may be sent. */
   maxMessageBytes: number;
-  /** The payload codec is JSON: text batches show payloads as they are. */
-  jsonPayload = false;
+  /** Writes its payloads. Where it is text, text batches show them as they are. On a client the one that is hoped for, until the Welcome says. */
+  codec: Codec;
   /** The most that the other side has acknowledged, over any link. */
   #peerAcked = 0;
   /** While there is no link: the next one may carry text only. */
@@ -157,6 +159,7 @@ export class Session {
 
   constructor(init: SessionInit) {
     this.side = init.side;
+    this.codec = init.codec;
     this.limits = init.limits;
     this.clock = init.clock;
     this.#owner = init.owner;
@@ -456,7 +459,7 @@ export class Session {
     link.spoke = true;
     const room =
       link.coding === undefined
-        ? link.link.send(link.text ? partsToJson(parts, this.jsonPayload) : parts)
+        ? link.link.send(link.text ? partsToJson(parts, !this.codec.binary) : parts)
         : link.coding.send(parts, own);
     if (!room) link.blocked = true;
   }

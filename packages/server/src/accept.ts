@@ -138,7 +138,7 @@ class Accepting implements Handshake {
     if (hello.version !== WIRE_VERSION) throw fail("version_unsupported", { version: hello.version });
     if (hello.session.length > 0) return this.#resume(link, hello); // also while draining: what is in flight is to end well
     if (host.drain !== undefined) throw fail("draining", { retryAfterMs: DRAIN_RETRY_MS });
-    const codec = host.codecs.find(({ name }) => hello.codecs.includes(name));
+    const codec = agreed(hello.codecs, host.codecs);
     if (codec === undefined) throw fail("codec_unsupported", { codecs: hello.codecs.join(", ").slice(0, 100) });
     const address = networkOf(link.link.peer.address);
     host.sessions.checkAddress(address);
@@ -148,7 +148,6 @@ class Accepting implements Handshake {
       id,
       secret: hex(host.random.bytes(32)),
       context,
-      codec: preferred(hello.codecs, host.codecs),
       address,
     });
     const entrance = this.#entrance("open", link, hello, context, session);
@@ -165,8 +164,8 @@ class Accepting implements Handshake {
         clock: host.clock,
         queue: host.queue,
         owner: session,
+        codec,
       });
-      session.core.jsonPayload = session.codec === "json";
       if (hello.window !== undefined) session.core.peerWindow = hello.window;
       session.admitted(context, entrance);
       host.sessions.add(session);
@@ -236,7 +235,7 @@ class Accepting implements Handshake {
     const welcome: WelcomeFrame = {
       kind: "welcome",
       version: WIRE_VERSION,
-      codec: session.codec,
+      codec: session.codec.name,
       session: unhex(session.id),
       secret: resumed ? NO_BYTES : unhex(session.secret),
       received,
@@ -305,8 +304,12 @@ export function sessionContext(link: SessionLink, id: string): ContextValues {
 }
 
 /** The client's best codec that is known here. */
-function preferred(wanted: readonly string[], have: readonly Codec[]): string {
-  return wanted.find((name) => have.some((codec) => codec.name === name))!;
+function agreed(wanted: readonly string[], have: readonly Codec[]): Codec | undefined {
+  for (const name of wanted) {
+    const codec = have.find((each) => each.name === name);
+    if (codec !== undefined) return codec;
+  }
+  return undefined;
 }
 
 /** In constant time for equal lengths, as the length is no secret. */

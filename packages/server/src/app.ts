@@ -25,6 +25,7 @@ import {
   type StartedBackplane,
   type TransportRoutes,
   compileAddress,
+  defineCodec,
   fail,
   inspectPlugins,
   jsonCodec,
@@ -39,6 +40,7 @@ import {
   type Call,
   FlushQueue,
   type OpenFrame,
+  codecReasons,
   composeGates,
   composeInterceptors,
   composeMeter,
@@ -83,6 +85,8 @@ export interface RacewayOptions {
   readonly use?: PluginList;
   /** Where histories live; default: the memory of this process. */
   readonly backplane?: Backplane;
+  /** What clients may have their payloads in, beside protobuf and JSON, which every server has: a client says which is best. `jsonCodec({ registry })` takes the place of the server's own. */
+  readonly codecs?: readonly Codec[];
   readonly limits?: LimitOptions;
   /** Default: silence. */
   readonly log?: Logger;
@@ -161,7 +165,7 @@ export interface CloseOptions extends DrainOptions {
 }
 
 // Said here, so that a bundler keeps them.
-learn(serverReasons);
+learn({ ...serverReasons, ...codecReasons });
 
 const SERVED_KINDS = new Set(["call", "feed", "topic", "duplex", "signal"]);
 
@@ -199,7 +203,8 @@ class App implements Raceway {
   readonly #options: RacewayOptions;
   readonly #plugins: readonly Plugin[];
   readonly #proto: Codec;
-  readonly #json: Codec;
+  /** The best of those that a client names is for it to say. */
+  readonly #codecs: readonly Codec[];
   readonly #channels = new Map<string, Channel>();
   /** Publications that gates think about, by address. */
   readonly #turns = new Turns();
@@ -225,7 +230,7 @@ class App implements Raceway {
     this.orphans = new Orphans(this.limits, this.clock);
     this.#sessions = new Sessions(this.limits);
     this.#proto = protoCodec({ protobufDepth: this.limits.protobufDepth, decoder: decodeFast });
-    this.#json = jsonCodec(this.limits);
+    this.#codecs = codecsOf(options.codecs ?? [], this.#proto, this.limits);
     this.#plugins = orderPlugins(options.use ?? []);
   }
 
@@ -444,6 +449,7 @@ class App implements Raceway {
         queue: this.queue,
         limits: this.limits,
         fannedOut: this.#observer?.fanOut,
+        proto: this.#proto,
       });
       this.#topics = topics;
       undo.push(() => Promise.resolve(topics[Symbol.dispose]()));
@@ -468,7 +474,7 @@ class App implements Raceway {
       const document = serveDocument({
         path: this.#path,
         transports: this.#options.transports,
-        codecs: [this.#proto.name, this.#json.name],
+        codecs: this.#codecs.map(({ name }) => name),
         channels: [...this.#channels.values()],
         limits: this.limits,
       });
@@ -522,7 +528,7 @@ class App implements Raceway {
       queue: this.queue,
       orphans: this.orphans,
       sessions: this.#sessions,
-      codecs: [this.#proto, this.#json],
+      codecs: this.#codecs,
       transports: this.#options.transports.map(({ name }) => name),
       node: this.#options.node ?? "",
       maxLinkAgeMs: this.#options.maxLinkAgeMs ?? 0,
@@ -637,7 +643,7 @@ class App implements Raceway {
       return this.#refuse(session, call, error, channel.path);
     }
     call.window = channel.window;
-    Serving.begin(call, channel, channel.coding(session.codec === "json" ? this.#json : this.#proto), frame, session);
+    Serving.begin(call, channel, channel.coding(session.codec), frame, session);
   }
 
   #subscribe(session: ServerSession, call: Call, channel: Channel, frame: OpenFrame): void {
@@ -645,14 +651,14 @@ class App implements Raceway {
       checkSubscriptions(session.core.subscriptions, this.limits.subscriptions);
       if (frame.payload === undefined)
         throw fail("frame_unexpected", { frame: "open", state: "of a topic without its request" });
-      const json = session.codec === "json";
-      const request = channel.coding(json ? this.#json : this.#proto).decode(frame.payload);
+      const { codec } = session;
+      const request = channel.coding(codec).decode(frame.payload);
       const { topic, release } = this.#topicOf(channel, request);
       const subscription = new Subscription({
         call,
         topic,
         host: session,
-        json,
+        codec,
         gate: channel.gate,
         request,
         header: frame.header,
@@ -681,9 +687,7 @@ class App implements Raceway {
   #topicOf(channel: Channel, request: unknown): { readonly topic: Topic; release(): void } {
     const topics = this.#topics!;
     const address = channel.addressOf!(request as Record<string, unknown>);
-    const output = this.#proto.of(channel.desc.output);
-    const json = channel.coding(this.#json);
-    const topic = topics.use(channel, address, (payload) => json.encode(output.decode(payload)));
+    const topic = topics.use(channel, address);
     return { topic, release: () => topics.release(topic) };
   }
 
@@ -715,6 +719,17 @@ class App implements Raceway {
 
 async function disposeAll(parts: readonly Stations[]): Promise<void> {
   for (const each of parts.toReversed()) await each[Symbol.asyncDispose]?.();
+}
+
+/** Those given, and the two that every server has. Payloads in logs are protobuf, so nothing takes its place. Throws `option_invalid`, `plugin_contract`. */
+function codecsOf(given: readonly Codec[], proto: Codec, limits: Limits): Codec[] {
+  const codecs = [...given.map((codec) => defineCodec(codec)), proto];
+  if (!codecs.some(({ name }) => name === "json")) codecs.push(jsonCodec(limits));
+  const names = codecs.map(({ name }) => name);
+  const twice = names.find((name, at) => name === "" || names.indexOf(name) !== at);
+  if (twice === undefined) return codecs;
+  const expected = "a name of its own for each codec; proto is the server's";
+  throw fail("option_invalid", { part: "raceway", option: "codecs", value: names.join(", "), expected });
 }
 
 /** A backplane starts before there is a store. */

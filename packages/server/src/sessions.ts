@@ -1,6 +1,7 @@
 // The sessions of a node: admitted, found again by their secret, bounded in number and memory, forgotten in time.
 import type { ConnectError, ContextValues } from "@connectrpc/connect";
 import {
+  type Codec,
   type Limits,
   type Logger,
   type Observer,
@@ -47,7 +48,6 @@ export class ServerSession implements SessionOwner, ServingHost {
   readonly secret: string;
   /** What the last opening found out. */
   readonly context: SessionContext;
-  readonly codec: string;
   /** From where it was opened, as a `networkOf` all it is counted with: behind proxies that are trusted, if a plugin found out. */
   address: string;
   /** Who it belongs to; only the same may resume it. */
@@ -81,7 +81,6 @@ export class ServerSession implements SessionOwner, ServingHost {
       id: string;
       secret: string;
       context: ContextValues;
-      codec: string;
       address: string;
     },
   ) {
@@ -90,7 +89,6 @@ export class ServerSession implements SessionOwner, ServingHost {
     this.id = init.id;
     this.secret = init.secret;
     this.context = new SessionContext(init.context);
-    this.codec = init.codec;
     this.address = init.address;
     this.#resumes = host.limits.resumesPerSecond * RESUME_BURST;
   }
@@ -139,6 +137,9 @@ export class ServerSession implements SessionOwner, ServingHost {
     this.#resumes--;
   }
 
+  get codec(): Codec {
+    return this.core.codec;
+  }
   get limits(): Limits {
     return this.#host.limits;
   }
