@@ -53,7 +53,13 @@ export default {
       importExtension,
       targets: ["es"],
     },
-    { inputs: ["test/schemas"], protoPath: ["test/schemas"], out: "test/gen", importExtension },
+    {
+      inputs: ["test/schemas"],
+      protoPath: ["test/schemas"],
+      out: "test/gen",
+      importExtension,
+      targets: ["es", "ts", "query"],
+    },
     { inputs: ["bench/schemas"], protoPath: ["bench/schemas"], out: "bench/gen", importExtension },
     {
       inputs: ["examples/chat/schemas"],

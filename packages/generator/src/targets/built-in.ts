@@ -10,6 +10,7 @@ import { markdown } from "./markdown/target.ts";
 import { mock } from "./mock/target.ts";
 import { openapi, openapiOptions } from "./openapi/target.ts";
 import { protoc, protocOptions } from "./protoc/target.ts";
+import { query } from "./query/target.ts";
 import { tsTarget } from "./ts/target.ts";
 
 interface BuiltIn {
@@ -17,11 +18,21 @@ interface BuiltIn {
   create(options: OptionsOf<OptionTable>): Target;
 }
 
-export type BuiltInTarget = "es" | "ts" | "mock" | "json-schema" | "openapi" | "asyncapi" | "markdown" | "protoc";
+export type BuiltInTarget =
+  | "es"
+  | "ts"
+  | "query"
+  | "mock"
+  | "json-schema"
+  | "openapi"
+  | "asyncapi"
+  | "markdown"
+  | "protoc";
 
 const builtIn: Readonly<Record<BuiltInTarget, BuiltIn>> = {
   es: { options: {}, create: () => esTarget() },
   ts: { options: {}, create: () => tsTarget() },
+  query: { options: {}, create: () => query() },
   mock: { options: {}, create: () => mock() },
   "json-schema": { options: jsonSchemaOptions, create: jsonSchema },
   openapi: { options: openapiOptions, create: openapi },
