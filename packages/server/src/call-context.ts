@@ -1,7 +1,7 @@
 // What a handler gets beside its request: Connect's HandlerContext, made lazily, plus `get`.
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { ContextKey, ContextValues, HandlerContext } from "@connectrpc/connect";
-import { type ErrorDeclarations, type FailOf, idempotencyKey } from "@raceway/core";
+import { type Clock, type ErrorDeclarations, type FailOf, idempotencyKey } from "@raceway/core";
 import { type HeaderField, headerFields, headersOf } from "@raceway/core/internal";
 import type { Channel } from "./channel.ts";
 import { ContextLayer } from "./context-layer.ts";
@@ -18,7 +18,9 @@ export class SessionCallContext implements CallContext {
   readonly #channel: Channel;
   readonly #inherited: ContextValues;
   readonly #requestFields: readonly HeaderField[];
-  readonly #remaining: (() => number) | undefined;
+  readonly #clock: Clock;
+  /** The deadline, by the clock; Infinity for none. */
+  readonly #due: number;
   readonly #key: string;
   #values: ContextValues | undefined;
   #requestHeader: Headers | undefined;
@@ -31,13 +33,15 @@ export class SessionCallContext implements CallContext {
     channel: Channel,
     inherited: ContextValues,
     requestFields: readonly HeaderField[],
-    remaining: (() => number) | undefined,
+    clock: Clock,
+    due: number,
     key: string,
   ) {
     this.#channel = channel;
     this.#inherited = inherited;
     this.#requestFields = requestFields;
-    this.#remaining = remaining;
+    this.#clock = clock;
+    this.#due = due;
     this.#key = key;
   }
 
@@ -71,7 +75,7 @@ export class SessionCallContext implements CallContext {
     return (this.#values ?? this.#inherited).get(key);
   }
   timeoutMs(): number | undefined {
-    return this.#remaining?.();
+    return this.#due === Infinity ? undefined : this.#due - this.#clock.now();
   }
   get requestHeader(): Headers {
     return (this.#requestHeader ??= headersOf(this.#requestFields));

@@ -70,14 +70,13 @@ export class Serving implements CallReceiver {
     this.#coding = coding;
     this.#host = host;
     const clock = call.session.clock;
-    let remaining: (() => number) | undefined;
+    let due = Infinity;
     if (frame.timeoutMs > 0) {
-      const due = clock.now() + frame.timeoutMs;
-      remaining = () => due - clock.now();
+      due = clock.now() + frame.timeoutMs;
       this.#deadline = clock.after(frame.timeoutMs, () => this.#fail(fail("call_deadline", { ms: frame.timeoutMs })));
     }
     const key = frame.idempotencyKey;
-    this.#context = new SessionCallContext(channel, host.context, frame.header, remaining, key);
+    this.#context = new SessionCallContext(channel, host.context, frame.header, clock, due, key);
     this.#keyed = key !== "" && channel.contract.idempotency === "idempotent";
   }
 
