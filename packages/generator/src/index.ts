@@ -1,6 +1,7 @@
 // Public names of @raceway/generator.
 export type { CompileResult, CompilerFinding, SchemaCompiler } from "./compile/schema-compiler.ts";
 export { type BreakingLevel, type BreakingRule, breakingLevels, breakingRules } from "./breaking/breaking-rules.ts";
+export { type AcceptedFinding, acceptFindings, unusedEntries } from "./breaking/accepted.ts";
 export type { ServedSchemas } from "./breaking/baseline.ts";
 export { showsPolicies } from "./breaking/behaviour.ts";
 export { type BreakingOptions, findBreaking } from "./breaking/find-breaking.ts";

@@ -1,6 +1,16 @@
 // `raceway breaking`: what it does.
-import { findBreaking, schemaFiles, type ServedSchemas, showsPolicies } from "@raceway/generator";
-import { type CommandContext, Exit, UsageError } from "../context.ts";
+import {
+  type AcceptedFinding,
+  acceptFindings,
+  type Diagnostic,
+  findBreaking,
+  schemaFiles,
+  type ServedSchemas,
+  showsPolicies,
+  unusedEntries,
+} from "@raceway/generator";
+import { readConfig } from "../config.ts";
+import { type CommandContext, Exit, painted, UsageError } from "../context.ts";
 import { inputsOf, type SchemaInputs } from "../input-arguments.ts";
 import { refusedAsUsage } from "../refused.ts";
 import { reflect } from "../remote/reflection.ts";
@@ -13,8 +23,10 @@ export async function runBreaking(args: BreakingArguments, context: CommandConte
   const baselines = /^https?:\/\//.test(against)
     ? await servedBaselines(args, inputs, context)
     : inputs.map(() => against);
+  const accept = (await readConfig(context.cwd))?.breaking?.accept ?? [];
   let fine = true;
   let compared = 0;
+  const all: Diagnostic[] = [];
   for (const [at, one] of inputs.entries()) {
     const name = one.inputs.join(" ");
     const progress = (text: string): void => context.progress(`${name}: ${text}`);
@@ -25,13 +37,26 @@ export async function runBreaking(args: BreakingArguments, context: CommandConte
       continue;
     }
     compared++;
-    const { errors } = tellFindings(`${name} against ${against}`, found, args, context);
+    all.push(...found);
+    const { errors } = tellFindings(`${name} against ${against}`, acceptFindings(found, accept), args, context);
     fine &&= errors === 0;
   }
+  // Of inputs that arguments name, the entries may be for others.
+  if (args.inputs === undefined || args.inputs.length === 0)
+    for (const entry of unusedEntries(all, accept, level)) tellUnused(entry, args, context);
   // A command that has looked at nothing would let everything through.
   if (compared === 0)
     throw new UsageError(`${against} has none of these schemas, so there is nothing to compare with.`);
   return fine ? Exit.fine : Exit.findings;
+}
+
+function tellUnused(entry: AcceptedFinding, { json }: BreakingArguments, context: CommandContext): void {
+  const message = `breaking.accept has ${entry.rule} at ${entry.at}, and nothing of it was found: remove the entry`;
+  context.err(
+    json
+      ? `${JSON.stringify({ warning: "accept_unused", message, ...entry })}\n`
+      : `${painted(context.colors.err, "yellow", "warning accept_unused:")} ${message}\n`,
+  );
 }
 
 /** What a server serves, for each of the inputs. Each file counts once, if several inputs are compared: with those that have it, or with the first. */

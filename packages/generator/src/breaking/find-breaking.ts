@@ -10,6 +10,7 @@ import { compareChannels, showsPolicies } from "./behaviour.ts";
 import { type BreakingLevel, breakingLevels, includesLevel } from "./breaking-rules.ts";
 import { bufBreaking } from "./buf-breaking.ts";
 import { removedChannels } from "./removed.ts";
+import { symbolOf } from "./symbol.ts";
 
 export interface BreakingOptions extends Pick<
   GenerateOptions,
@@ -44,7 +45,8 @@ export async function findBreaking(options: BreakingOptions): Promise<readonly D
   const found: Diagnostic[] = [...removedChannels(before, after, sources)];
   found.push(...(await bufBreaking(before, after, { source: includesLevel(level, "source"), sources, signal })));
   if (includesLevel(level, "behaviour")) {
-    const report = (finding: Finding): void => void found.push(placed(finding, sources));
+    const report = (finding: Finding): void =>
+      void found.push({ ...placed(finding, sources), at: symbolOf(finding.place) });
     // A server may keep its policies to itself: then nothing is known of them.
     compareChannels(before, after, { policies: typeof against === "string" || showsPolicies(against), report });
   }
