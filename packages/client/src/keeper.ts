@@ -488,7 +488,7 @@ export class Keeper implements SeatHost {
       if (FINAL_CODES.has(refusal.error.code)) return this.#refused(refusal.error);
     }
     const detail =
-      errors.map(([{ name }, error]) => `${name}: ${error.rawMessage}`).join("; ") ||
+      errors.map(([{ name }, error]) => `${name}: ${error.rawMessage.replace(/\.$/, "")}`).join("; ") ||
       "none of the transports supports it";
     const url = [...new Set(errors.map(([{ endpoint }]) => endpoint.url))].join(", ") || "any server";
     const error = refusal?.error ?? fail("no_transport", { url, detail });

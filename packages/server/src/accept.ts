@@ -34,6 +34,7 @@ import {
 } from "@raceway/core/internal";
 import { type Admit, Entrance } from "./admission.ts";
 import { ContextLayer } from "./context-layer.ts";
+import { isPromise } from "./is-promise.ts";
 import { MeteredLink } from "./metered-link.ts";
 import { ObservedLink } from "./observed-link.ts";
 import { shownError } from "./serving.ts";
@@ -327,8 +328,4 @@ function hex(bytes: Uint8Array): string {
 }
 function unhex(text: string): Uint8Array {
   return Uint8Array.from({ length: text.length / 2 }, (_, at) => Number.parseInt(text.slice(at * 2, at * 2 + 2), 16));
-}
-
-function isPromise(value: unknown): value is Promise<void> {
-  return typeof value === "object" && value !== null && "then" in value;
 }
