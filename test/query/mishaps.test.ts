@@ -46,6 +46,25 @@ describe("what goes wrong", () => {
     expect(numbers(all.result.data)).toEqual([1, 2]);
   });
 
+  it("is not shown again to who comes, leaves and comes at once, as StrictMode has it, while it is tried again", async () => {
+    await using it = await stage();
+    const options = it.queries.ticks.accumulated(BOARD);
+    const before = watch(it.cache, options);
+    await it.clock.settle();
+    await it.tell(1);
+    it.door.closed = true;
+    it.memory.cut();
+    await it.clock.advance(1_000);
+    before[Symbol.dispose]();
+    it.door.closed = false;
+    watch(it.cache, options)[Symbol.dispose]();
+    using again = watch(it.cache, options);
+    expect(again.result.isFetching).toBe(true); // what an error boundary goes by
+    await it.clock.settle();
+    expect(again.result).toMatchObject({ status: "success", error: null });
+    expect(it.door.opened).toBe(2);
+  });
+
   it("goes on over lost links and sessions by itself", async () => {
     await using it = await stage({ server: { limits: { resumeMs: 1_000 } } });
     using all = watch(it.cache, it.queries.ticks.accumulated(BOARD));

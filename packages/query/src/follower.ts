@@ -64,8 +64,9 @@ export class Follower {
     this.#first.promise.catch(() => {}); // whoever waits for it is told, and perhaps nobody does
   }
 
+  /** Nothing has to be fetched. While it opens, something has: a `queryFn` that waits for it, perhaps after another was aborted. */
   get upToDate(): boolean {
-    return this.#status === "opening" || this.#status === "live" || this.#status === "ended";
+    return this.#status === "live" || this.#status === "ended";
   }
   /** Another `queryFn` may wait for it, or take what is there. Where data was taken away, by `resetQueries` for one, all begins anew. */
   get joinable(): boolean {
