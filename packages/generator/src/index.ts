@@ -30,7 +30,7 @@ export type { Planned } from "./pipeline.ts";
 export { answerProtoc } from "./protoc-plugin.ts";
 export { type Rule, rules } from "./rules.ts";
 export * from "@raceway/core/target";
-export { type BuiltInTarget, builtInTarget, builtInTargets, isBuiltIn } from "./targets/built-in.ts";
+export { type BuiltInTarget, builtInTarget, builtInTargets, defaultTargets, isBuiltIn } from "./targets/built-in.ts";
 export { asyncapi } from "./targets/asyncapi/target.ts";
 export { esTarget } from "./targets/es/target.ts";
 export { jsonSchema } from "./targets/json-schema/target.ts";

@@ -41,11 +41,19 @@ const builtIn: Readonly<Record<BuiltInTarget, BuiltIn>> = {
   protoc: { options: protocOptions, create: (options) => protoc({ plugin: "", ...options }) },
 };
 
+/** What is generated unless it is said otherwise. */
+export const defaultTargets: readonly BuiltInTarget[] = ["es", "ts"];
+
 /** In the order in which they are told to people. */
 export const builtInTargets: readonly BuiltInTarget[] = Object.keys(builtIn) as BuiltInTarget[];
 
 export function isBuiltIn(name: string): name is BuiltInTarget {
   return Object.hasOwn(builtIn, name);
+}
+
+/** With types and defaults, as {@link builtInTarget} takes them. */
+export function targetOptions(name: BuiltInTarget): OptionTable {
+  return builtIn[name].options;
 }
 
 /**
