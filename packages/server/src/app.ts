@@ -9,6 +9,7 @@ import {
   type Codec,
   type Host,
   type HttpExchange,
+  type DoorCompression,
   type Inspection,
   type LimitOptions,
   type Limits,
@@ -198,6 +199,7 @@ class App implements Raceway {
   #admit: Admit | undefined;
   #observer: Observer | undefined;
   #meter: ReturnType<typeof composeMeter>;
+  #doorCompression: DoorCompression | undefined;
   #probe: ReadinessProbe | undefined;
 
   readonly #options: RacewayOptions;
@@ -429,6 +431,7 @@ class App implements Raceway {
       undo.push(() => disposeAll(joined));
       this.#admit = composeAdmission([...stations, ...joined]);
       this.#meter = composeMeter(stations);
+      this.#doorCompression = stations.find(({ doors }) => doors !== undefined)?.doors;
       const probe = new ReadinessProbe(
         { ...base, store: backplane.store },
         stations.flatMap((station, at) =>
@@ -465,7 +468,11 @@ class App implements Raceway {
           opened: (link) => accept(acceptHost, link),
           maxBatchBytes: this.limits.batchBytes,
           allowsOrigin: (origin, peer) => this.#allowsOrigin(origin, peer.header("host") ?? peer.header(":authority")),
-          native: { metered: this.#meter !== undefined, register: (router) => this.#register(router) },
+          native: {
+            metered: this.#meter !== undefined,
+            compressed: this.#doorCompression !== undefined,
+            register: (router) => this.#register(router),
+          },
         });
         undo.push(async () => started[Symbol.asyncDispose]?.());
         routes.push(started);
@@ -552,6 +559,7 @@ class App implements Raceway {
       admit: this.#admit,
       observer: this.#observer,
       meter: this.#meter,
+      compression: this.#doorCompression,
       topicOf: (channel, request) => this.#topicOf(channel, request),
       calls: this.#nativeCalls,
       decodeProto: (channel, payload) => this.#readEvent(channel, payload),

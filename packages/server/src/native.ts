@@ -16,6 +16,7 @@ import {
 import {
   type ByteMeter,
   type Clock,
+  type DoorCompression,
   type Limits,
   type Logger,
   type Observer,
@@ -38,6 +39,7 @@ export interface NativeHost {
   readonly admit: Admit | undefined;
   readonly observer: Observer | undefined;
   readonly meter: ((context: ContextValues) => ByteMeter | undefined) | undefined;
+  readonly compression: DoorCompression | undefined;
   /** Where admitted calls are noted while they run; undefined: nobody looks. */
   readonly calls: Set<NativeCall> | undefined;
   topicOf(channel: Channel, request: unknown): { readonly topic: Topic; release(): void };
@@ -87,6 +89,10 @@ export function registerService(router: ConnectRouter, channels: readonly Channe
     writeMaxBytes: host.limits.messageBytesOut,
     jsonOptions: { ignoreUnknownFields: true },
     interceptors: [middleware],
+    ...(host.compression && {
+      acceptCompression: [...host.compression.algorithms],
+      compressMinBytes: host.compression.minBytes,
+    }),
   };
   router.service(service, implementation as Partial<ServiceImpl<typeof service>>, options);
 }
