@@ -93,7 +93,10 @@ async function posted(url: string, headers: Readonly<Record<string, string>>, bo
   try {
     return await new Promise<Answer>((resolve, reject) => {
       session.on("error", reject);
-      const stream = session.request({ ":method": "POST", ":path": pathname, ...headers });
+      // What it got is read as it comes; a compressed question would get a compressed answer.
+      const names = ["accept-encoding", "grpc-accept-encoding", "connect-accept-encoding"];
+      const plain = Object.fromEntries(names.map((name) => [name, "identity"]));
+      const stream = session.request({ ":method": "POST", ":path": pathname, ...plain, ...headers });
       let status = 0;
       let code = "";
       const chunks: Buffer[] = [];
