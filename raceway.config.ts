@@ -12,13 +12,6 @@ export default {
       targets: ["es"],
     },
     {
-      inputs: ["schemas/raceway/v1/admin.proto"],
-      protoPath: ["schemas"],
-      out: "packages/core/src/gen/admin",
-      importExtension,
-      targets: ["es"],
-    },
-    {
       inputs: ["schemas/raceway/v1/options.proto"],
       protoPath: ["schemas"],
       out: "packages/generator/src/gen",
@@ -33,16 +26,9 @@ export default {
       targets: ["es"],
     },
     {
-      inputs: ["third-party/grpc", "schemas/raceway/v1/options.proto"],
-      protoPath: ["third-party/grpc", "schemas"],
-      out: "packages/server/src/gen",
-      importExtension,
-      targets: ["es"],
-    },
-    {
-      inputs: ["third-party/grpc/grpc/reflection"],
+      inputs: ["third-party/grpc/grpc/health/v1/health.proto"],
       protoPath: ["third-party/grpc"],
-      out: "packages/cli/src/gen",
+      out: "packages/server/src/gen",
       importExtension,
       targets: ["es"],
     },
@@ -53,13 +39,7 @@ export default {
       importExtension,
       targets: ["es"],
     },
-    {
-      inputs: ["test/schemas"],
-      protoPath: ["test/schemas"],
-      out: "test/gen",
-      importExtension,
-      targets: ["es", "ts", "query"],
-    },
+    { inputs: ["test/schemas"], protoPath: ["test/schemas"], out: "test/gen", importExtension },
     { inputs: ["bench/schemas"], protoPath: ["bench/schemas"], out: "bench/gen", importExtension },
     {
       inputs: ["examples/chat/schemas"],

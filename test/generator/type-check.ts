@@ -1,8 +1,8 @@
 // The TypeScript compiler as a user has it: strict, and with all the flags that generated code has to stand.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { basename, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -10,7 +10,8 @@ const root = join(import.meta.dirname, "../..");
 export class CodeFolder implements Disposable {
   readonly path: string = mkdtempSync(join(import.meta.dirname, "tmp-"));
 
-  write(name: string, text: string): void {
+  write(name: string, text: string | Uint8Array): void {
+    mkdirSync(dirname(join(this.path, name)), { recursive: true });
     writeFileSync(join(this.path, name), text);
   }
 
@@ -20,7 +21,10 @@ export class CodeFolder implements Disposable {
 
   /** What the compiler has to say about the files of this folder; what it says about packages is said by their own check. */
   typeErrors(options: Readonly<Record<string, unknown>> = {}): readonly string[] {
-    this.write("tsconfig.json", JSON.stringify({ compilerOptions: { ...strict, ...options }, include: ["./**/*"] }));
+    this.write(
+      "tsconfig.json",
+      JSON.stringify({ compilerOptions: { ...strictOptions, ...options }, include: ["./**/*"] }),
+    );
     const bin = join(createRequire(import.meta.url).resolve("typescript/package.json"), "../bin/tsc");
     const done = spawnSync(process.execPath, [bin, "-p", this.path, "--pretty", "false"], {
       cwd: root,
@@ -39,7 +43,7 @@ export class CodeFolder implements Disposable {
   }
 }
 
-const strict = {
+export const strictOptions = {
   target: "es2024",
   lib: ["es2024", "esnext.disposable", "dom", "dom.iterable", "dom.asynciterable"],
   module: "nodenext",

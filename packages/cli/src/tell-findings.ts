@@ -1,4 +1,4 @@
-// What was found in schemas, on standard output, and how much it is, on standard error.
+// What was found in schemas or handlers, on standard output, and how much it is, on standard error.
 import { type Diagnostic, formatDiagnostics } from "@raceway/generator";
 import type { CommandContext } from "./context.ts";
 import type { InputArguments } from "./input-arguments.ts";
@@ -6,18 +6,13 @@ import type { InputArguments } from "./input-arguments.ts";
 export function tellFindings(
   name: string,
   found: readonly Diagnostic[],
-  args: InputArguments,
+  args: Pick<InputArguments, "json" | "error-format">,
   context: CommandContext,
 ): { readonly errors: number; readonly warnings: number } {
   context.out(formatDiagnostics(found, args.json ? "json" : args["error-format"], { color: context.colors.out }));
   const errors = found.filter(({ severity }) => severity === "error").length;
-  const accepted = found.filter(({ accepted: why }) => why !== undefined).length;
-  const warnings = found.length - errors - accepted;
-  const counts = [
-    counted(errors, "error"),
-    counted(warnings, "warning"),
-    accepted === 0 ? "" : `${accepted} accepted`,
-  ].filter((text) => text !== "");
+  const warnings = found.length - errors;
+  const counts = [counted(errors, "error"), counted(warnings, "warning")].filter((text) => text !== "");
   context.err(`${name}: ${counts.join(", ") || "nothing found"}\n`);
   return { errors, warnings };
 }

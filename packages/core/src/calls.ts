@@ -75,7 +75,8 @@ export class Call {
   get writable(): boolean {
     if (this.over) return false;
     if (this.#creditMessages > 0 && this.#creditBytes > 0 && this.session.roomy) return true;
-    this.session.block(this);
+    this.waiting = true;
+    this.session.blocked.add(this);
     return false;
   }
 
@@ -159,7 +160,8 @@ export class Call {
   /** By the session: room may be there again. */
   wake(): void {
     if (this.#creditMessages <= 0 || this.#creditBytes <= 0 || !this.session.roomy) return;
-    this.session.unblock(this);
+    this.waiting = false;
+    this.session.blocked.delete(this);
     this.receiver.writable();
   }
 }

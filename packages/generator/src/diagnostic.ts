@@ -1,5 +1,6 @@
-// A finding: something in a schema, or in what would be written, that is wrong, where it is, and how to mend it. Plain data.
+// A finding: something in a schema, in what would be written, or in handlers, that is wrong, where it is, and how to mend it. Plain data.
 import type { BreakingRule } from "./breaking/breaking-rules.ts";
+import type { HandlerRule } from "./handlers/handler-rules.ts";
 import type { Rule } from "./rules.ts";
 
 /** Lines and columns count from 1, columns in UTF-16 code units, as editors do; the end is exclusive. */
@@ -11,17 +12,13 @@ export interface Range {
 }
 
 export interface Diagnostic {
-  readonly rule: Rule | BreakingRule;
-  /** Nothing is written if there is an error. */
+  readonly rule: Rule | BreakingRule | HandlerRule;
+  /** Nothing is generated if there is an error. */
   readonly severity: "error" | "warning";
   /** What is wrong, in words of the schema. */
   readonly message: string;
   /** How to mend it. */
   readonly mend: string;
-  /** Of what breaks: the full name of what it is about, such as "chat.v1.RoomService/Messages". */
-  readonly at?: string;
-  /** Of what breaks and is accepted: why. */
-  readonly accepted?: string;
   /** Relative to the working folder, divided by "/". */
   readonly file: string;
   /** Absent: the file as a whole. */

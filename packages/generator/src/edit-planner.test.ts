@@ -20,14 +20,12 @@ const files = {
 };
 const options = { inputs: ["proto"], out: "gen" };
 
-interface Project extends AsyncDisposable {
+/** A folder that was generated once, and its planner. */
+async function project(more: Partial<GenerateOptions> = {}): Promise<{
   readonly schema: SchemaFolder;
   readonly planner: EditPlanner;
   readonly edit: (edits: Readonly<Record<string, string>>) => Promise<EditPlan>;
-}
-
-/** A folder that was generated once, and its planner. */
-async function project(more: Partial<GenerateOptions> = {}): Promise<Project> {
+}> {
   const schema = new SchemaFolder(files);
   const all = { ...options, ...more, cwd: schema.path };
   await schema.generate(all);
@@ -38,10 +36,6 @@ async function project(more: Partial<GenerateOptions> = {}): Promise<Project> {
     edit(edits) {
       schema.write(edits);
       return planner.plan(Object.keys(edits).map((path) => join(schema.path, path)));
-    },
-    async [Symbol.asyncDispose]() {
-      await planner[Symbol.asyncDispose]();
-      schema[Symbol.dispose]();
     },
   };
 }
@@ -54,8 +48,8 @@ function changes(plan: EditPlan): readonly string[] | string {
 }
 
 test("an edit takes in the file and those that import it, and nothing else", async () => {
-  await using made = await project();
-  const { edit } = made;
+  const { schema, edit } = await project();
+  using _ = schema;
   expect(changes(await edit({ "proto/shop/v1/item.proto": `${base} message More {}` }))).toEqual([
     "shop/v1/item_pb.ts changed",
     "shop/v1/service.client.ts unchanged",
@@ -72,14 +66,14 @@ test("an edit takes in the file and those that import it, and nothing else", asy
 });
 
 test("a file that was written anew with the same text is unchanged", async () => {
-  await using made = await project();
-  const { edit } = made;
+  const { schema, edit } = await project();
+  using _ = schema;
   expect(await edit(files)).toBe("unchanged");
 });
 
 test("what came or went is for the plan of the whole, and known from then on", async () => {
-  await using made = await project();
-  const { schema, planner, edit } = made;
+  const { schema, planner, edit } = await project();
+  using _ = schema;
   const added = { "proto/new/v1/new.proto": lone.replaceAll("lone", "new").replaceAll("Lone", "New") };
   expect(await edit(added)).toBe("whole");
   expect(await edit(added)).toBe("unchanged");
@@ -93,8 +87,8 @@ test("what came or went is for the plan of the whole, and known from then on", a
 });
 
 test("an error stops the plan; an importer's too", async () => {
-  await using made = await project();
-  const { edit } = made;
+  const { schema, edit } = await project();
+  using _ = schema;
   expect(changes(await edit({ "proto/shop/v1/item.proto": base.replace("string", "strin") }))).toEqual([
     "name_unknown",
   ]);
@@ -112,8 +106,8 @@ test("files that many others import are generated alone", async () => {
       `syntax = "proto3"; package shop.v1; import "shop/v1/item.proto"; message M${at} { Item item = 1; }`,
     ]),
   );
-  await using made = await project();
-  const { planner, edit } = made;
+  const { schema, planner, edit } = await project();
+  using _ = schema;
   expect(await edit(many)).toBe("whole");
   expect(planner).toBeDefined();
   expect(changes(await edit({ "proto/shop/v1/item.proto": `${base} message More {}` }))).toEqual([
@@ -130,8 +124,8 @@ test("what is no longer made goes, unless a target waits for the whole", async (
     "lone/v1/lone_pb.ts changed",
   ];
   {
-    await using made = await project();
-    const { edit } = made;
+    const { schema, edit } = await project();
+    using _ = schema;
     expect(changes(await edit(without))).toEqual(gone);
   }
 
@@ -142,8 +136,8 @@ test("what is no longer made goes, unless a target waits for the whole", async (
       { path: "index.txt", source: model.files[0]!.path, text: model.files.map(({ path }) => path).join("\n") },
     ],
   };
-  await using made = await project({ targets: ["es", "ts", index] });
-  const { schema, edit } = made;
+  const { schema, edit } = await project({ targets: ["es", "ts", index] });
+  using _ = schema;
   expect(changes(await edit(without))).toEqual(["lone/v1/lone_pb.ts changed"]);
   expect(schema.read("gen/index.txt")).toContain("shop/v1/service.proto");
 });
@@ -167,7 +161,7 @@ message Message_${name} { ${imports.map((one, at) => `Message_${one} from_${one}
       using schema = new SchemaFolder({ "proto/p/v1/a.proto": text("a", [], 1, false) });
       const run = { inputs: ["proto"], protoPath: ["proto"], out: "gen", cwd: schema.path };
       await schema.generate();
-      await using planner = new EditPlanner(run);
+      const planner = new EditPlanner(run);
       const path = (name: string): string => join(schema.path, `proto/p/v1/${name}.proto`);
       for (const { name, what, imports, fields, flaw } of edits) {
         const earlier = imports.filter((one) => one < name);

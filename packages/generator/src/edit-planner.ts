@@ -2,8 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { relative, resolve, sep } from "node:path";
-import { findSources, importsIn, packageIn, type SchemaSources, withoutComments } from "./compile/schema-sources.ts";
-import { StandbyBuf } from "./compile/standby-buf.ts";
+import { findSources, packageIn, type SchemaSources, withoutComments } from "./compile/schema-sources.ts";
 import type { GenerateOptions } from "./generate.ts";
 import { type Planned, planRun, type Run, targetsOf } from "./pipeline.ts";
 
@@ -21,18 +20,15 @@ export type EditPlan = Planned | "unchanged" | "whole";
  * importers of a file that many import, are for the plan of the whole ({@link planGeneration}), which comes to the same for what
  * both of them write. What it takes for unchanged is what it read first, so it is made before the whole is planned.
  */
-export class EditPlanner implements AsyncDisposable {
+export class EditPlanner {
   readonly #options: GenerateOptions;
-  /** Absent if the options bring a compiler. */
-  readonly #standby: StandbyBuf | undefined;
   readonly #cwd: string;
   #sources: SchemaSources;
   #known: Map<string, Known>;
 
   /** Throws a `GenerateFailure` of kind "usage" if there is nothing to generate. */
   constructor(options: GenerateOptions) {
-    this.#standby = options.compiler === undefined ? new StandbyBuf() : undefined;
-    this.#options = { ...options, ...(this.#standby !== undefined && { compiler: this.#standby }) };
+    this.#options = options;
     this.#cwd = resolve(options.cwd ?? ".");
     [this.#sources, this.#known] = this.#read();
   }
@@ -61,11 +57,7 @@ export class EditPlanner implements AsyncDisposable {
     const run = this.#run();
     // What a target that did not run has written stays.
     const leftovers = run.targets.length === targetsOf(this.#options).length ? "generated" : "none";
-    try {
-      return await planRun({ ...run, files: this.#touched(edited), leftovers });
-    } finally {
-      setImmediate(() => this.#standby?.standBy()); // starting takes its time: first comes whoever waits for the plan
-    }
+    return planRun({ ...run, files: this.#touched(edited), leftovers });
   }
 
   /** Loads what plans need, so that the first does not take longer than others: a tenth of a second against one. Never rejects. */
@@ -76,12 +68,6 @@ export class EditPlanner implements AsyncDisposable {
     } catch {
       // What is wrong is said by the plan that is asked for.
     }
-    this.#standby?.standBy();
-  }
-
-  /** Ends the compiler that waits for the next edit. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#standby?.[Symbol.asyncDispose]();
   }
 
   /** What all plans of edits have in common. */
@@ -105,11 +91,7 @@ export class EditPlanner implements AsyncDisposable {
   #touched(edited: readonly string[]): readonly string[] {
     const importers = new Map<string, string[]>();
     for (const [file, { imports }] of this.#known)
-      for (const path of imports) {
-        const known = importers.get(path);
-        if (known === undefined) importers.set(path, [file]);
-        else known.push(file);
-      }
+      for (const path of imports) importers.set(path, [...(importers.get(path) ?? []), file]);
     const touched = new Set(edited);
     for (const file of touched) {
       for (const importer of importers.get(file) ?? []) touched.add(importer);
@@ -145,6 +127,6 @@ function read(path: string): Known | undefined {
   return {
     hash: createHash("sha256").update(text).digest("base64"),
     package: packageIn(code),
-    imports: importsIn(code),
+    imports: [...code.matchAll(/\bimport\s+(?:public\s+|weak\s+|option\s+)?"([^"\\]+)"/g)].map(([, file]) => file!),
   };
 }

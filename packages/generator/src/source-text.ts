@@ -21,6 +21,13 @@ export class SourceText {
     return this.#lines[at] ?? "";
   }
 
+  /** Where an index into the whole text is. */
+  atOffset(offset: number): Point {
+    const before = this.text.slice(0, offset);
+    const start = before.lastIndexOf("\n") + 1;
+    return { line: before.split("\n").length - 1, index: offset - start };
+  }
+
   /** Findings of buf count columns in bytes of UTF-8. */
   atByte(line: number, byte: number): Point {
     let bytes = 0;

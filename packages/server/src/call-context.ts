@@ -1,10 +1,9 @@
 // What a handler gets beside its request: Connect's HandlerContext, made lazily, plus `get`.
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import type { ContextKey, ContextValues, HandlerContext } from "@connectrpc/connect";
-import { type Clock, type ErrorDeclarations, type FailOf, idempotencyKey } from "@raceway/core";
+import { type ContextKey, type ContextValues, type HandlerContext, createContextValues } from "@connectrpc/connect";
+import { type ErrorDeclarations, type FailOf, idempotencyKey } from "@raceway/core";
 import { type HeaderField, headerFields, headersOf } from "@raceway/core/internal";
 import type { Channel } from "./channel.ts";
-import { ContextLayer } from "./context-layer.ts";
 
 /** Connect's HandlerContext, a shorter way to context values: `context.get(principal)`, and what makes the channel's declared errors. */
 export interface CallContext<E extends ErrorDeclarations | undefined = undefined> extends HandlerContext {
@@ -13,14 +12,33 @@ export interface CallContext<E extends ErrorDeclarations | undefined = undefined
   readonly fail: E extends ErrorDeclarations ? FailOf<E> : object;
 }
 
+/** Values of a call over those of its session: what a call sets, other calls do not see. */
+export function inheritContext(parent: ContextValues): ContextValues {
+  let own: ContextValues | undefined;
+  const set = new Set<symbol>();
+  return {
+    get: (key) => (own !== undefined && set.has(key.id) ? own.get(key) : parent.get(key)),
+    set(key, value) {
+      own ??= createContextValues();
+      own.set(key, value);
+      set.add(key.id);
+      return this;
+    },
+    delete(key) {
+      own ??= createContextValues();
+      own.delete(key);
+      set.add(key.id);
+      return this;
+    },
+  };
+}
+
 /** Of a call on a session. Headers, signal and values cost nothing until they are looked at. */
 export class SessionCallContext implements CallContext {
   readonly #channel: Channel;
   readonly #inherited: ContextValues;
   readonly #requestFields: readonly HeaderField[];
-  readonly #clock: Clock;
-  /** The deadline, by the clock; Infinity for none. */
-  readonly #due: number;
+  readonly #remaining: (() => number) | undefined;
   readonly #key: string;
   #values: ContextValues | undefined;
   #requestHeader: Headers | undefined;
@@ -33,15 +51,13 @@ export class SessionCallContext implements CallContext {
     channel: Channel,
     inherited: ContextValues,
     requestFields: readonly HeaderField[],
-    clock: Clock,
-    due: number,
+    remaining: (() => number) | undefined,
     key: string,
   ) {
     this.#channel = channel;
     this.#inherited = inherited;
     this.#requestFields = requestFields;
-    this.#clock = clock;
-    this.#due = due;
+    this.#remaining = remaining;
     this.#key = key;
   }
 
@@ -65,7 +81,7 @@ export class SessionCallContext implements CallContext {
   }
   get values(): ContextValues {
     if (this.#values === undefined) {
-      this.#values = new ContextLayer(this.#inherited);
+      this.#values = inheritContext(this.#inherited);
       if (this.#key !== "") this.#values.set(idempotencyKey, this.#key);
     }
     return this.#values;
@@ -74,9 +90,7 @@ export class SessionCallContext implements CallContext {
     if (this.#values === undefined && key.id === idempotencyKey.id) return this.#key as T;
     return (this.#values ?? this.#inherited).get(key);
   }
-  timeoutMs(): number | undefined {
-    return this.#due === Infinity ? undefined : this.#due - this.#clock.now();
-  }
+  readonly timeoutMs = (): number | undefined => this.#remaining?.();
   get requestHeader(): Headers {
     return (this.#requestHeader ??= headersOf(this.#requestFields));
   }

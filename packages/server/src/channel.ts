@@ -24,12 +24,7 @@ export interface Coding {
   encode(message: unknown): Uint8Array;
 }
 
-/** A channel as it is served, with the errors that its schema declares. */
-export interface ServedChannel extends ChannelInfo {
-  readonly errors: ErrorDeclarations | undefined;
-}
-
-export class Channel implements ServedChannel {
+export class Channel implements ChannelInfo {
   readonly path: string;
   readonly desc: DescMethod;
   readonly contract: ChannelContract;
@@ -38,7 +33,6 @@ export class Channel implements ServedChannel {
   handler: AnyHandler | undefined;
   /** Topics only. */
   readonly addressOf: AddressOf | undefined;
-  readonly errors: ErrorDeclarations | undefined;
   /** The `fail` of its handlers. */
   readonly fail: object;
   /** Set at start: nothing if no plugin takes part. */
@@ -61,7 +55,6 @@ export class Channel implements ServedChannel {
     this.policy = policy;
     this.handler = handler;
     this.addressOf = addressOf;
-    this.errors = errors;
     this.fail = failOf(errors ?? {});
   }
 

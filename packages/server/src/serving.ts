@@ -22,7 +22,6 @@ import {
 import { SessionCallContext } from "./call-context.ts";
 import type { Channel, Coding } from "./channel.ts";
 import { InterceptedRequest } from "./intercepted-request.ts";
-import { isPromise } from "./is-promise.ts";
 import type { Orphans } from "./orphans.ts";
 
 /** What calls need of their session. */
@@ -71,13 +70,14 @@ export class Serving implements CallReceiver {
     this.#coding = coding;
     this.#host = host;
     const clock = call.session.clock;
-    let due = Infinity;
+    let remaining: (() => number) | undefined;
     if (frame.timeoutMs > 0) {
-      due = clock.now() + frame.timeoutMs;
+      const due = clock.now() + frame.timeoutMs;
+      remaining = () => due - clock.now();
       this.#deadline = clock.after(frame.timeoutMs, () => this.#fail(fail("call_deadline", { ms: frame.timeoutMs })));
     }
     const key = frame.idempotencyKey;
-    this.#context = new SessionCallContext(channel, host.context, frame.header, clock, due, key);
+    this.#context = new SessionCallContext(channel, host.context, frame.header, remaining, key);
     this.#keyed = key !== "" && channel.contract.idempotency === "idempotent";
   }
 
@@ -350,6 +350,10 @@ export class Serving implements CallReceiver {
 
 /** The signal of a context is aborted when the call is complete, too: that is Connect's contract. */
 const doneError = fail("call_cancelled");
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
 function isMessage(value: unknown): boolean {
   return (
     typeof value === "object" && value !== null && typeof (value as { $typeName?: unknown }).$typeName === "string"

@@ -28,7 +28,7 @@ interface OpenCoder {
   dictionary: SharedDictionary | undefined;
 }
 
-/** One topic, epoch and codec. */
+/** One topic, epoch and kind of payload. */
 export class TopicCoding {
   readonly #coders: TopicCoders;
   readonly #open = new Map<string, OpenCoder>();

@@ -3,7 +3,6 @@ import {
   type BatchStation,
   type ChannelContract,
   type Clock,
-  type Codec,
   type Limits,
   type Log,
   type Observer,
@@ -14,7 +13,7 @@ import {
 import { FlushQueue, type Flushable } from "@raceway/core/internal";
 import type { Channel } from "./channel.ts";
 import { TopicCoders } from "./topic-coding.ts";
-import { Topic } from "./topic.ts";
+import { type JsonPayload, Topic } from "./topic.ts";
 
 interface Publishing {
   readonly resolve: (position: Position) => void;
@@ -56,11 +55,6 @@ class Appending implements Flushable {
 /** A topic without subscribers is kept for a while, so that one who comes back at once finds it. */
 const LINGER_MS = 5_000;
 
-export interface UsedTopic {
-  readonly topic: Topic;
-  readonly subscribers: number;
-}
-
 export class Topics implements Disposable {
   readonly log: Log;
   readonly #queue: FlushQueue;
@@ -68,7 +62,6 @@ export class Topics implements Disposable {
   readonly #coders: TopicCoders | undefined;
   readonly #clock: Clock;
   readonly #fannedOut: Observer["fanOut"];
-  readonly #proto: Codec;
   readonly #topics = new Map<string, Topic>();
   readonly #users = new Map<Topic, number>();
   readonly #appending = new Map<string, Appending>();
@@ -83,8 +76,6 @@ export class Topics implements Disposable {
     clock: Clock;
     /** Undefined: nobody wants to know. */
     fannedOut: Observer["fanOut"];
-    /** What payloads in the log are written with. */
-    proto: Codec;
   }) {
     this.log = init.log;
     this.#coders = init.coding && new TopicCoders(init.coding);
@@ -92,7 +83,6 @@ export class Topics implements Disposable {
     this.#limits = init.limits;
     this.#clock = init.clock;
     this.#fannedOut = init.fannedOut;
-    this.#proto = init.proto;
   }
 
   /** Appends with what else is published in this turn; resolves with the position once the backplane has it. */
@@ -114,7 +104,7 @@ export class Topics implements Disposable {
   }
 
   /** The topic of an address; each `use` wants one `release`. */
-  use(channel: Channel, address: string): Topic {
+  use(channel: Channel, address: string, toJson: JsonPayload): Topic {
     let topic = this.#topics.get(address);
     if (topic === undefined) {
       if (this.#topics.size >= this.#limits.topics)
@@ -125,7 +115,7 @@ export class Topics implements Disposable {
         handle: ++this.#handles,
         log: this.log,
         queue: this.#queue,
-        proto: this.#proto,
+        toJson,
         coders: this.#coders,
         clock: this.#clock,
         fannedOut: this.#fannedOut,
@@ -152,10 +142,6 @@ export class Topics implements Disposable {
 
   get size(): number {
     return this.#topics.size;
-  }
-  /** Those with subscribers, and how many they have. */
-  *used(): Generator<UsedTopic> {
-    for (const [topic, subscribers] of this.#users) if (subscribers > 0) yield { topic, subscribers };
   }
 
   [Symbol.dispose](): void {

@@ -3,6 +3,7 @@ import type { Command } from "../command.ts";
 import { benchCommand } from "./bench.ts";
 import { breakingCommand } from "./breaking.ts";
 import { callCommand } from "./call.ts";
+import { checkCommand } from "./check.ts";
 import { completionCommand } from "./completion.ts";
 import { devCommand } from "./dev.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -12,6 +13,7 @@ import { inspectCommand } from "./inspect.ts";
 import { lintCommand } from "./lint.ts";
 import { pluginCommand } from "./plugin.ts";
 import { publishCommand } from "./publish.ts";
+import { scaffoldCommand } from "./scaffold.ts";
 import { subscribeCommand } from "./subscribe.ts";
 
 export const commands: readonly Command[] = [
@@ -19,6 +21,8 @@ export const commands: readonly Command[] = [
   generateCommand,
   lintCommand,
   breakingCommand,
+  scaffoldCommand,
+  checkCommand,
   devCommand,
   inspectCommand,
   doctorCommand,

@@ -2,6 +2,7 @@
 import type { ChannelPolicy } from "@raceway/core";
 import type { ChannelModel, FileModel, ImportExtension, ServiceModel } from "@raceway/core/target";
 import { isFailing } from "./contract.ts";
+import { handlerShape, isPublished } from "./handler-shape.ts";
 import { Imports } from "./imports.ts";
 import { type Literal, literal } from "./literal.ts";
 import { type ServiceNames, nameServices, propertyName } from "./names.ts";
@@ -53,27 +54,15 @@ export function serverFile(file: FileModel, extension: ImportExtension): string 
       ? `<${imports.generatedType(file.path, ".contract", names.errors(channel))}>`
       : "";
     const context = `context: ${imports.type("@raceway/server", "CallContext")}${failing}`;
-    const streamed = `requests: AsyncIterable<${request}>`;
-    const { parameter, returned } = ((): { parameter: string; returned: string } => {
-      switch (channel.contract.kind) {
-        case "call":
-          return {
-            parameter: channel.shape === "unary" ? `request: ${request}` : streamed,
-            returned: `${init()} | Promise<${init()}>`,
-          };
-        case "feed":
-        case "topic":
-        case "state":
-          return { parameter: `request: ${request}`, returned: `AsyncIterable<${init()}>` };
-        case "queue":
-        case "duplex":
-          return { parameter: streamed, returned: `AsyncIterable<${init()}>` };
-        case "signal":
-          return { parameter: `messages: AsyncIterable<${request}>`, returned: "void | Promise<void>" };
-      }
-    })();
+    const { parameter, takes, gives } = handlerShape(channel);
+    const taken = takes === "stream" ? `AsyncIterable<${request}>` : request;
+    const returned = {
+      message: (): string => `${init()} | Promise<${init()}>`,
+      stream: (): string => `AsyncIterable<${init()}>`,
+      nothing: (): string => "void | Promise<void>",
+    }[gives]();
     writeComment(writer, channel.comment, channel.deprecated);
-    writeSignature(writer, propertyName(channel.localName), [parameter, context], returned, ";");
+    writeSignature(writer, propertyName(channel.localName), [`${parameter}: ${taken}`, context], returned, ";");
   }
 
   function writePublisher(channel: ChannelModel): void {
@@ -88,11 +77,6 @@ export function serverFile(file: FileModel, extension: ImportExtension): string 
       `readonly ${propertyName(channel.localName)}: ${imports.type("@raceway/server", "TopicPublisher")}<${keyType}, ${init}>;`,
     );
   }
-}
-
-/** Topics and states are published to, and need no handler. */
-function isPublished(channel: ChannelModel): boolean {
-  return channel.contract.kind === "topic" || channel.contract.kind === "state";
 }
 
 function policiesOf(service: ServiceModel): Literal {

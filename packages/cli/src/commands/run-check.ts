@@ -1,0 +1,16 @@
+// `raceway check`: what it does.
+import { checkHandlers } from "@raceway/generator";
+import { type CommandContext, Exit } from "../context.ts";
+import { handlerOptions } from "../handler-arguments.ts";
+import { refusedAsUsage } from "../refused.ts";
+import { tellFindings } from "../tell-findings.ts";
+import type { CheckArguments } from "./check.ts";
+
+export async function runCheck(args: CheckArguments, context: CommandContext): Promise<number> {
+  const options = { ...(await handlerOptions(args, context.cwd)), types: args.types };
+  const { diagnostics, services, ok } = await refusedAsUsage(() =>
+    checkHandlers({ ...options, progress: (text) => context.progress(text) }),
+  );
+  tellFindings(`${services} service${services === 1 ? "" : "s"}`, diagnostics, args, context);
+  return ok ? Exit.fine : Exit.findings;
+}

@@ -1,0 +1,38 @@
+// New members of an object literal or a class, as the others are written.
+import type { Slot, Style } from "./code/code-facts.ts";
+import { type Insertion, weave } from "./insertion.ts";
+
+/** A line of code, and how many steps it stands further in than what it is part of. */
+export type Line = readonly [steps: number, text: string];
+
+export function addMembers(
+  text: string,
+  slot: Slot,
+  style: Style,
+  members: readonly (readonly Line[])[],
+): readonly Insertion[] {
+  const { last, close } = slot;
+  const { eol } = style;
+  const indent = slot.indent ?? slot.base + style.unit;
+  const comma = slot.form === "object" ? "," : "";
+  const trailing = last === undefined ? style.trailingCommas : last.comma !== undefined;
+  const spaced = slot.spaced ?? slot.form === "class";
+  let added = "";
+  for (const [at, lines] of members.entries()) {
+    const apart = spaced && (at > 0 || last !== undefined);
+    added += (apart ? eol : "") + eol + written(lines, indent, style);
+    added += at < members.length - 1 || trailing ? comma : "";
+  }
+  const begin = last === undefined ? slot.open : (last.comma ?? last.end);
+  const blank = /\s*$/.exec(text.slice(begin, close))![0];
+  const at = close - blank.length;
+  const between = last !== undefined && last.comma === undefined ? [{ at: last.end, text: comma }] : [];
+  return blank.includes("\n")
+    ? [...between, { at, text: added }]
+    : [...between, ...weave(at, blank, added + eol + slot.base)];
+}
+
+/** Without a line break at the end. */
+export function written(lines: readonly Line[], indent: string, { eol, unit }: Style): string {
+  return lines.map(([steps, text]) => (text === "" ? "" : indent + unit.repeat(steps) + text)).join(eol);
+}

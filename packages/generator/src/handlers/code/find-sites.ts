@@ -1,0 +1,377 @@
+// Where services are implemented: object literals and classes, found by what the type checker expects of them.
+import {
+  type CallExpression,
+  type ClassDeclaration,
+  type ClassExpression,
+  type Expression,
+  type NewExpression,
+  Node,
+  type ObjectLiteralExpression,
+  type Project,
+  type SourceFile,
+  type Symbol as CodeSymbol,
+  SyntaxKind,
+  type Type,
+} from "ts-morph";
+import { isOurs } from "../../output/header.ts";
+import type { CodePlace, HandlerSite, Slot, Unreadable, WantedService } from "./code-facts.ts";
+import { bracesOf, indentAt } from "./file-facts.ts";
+import { wrongHandlers } from "./wrong-handlers.ts";
+
+type AnyClass = ClassDeclaration | ClassExpression;
+
+/** Calls between an argument and the code that makes it, at most. */
+const DEPTH = 8;
+
+export class SiteFinder {
+  readonly sites: HandlerSite[] = [];
+  readonly unreadable: Unreadable[] = [];
+  /** By the file that declares them and their name there. */
+  readonly #handlers: ReadonlyMap<string, WantedService>;
+  readonly #definitions: ReadonlyMap<string, WantedService>;
+  readonly #expected = new Map<WantedService, Type | undefined>();
+  readonly #seen = new Set<Node>();
+  readonly #project: Project;
+
+  constructor(project: Project, services: readonly WantedService[]) {
+    this.#project = project;
+    this.#handlers = new Map(services.map((one) => [`${one.serverFile}#${one.handlers}`, one]));
+    this.#definitions = new Map(services.map((one) => [`${one.serverFile}#${one.definition}`, one]));
+  }
+
+  /** Adds what a file has. */
+  look(file: SourceFile): void {
+    file.forEachDescendant((node) => {
+      if (Node.isObjectLiteralExpression(node)) {
+        const service = isSpread(node) ? undefined : this.#expectedAt(node);
+        if (service !== undefined) this.#addLiteral(node, service);
+      } else if (Node.isCallExpression(node) || Node.isNewExpression(node)) {
+        for (const [argument, service] of this.#handlersGiven(node)) this.#follow(argument, service);
+      } else if (Node.isClassDeclaration(node) || Node.isClassExpression(node)) {
+        for (const service of this.#implementedBy(node)) this.#addClass(node, service);
+      }
+    });
+  }
+
+  #handlersGiven(call: CallExpression | NewExpression): readonly (readonly [Expression, WantedService])[] {
+    const given = call.getArguments().filter((one) => Node.isExpression(one));
+    const served = this.#served(call, given);
+    return given.flatMap((argument, at) => {
+      const service = at === 1 && served !== undefined ? served : this.#expectedAt(argument);
+      return service === undefined ? [] : [[argument, service] as const];
+    });
+  }
+
+  /** `serve(roomService, …)`, also where types are not known, as in JavaScript. */
+  #served(call: CallExpression | NewExpression, [first]: readonly Expression[]): WantedService | undefined {
+    const callee = call.getExpression();
+    const name = Node.isPropertyAccessExpression(callee) ? callee.getName() : callee.getText();
+    return name === "serve" && first !== undefined ? this.#definitionOf(first, DEPTH) : undefined;
+  }
+
+  #definitionOf(given: Node, depth: number): WantedService | undefined {
+    const node = unwrapped(given);
+    if (depth === 0) return undefined;
+    if (Node.isObjectLiteralExpression(node)) {
+      for (const one of node.getProperties()) {
+        const service = Node.isSpreadAssignment(one) && this.#definitionOf(one.getExpression(), depth - 1);
+        if (service) return service;
+      }
+      return undefined;
+    }
+    for (const declaration of declarationsOf(node)) {
+      if (!Node.isVariableDeclaration(declaration)) continue;
+      const service = this.#definitions.get(`${declaration.getSourceFile().getFilePath()}#${declaration.getName()}`);
+      if (service !== undefined) return service;
+      const initializer = declaration.getInitializer();
+      if (initializer !== undefined) return this.#definitionOf(initializer, depth - 1);
+    }
+    return undefined;
+  }
+
+  #expectedAt(node: Expression): WantedService | undefined {
+    const type = node.getContextualType();
+    return type === undefined ? undefined : this.#serviceOf(type);
+  }
+
+  #serviceOf(type: Type): WantedService | undefined {
+    const present = type.getNonNullableType();
+    const parts = present.isUnion()
+      ? present.getUnionTypes()
+      : present.isIntersection()
+        ? present.getIntersectionTypes()
+        : [present];
+    for (const part of parts) {
+      for (const symbol of [part.getAliasSymbol(), part.getSymbol()]) {
+        for (const declaration of symbol?.getDeclarations() ?? []) {
+          const service = this.#handlers.get(`${declaration.getSourceFile().getFilePath()}#${symbol!.getName()}`);
+          if (service !== undefined) return service;
+        }
+      }
+      if (!part.isInterface()) continue;
+      for (const base of part.getBaseTypes()) {
+        const service = this.#serviceOf(base);
+        if (service !== undefined) return service;
+      }
+    }
+    return undefined;
+  }
+
+  /** Services of its own `implements`, and those of its bases that leave something to it. */
+  #implementedBy(given: AnyClass): readonly WantedService[] {
+    const found: WantedService[] = [];
+    for (let at: AnyClass | undefined = given; at !== undefined; at = at.getBaseClass()) {
+      for (const clause of at.getImplements()) {
+        const service = this.#serviceOf(clause.getType());
+        if (service !== undefined) found.push(service);
+      }
+      if (at.getBaseClass()?.isAbstract() !== true) break;
+    }
+    return given.isAbstract() ? [] : found;
+  }
+
+  /** From an argument to the code that it comes from. */
+  #follow(given: Node, service: WantedService, depth = DEPTH): void {
+    const node = unwrapped(given);
+    if (Node.isObjectLiteralExpression(node)) return this.#addLiteral(node, service);
+    if (Node.isConditionalExpression(node)) {
+      this.#follow(node.getWhenTrue(), service, depth);
+      return this.#follow(node.getWhenFalse(), service, depth);
+    }
+    if (depth === 0) return this.#addValue(node, service);
+    if (Node.isThisExpression(node)) {
+      const around = node.getFirstAncestor((one) => Node.isClassDeclaration(one) || Node.isClassExpression(one));
+      return around === undefined ? this.#addValue(node, service) : this.#addClass(around, service);
+    }
+    if (Node.isNewExpression(node)) {
+      const made = classIn(declarationsOf(node.getExpression()));
+      return made === undefined ? this.#addValue(node, service) : this.#addClass(made, service);
+    }
+    const sources = declarationsOf(Node.isCallExpression(node) ? node.getExpression() : node)
+      .flatMap((one) => (Node.isCallExpression(node) ? returnedBy(one) : valueOf(one)))
+      .filter(isUsers);
+    if (sources.length === 0) return this.#addValue(node, service);
+    for (const source of sources) this.#follow(source, service, depth - 1);
+  }
+
+  #addLiteral(node: ObjectLiteralExpression, service: WantedService): void {
+    if (this.#seen.has(node)) return;
+    const own = node.getProperties().flatMap((one) => {
+      const named = Node.isSpreadAssignment(one) ? undefined : one.getNameNode();
+      const name = named && nameOf(named);
+      return name === undefined ? [] : [{ name, place: placeOf(named!) }];
+    });
+    const text = node.getSourceFile().getFullText();
+    const braces = bracesOf(node, node.getProperties(), text);
+    this.#add(node, service, node.getType(), {
+      place: placeOf(labelOf(node)),
+      own,
+      slot: {
+        form: "object",
+        ...braces,
+        base: indentAt(text, oneLine(node) ? node.getStart() : braces.close),
+        ...spacingOf(node.getProperties(), text),
+        typed: node.getContextualType() !== undefined,
+      },
+    });
+  }
+
+  #addClass(node: AnyClass, service: WantedService): void {
+    if (this.#seen.has(node)) return;
+    const text = node.getSourceFile().getFullText();
+    const members = node.getMembersWithComments().filter((one) => !Node.isCommentNode(one));
+    const open = node.getFirstChildByKindOrThrow(SyntaxKind.OpenBraceToken).getEnd();
+    const braces = bracesOf(node, members, text, open);
+    const methods = node.getInstanceMethods().filter((one) => !one.isAbstract() && !one.getName().startsWith("#"));
+    this.#add(node, service, node.getType(), {
+      place: placeOf(node.getNameNode() ?? node.getFirstChildByKindOrThrow(SyntaxKind.ClassKeyword)),
+      // A class has methods of its own; those that take a call's context were handlers.
+      own: methods
+        .filter((one) =>
+          one.getParameters().some((parameter) => /\b(?:Call|Handler)Context\b/.test(parameter.getText())),
+        )
+        .map((one) => ({ name: nameOf(one.getNameNode()) ?? "", place: placeOf(one.getNameNode()) })),
+      slot: {
+        form: "class",
+        ...braces,
+        base: indentAt(text, oneLine(node) ? node.getStart() : braces.close),
+        ...spacingOf(members, text),
+        typed: false,
+      },
+    });
+  }
+
+  /** Only its type is known, and nothing can be added. What is declared as handlers is somebody else's to make. */
+  #addValue(node: Node, service: WantedService): void {
+    const type = node.getType();
+    if (this.#seen.has(node) || (this.#serviceOf(type) !== undefined && isParameter(node))) return;
+    this.#add(node, service, type, { place: placeOf(node), own: [] });
+  }
+
+  #add(
+    node: Node,
+    service: WantedService,
+    type: Type,
+    { place, own, slot }: { place: CodePlace; own: HandlerSite["unknown"]; slot?: Slot },
+  ): void {
+    this.#seen.add(node);
+    if (type.isAny()) {
+      const why = "its type is any, so nobody can tell which handlers it has";
+      this.unreadable.push({ place, why, services: [service] });
+      return;
+    }
+    const handled = [...service.channels].filter(([, { handled: needed }]) => needed).map(([name]) => name);
+    const present = (name: string): CodeSymbol | undefined => {
+      const symbol = type.getProperty(name) ?? type.getApparentProperty(name);
+      // Every object has a toString; it is no handler.
+      const inherited =
+        symbol?.getDeclarations().every((one) => one.getSourceFile().getFilePath().includes("/lib.")) ?? true;
+      return symbol === undefined || symbol.isOptional() || inherited ? undefined : symbol;
+    };
+    const expected = this.#expectedType(service);
+    this.sites.push({
+      service,
+      place,
+      missing: handled.filter((name) => present(name) === undefined),
+      unknown: own.filter(({ name }) => service.channels.get(name)?.handled !== true),
+      wrong:
+        expected === undefined
+          ? []
+          : wrongHandlers(node, place, service, (name) => [present(name), expected.getProperty(name)], this.#project),
+      ...(slot !== undefined && { slot }),
+    });
+  }
+
+  #expectedType(service: WantedService): Type | undefined {
+    if (!this.#expected.has(service)) {
+      const file =
+        this.#project.getSourceFile(service.serverFile) ??
+        this.#project.addSourceFileAtPathIfExists(service.serverFile);
+      this.#expected.set(service, file?.getInterface(service.handlers)?.getType());
+    }
+    return this.#expected.get(service);
+  }
+}
+
+export function placeOf(node: Node): CodePlace {
+  return { file: node.getSourceFile().getFilePath(), start: node.getStart(), end: node.getEnd() };
+}
+
+/** What a value was, before it was said to be of a type. */
+function unwrapped(given: Node): Node {
+  let node = given;
+  while (
+    Node.isParenthesizedExpression(node) ||
+    Node.isAsExpression(node) ||
+    Node.isSatisfiesExpression(node) ||
+    Node.isNonNullExpression(node) ||
+    Node.isAwaitExpression(node)
+  )
+    node = node.getExpression();
+  return node;
+}
+
+/** What is spread is a part of handlers only. */
+function isSpread(literal: Node): boolean {
+  let node: Node | undefined = literal.getParent();
+  while (
+    node !== undefined &&
+    (Node.isParenthesizedExpression(node) ||
+      Node.isConditionalExpression(node) ||
+      Node.isBinaryExpression(node) ||
+      Node.isAsExpression(node) ||
+      Node.isSatisfiesExpression(node))
+  )
+    node = node.getParent();
+  return Node.isSpreadAssignment(node);
+}
+
+/** Of a name, through imports and re-exports. */
+function declarationsOf(node: Node): readonly Node[] {
+  const symbol = node.getSymbol();
+  return (symbol?.getAliasedSymbol() ?? symbol)?.getDeclarations() ?? [];
+}
+
+/** Written by people, and not by the generator or in a package. */
+function isUsers(node: Node): boolean {
+  const file = node.getSourceFile();
+  return (
+    !file.isFromExternalLibrary() && !file.isDeclarationFile() && !isOurs(file.getFilePath(), file.getFullText(), false)
+  );
+}
+
+function valueOf(declaration: Node): readonly Node[] {
+  if (
+    Node.isVariableDeclaration(declaration) ||
+    Node.isPropertyDeclaration(declaration) ||
+    Node.isPropertyAssignment(declaration)
+  ) {
+    const value = declaration.getInitializer();
+    return value === undefined ? [] : [value];
+  }
+  return Node.isExportAssignment(declaration) ? [declaration.getExpression()] : [];
+}
+
+function returnedBy(declaration: Node): readonly Node[] {
+  const made = valueOf(declaration)[0] ?? declaration;
+  if (Node.isArrowFunction(made) && !Node.isBlock(made.getBody())) return [made.getBody()];
+  if (
+    !Node.isArrowFunction(made) &&
+    !Node.isFunctionDeclaration(made) &&
+    !Node.isFunctionExpression(made) &&
+    !Node.isMethodDeclaration(made)
+  )
+    return [];
+  const returned: Node[] = [];
+  made.forEachDescendant((node, traversal) => {
+    if (Node.isFunctionLikeDeclaration(node) || Node.isFunctionExpression(node) || Node.isArrowFunction(node))
+      traversal.skip();
+    else if (Node.isReturnStatement(node) && node.getExpression() !== undefined)
+      returned.push(node.getExpressionOrThrow());
+  });
+  return returned;
+}
+
+function classIn(declarations: readonly Node[]): AnyClass | undefined {
+  for (const one of declarations) {
+    if (Node.isClassDeclaration(one) || Node.isClassExpression(one)) return one;
+    const value = Node.isVariableDeclaration(one) ? one.getInitializer() : undefined;
+    if (value !== undefined && Node.isClassExpression(value)) return value;
+  }
+  return undefined;
+}
+
+function isParameter(node: Node): boolean {
+  return declarationsOf(node).some((one) => Node.isParameterDeclaration(one) || Node.isBindingElement(one));
+}
+
+/** The variable that holds a literal, or the definition that it is served with, or its brace. */
+function labelOf(node: ObjectLiteralExpression): Node {
+  let around: Node | undefined = node.getParent();
+  while (around !== undefined && unwrapped(around) === node && around !== node) around = around.getParent();
+  if (Node.isVariableDeclaration(around)) return around.getNameNode();
+  if (
+    Node.isCallExpression(around) &&
+    around.getArguments().length > 1 &&
+    unwrapped(around.getArguments()[0]!) !== node
+  )
+    return around.getArguments()[0]!;
+  return node.getFirstChildByKindOrThrow(SyntaxKind.OpenBraceToken);
+}
+
+/** Without quotes and brackets; undefined for what is only known at run time. */
+function nameOf(node: Node): string | undefined {
+  if (Node.isIdentifier(node)) return node.getText();
+  if (Node.isStringLiteral(node) || Node.isNoSubstitutionTemplateLiteral(node)) return node.getLiteralValue();
+  return Node.isComputedPropertyName(node) ? nameOf(node.getExpression()) : undefined;
+}
+
+function oneLine(node: Node): boolean {
+  return node.getStartLineNumber() === node.getEndLineNumber();
+}
+
+function spacingOf(members: readonly Node[], text: string): Pick<Slot, "spaced"> {
+  const [before, last] = members.slice(-2);
+  if (before === undefined || last === undefined) return {};
+  return { spaced: /\n[ \t]*\r?\n/.test(text.slice(before.getEnd(), last.getStart(true))) };
+}
