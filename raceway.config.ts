@@ -12,6 +12,13 @@ export default {
       targets: ["es"],
     },
     {
+      inputs: ["schemas/raceway/v1/admin.proto"],
+      protoPath: ["schemas"],
+      out: "packages/core/src/gen/admin",
+      importExtension,
+      targets: ["es"],
+    },
+    {
       inputs: ["schemas/raceway/v1/options.proto"],
       protoPath: ["schemas"],
       out: "packages/generator/src/gen",
@@ -26,9 +33,16 @@ export default {
       targets: ["es"],
     },
     {
-      inputs: ["third-party/grpc/grpc/health/v1/health.proto"],
-      protoPath: ["third-party/grpc"],
+      inputs: ["third-party/grpc", "schemas/raceway/v1/options.proto"],
+      protoPath: ["third-party/grpc", "schemas"],
       out: "packages/server/src/gen",
+      importExtension,
+      targets: ["es"],
+    },
+    {
+      inputs: ["third-party/grpc/grpc/reflection"],
+      protoPath: ["third-party/grpc"],
+      out: "packages/cli/src/gen",
       importExtension,
       targets: ["es"],
     },
@@ -39,7 +53,13 @@ export default {
       importExtension,
       targets: ["es"],
     },
-    { inputs: ["test/schemas"], protoPath: ["test/schemas"], out: "test/gen", importExtension },
+    {
+      inputs: ["test/schemas"],
+      protoPath: ["test/schemas"],
+      out: "test/gen",
+      importExtension,
+      targets: ["es", "ts", "query"],
+    },
     { inputs: ["bench/schemas"], protoPath: ["bench/schemas"], out: "bench/gen", importExtension },
     {
       inputs: ["examples/chat/schemas"],

@@ -62,6 +62,8 @@ export default defineConfig({
   environments: { __vitest__: server }, // where `globalSetup` runs; without it that takes `dist`, and so perhaps old code
   test: {
     projects: [node, chromium === undefined ? leftOut(missingMessage("chromium")) : inPage(chromium)],
+    testTimeout: 30_000, // what hangs fails; what is slow on a busy machine does not
+    hookTimeout: 30_000,
     maxWorkers: "100%", // one core is left free otherwise, which is half of a small machine
     reporters: ["default", "./tools/totals-reporter.ts"],
     coverage: { provider: "v8", include: ["packages/*/src/**/*.ts"], exclude: ["**/gen/**", "**/*.test.ts"] },

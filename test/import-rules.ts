@@ -17,6 +17,7 @@ const siblings: Readonly<Record<string, readonly string[]>> = {
   middleware: ["core"],
   telemetry: ["core"],
   validate: ["core"],
+  query: ["core", "client"],
   generator: ["core"],
   "create-raceway": [],
   cli: ["core", "generator", "client", "testkit", "transport-*", "create-raceway"],
@@ -35,6 +36,7 @@ const browserEntries: Readonly<Record<string, readonly string[]>> = {
   "auth-*": ["./client"],
   telemetry: ["./client"],
   validate: ["./client", "./standard-schema"],
+  query: ["."],
   middleware: ["./circuit-breaker", "./encryption", "./hedging", "./logging", "./retry", "./signing", "./timeout"],
 };
 const browserLibraries = new Set([
@@ -44,8 +46,10 @@ const browserLibraries = new Set([
   "@connectrpc/connect-web",
   "@opentelemetry/api",
   "@opentelemetry/core",
+  "@raceway/client",
   "@raceway/core",
   "@standard-schema/spec",
+  "@tanstack/query-core",
   "idb-keyval",
   "oauth4webapi",
 ]);

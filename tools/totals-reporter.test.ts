@@ -32,21 +32,27 @@ async function totalsOf(source: string): Promise<Totals> {
   return totals;
 }
 
-test("counts tests by how they ended", async () => {
-  const source = `test("a", () => expect(1).toBe(1)); test("b", () => expect(1).toBe(2)); test.skip("c", () => expect(1).toBe(1));`;
-  expect(await totalsOf(source)).toEqual({ passed: 1, failed: 1, skipped: 1 });
+test("counts tests by how they ended, and names those that failed with what they said", async () => {
+  const source = `describe("s", () => { test("a", () => expect(1).toBe(1)); test("b", () => { throw new Error("said\\nmore"); }); test.skip("c", () => expect(1).toBe(1)); });`;
+  const { passed, failures, skipped } = await totalsOf(source);
+  expect([passed, skipped]).toEqual([1, 1]);
+  expect(failures).toEqual([expect.stringMatching(/^node_modules\/.*some\.test\.ts > s > b: said$/)]);
 });
 
 test("counts a hook of a suite that throws as failed, though no test did", async () => {
   const source = `describe("s", () => { beforeAll(() => { throw new Error("hook"); }); test("a", () => expect(1).toBe(1)); });`;
-  expect(await totalsOf(source)).toMatchObject({ passed: 0, failed: 1 });
+  const { passed, failures } = await totalsOf(source);
+  expect(passed).toBe(0);
+  expect(failures).toEqual([expect.stringContaining("> s: hook")]);
 });
 
 test("counts a module that does not load as failed", async () => {
-  expect(await totalsOf(`throw new Error("load");`)).toEqual({ passed: 0, failed: 1, skipped: 0 });
+  const { passed, failures, skipped } = await totalsOf(`throw new Error("load");`);
+  expect([passed, skipped]).toEqual([0, 0]);
+  expect(failures).toEqual([expect.stringContaining("some.test.ts: load")]);
 });
 
 test("counts an error that no test caught as failed", async () => {
   const source = `test("a", async () => { expect(1).toBe(1); queueMicrotask(() => { throw new Error("loose"); }); await new Promise((done) => setImmediate(done)); });`;
-  expect(await totalsOf(source)).toEqual({ passed: 1, failed: 1, skipped: 0 });
+  expect(await totalsOf(source)).toEqual({ passed: 1, failures: ["outside of any test: loose"], skipped: 0 });
 });

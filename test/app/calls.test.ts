@@ -18,7 +18,7 @@ const forms = [
 ] as const;
 
 describe.each(forms)("with codec $codec in $frames frames", ({ codec, frames }) => {
-  const form = { codec: codec === "json" ? jsonCodec() : protoCodec(), frames };
+  const form = { codecs: [codec === "json" ? jsonCodec() : protoCodec()], frames };
   it("answers a call", async () => {
     await using it = await lab({ client: form });
     const data = Uint8Array.from({ length: 256 }, (_, at) => at);

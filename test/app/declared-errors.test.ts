@@ -120,7 +120,7 @@ afterAll(async () => {
 });
 
 function session(transport: ClientTransport, json = false): Transport {
-  const connection = connect(url, { transports: [transport], probeMs: 0, ...(json && { codec: jsonCodec() }) });
+  const connection = connect(url, { transports: [transport], probeMs: 0, ...(json && { codecs: [jsonCodec()] }) });
   closers.push(() => connection.close());
   return connection;
 }

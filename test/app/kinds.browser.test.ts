@@ -48,7 +48,7 @@ it("reads a topic in a page while the session is switched from transport to tran
   const names = ["websocket", "sse", "poll", "grpc"];
   await using connection = connect(inject("labUrl"), {
     transports: [websocket(), sse(), poll(), grpc()],
-    codec: jsonCodec(),
+    codecs: [jsonCodec()],
     probeMs: 0,
   });
   const lab = labClient(connection);

@@ -26,8 +26,8 @@ export interface Nodes extends AsyncDisposable {
   readonly asked: string[];
   /** What handlers of all servers were asked. */
   readonly calls: string[];
-  /** A process that answers at this address from now on; one that was there before keeps the links it has. */
-  start(url: string, options?: Partial<RacewayOptions>): Promise<Node>;
+  /** A process that answers at this address from now on; one that was there before keeps the links it has. `also`: what else it serves. */
+  start(url: string, options?: Partial<RacewayOptions>, also?: (app: Raceway) => void): Promise<Node>;
   /** The processes that answered there, oldest first. */
   lives(url: string): readonly Node[];
   connect(to: EndpointSource, options?: Partial<ConnectOptions>): Connection;
@@ -72,7 +72,7 @@ export function nodes(transports: readonly string[] = ["memory"]): Nodes {
     clock,
     asked,
     calls,
-    async start(url, options = {}) {
+    async start(url, options = {}, also) {
       const halves = transports.map((transport) => memoryTransport({ transport }));
       const app = raceway({
         transports: halves.map(({ server }) => server),
@@ -87,6 +87,7 @@ export function nodes(transports: readonly string[] = ["memory"]): Nodes {
         calls.push(...more);
         return push(...more);
       };
+      also?.(app);
       await app.listen({ port: 0, host: "127.0.0.1" });
       apps.add(app);
       const answers = { halves, muted: false };

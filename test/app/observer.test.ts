@@ -251,7 +251,7 @@ describe("topics", () => {
     await using it = await twoWays(watch.plugin);
     await it.topics.ticks.publish({ board: "x" }, { sequence: 1 });
     const readers = [1, 2].map(() => take(it.client.ticks({ board: "x" }), 2));
-    const other = connect("http://lab", { transports: [it.a.client], clock: it.clock, codec: jsonCodec() });
+    const other = connect("http://lab", { transports: [it.a.client], clock: it.clock, codecs: [jsonCodec()] });
     readers.push(take(labClient(other).ticks({ board: "x" }), 2));
     await it.clock.settle();
     await Promise.all([2, 3].map((sequence) => it.topics.ticks.publish({ board: "x" }, { sequence })));

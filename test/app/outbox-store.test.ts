@@ -242,7 +242,7 @@ describe("the store", () => {
 
   it("may hold what is no call, or was written by another codec: neither is sent", async () => {
     await using it = await street();
-    const first = await it.page(true, { codec: jsonCodec() });
+    const first = await it.page(true, { codecs: [jsonCodec()] });
     never(first.client.add({ a: 1, b: 2 }));
     await it.clock.settle();
     first.die();

@@ -35,9 +35,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
       responseHeader.set("cache-control", "private, max-age=600");
       return { text: `${text} ${++peeks}` };
     },
-    // What is added is published, too, so that a page can make a topic speak.
+    // What is added is published, too, so that a page can make a topic speak; below zero, the numbers from 1 to there, all in one turn.
     async add({ a, b }) {
-      await topics.ticks.publish({ board: `page-${a}` }, { sequence: b, symbol: `page ${a}, row ${b}` });
+      const sequences = b < 0 ? Array.from({ length: -b }, (_, at) => at + 1) : [b];
+      await Promise.all(
+        sequences.map((sequence) =>
+          topics.ticks.publish({ board: `page-${a}` }, { sequence, symbol: `page ${a}, row ${sequence}` }),
+        ),
+      );
       return { sum: a + b };
     },
   });

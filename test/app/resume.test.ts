@@ -35,7 +35,7 @@ describe.each(upTo(Number(process.env["RACEWAY_SEEDS"] ?? 30)))("with faults fro
     await using connection = connect("http://lab", {
       transports: [a.client, b.client],
       clock,
-      codec: seed % 3 === 0 ? jsonCodec() : protoCodec(),
+      codecs: [seed % 3 === 0 ? jsonCodec() : protoCodec()],
       random: { next: chance, bytes: (length) => crypto.getRandomValues(new Uint8Array(length)) },
       limits: { windowMessages: 8, topicQueueMessages: 16 },
       probeMs: 0,

@@ -125,7 +125,7 @@ it("an event that a codec cannot write ends the subscriptions that want it so, a
   });
   const topics = app.serve(labService, handlers([], clock));
   await app.listen({ port: 0, host: "127.0.0.1" });
-  await using connection = connect("http://lab", { transports: [link.client], clock, codec: jsonCodec() });
+  await using connection = connect("http://lab", { transports: [link.client], clock, codecs: [jsonCodec()] });
   const client = labClient(connection);
   const wanting = read(client.ticks({ board: "x" }));
   const elsewhere = read(client.ticks({ board: "y" }));

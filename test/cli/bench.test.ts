@@ -27,6 +27,12 @@ beforeAll(async () => {
       added++;
       return { sum: a + b };
     },
+    async *chat(requests) {
+      for await (const { text } of requests) {
+        if (text === "trouble") throw new ConnectError("no", Code.Aborted);
+        if (text !== "silence") yield { text };
+      }
+    },
     peek() {
       throw new ConnectError("no", Code.PermissionDenied);
     },
@@ -90,6 +96,59 @@ test("subscriptions are opened, and what they are sent is counted", async () => 
   expect(report["events"]).toBeGreaterThan(4);
 });
 
+test("feeds are read, and opened again when they end; what they bring is counted", async () => {
+  const { code, out } = await racewayCommand(
+    argsFor("1.5", "Count", '{"from":1,"to":5}', "--json", "-t", "websocket", "-t", "sse"),
+  );
+  expect(code).toBe(0);
+  const reports = out
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, number>);
+  expect(reports.map(({ kind, transport }) => [kind, transport])).toEqual([
+    ["feed", "websocket"],
+    ["feed", "sse"],
+  ]);
+  for (const { calls, events, eventsPerSecond, p50, errors } of reports) {
+    expect(errors).toEqual({});
+    expect(calls).toBeGreaterThan(4); // more than were open at first
+    expect(events).toBeGreaterThan(0);
+    expect(events).toBeLessThanOrEqual(calls! * 5);
+    expect(eventsPerSecond).toBeCloseTo(events! / 1.5);
+    expect(p50).toBeGreaterThan(0);
+  }
+});
+
+test("a feed without an end is read until the time is over", async () => {
+  const { code, out } = await racewayCommand(args("Count", '{"from":1,"to":4000000000}'));
+  expect(code).toBe(0);
+  const [head, row] = out.trimEnd().split("\n");
+  expect(head).toMatch(/^transport +opened +events\/s +p50 ms/);
+  const [, opened, perSecond] = row!.split(/ +/);
+  expect(opened).toBe("4");
+  expect(Number(perSecond)).toBeGreaterThan(0);
+});
+
+test("conversations go back and forth, and exchanges are counted; one without an answer is told", async () => {
+  const { code, out } = await racewayCommand(args("Chat", '{"text":"hi"}', "--json"));
+  expect(code).toBe(0);
+  const report = JSON.parse(out) as Record<string, number>;
+  expect(report).toMatchObject({ kind: "duplex", errors: {} });
+  expect(report["calls"]).toBeGreaterThan(0);
+  expect(report["events"]).toBe(report["calls"]); // one answer each
+  expect(report["perSecond"]).toBeCloseTo(report["calls"]! / 0.5);
+  const silent = await racewayCommand(args("Chat", '{"text":"silence"}', "--json"));
+  expect(silent.code).toBe(1);
+  expect(JSON.parse(silent.out)).toMatchObject({ calls: 0, events: 0, errors: { unanswered: 4 } });
+});
+
+test("failures of streams are counted by their code", async () => {
+  const { code, out } = await racewayCommand(args("Chat", '{"text":"trouble"}', "--json"));
+  expect(code).toBe(1);
+  const { errors } = JSON.parse(out) as { readonly errors: Record<string, number> };
+  expect(errors["aborted"]).toBeGreaterThan(0);
+});
+
 test("failures are counted by their code, and end with 1", async () => {
   const { code, out } = await racewayCommand(args("Peek", '{"text":"x"}', "--json"));
   expect(code).toBe(1);
@@ -99,7 +158,8 @@ test("failures are counted by their code, and end with 1", async () => {
 });
 
 test("what cannot be measured is told", async () => {
-  expect((await racewayCommand(args("Chat"))).err).toContain("lab.v1.LabService/Chat is a duplex; bench loads calls");
+  expect((await racewayCommand(args("Sum"))).err).toContain("lab.v1.LabService/Sum is an upload; bench loads calls");
+  expect((await racewayCommand(args("Cursor"))).err).toContain("lab.v1.LabService/Cursor is a signal;");
   expect((await racewayCommand(args("Ticks", "--rate", "5"))).err).toContain("--rate is for calls");
   expect((await racewayCommand(args("Add", "--rate", "0"))).err).toContain("--rate has to be at least 0.1.");
 });

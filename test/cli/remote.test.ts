@@ -2,14 +2,17 @@
 import { join } from "node:path";
 import { ConnectError, Code } from "@connectrpc/connect";
 import { definePlugin, systemClock } from "@raceway/core";
+import { rbac } from "@raceway/middleware/rbac";
 import { raceway, type Raceway } from "@raceway/server";
+import { serveAdmin } from "@raceway/server/admin";
 import { grpc } from "@raceway/transport-grpc/server";
 import { poll } from "@raceway/transport-poll/server";
 import { sse } from "@raceway/transport-sse/server";
 import { websocket } from "@raceway/transport-websocket/server";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { handlers } from "../app/lab.ts";
 import { type LabPublishers, labService } from "../gen/lab/v1/lab.server.ts";
+import { names } from "../middleware/stage.ts";
 import { racewayCommand, RunningCommand } from "./raceway.ts";
 
 // Each starts processes and a compiler, which takes its time on a busy machine.
@@ -112,8 +115,59 @@ test("publishes to a signal and to an upload", async () => {
   expect(calls).toEqual(expect.arrayContaining(["cursor ann 1", "cursor bob 2"]));
   const upload = await run("publish", ["Sum", "--json", '{"value":7}']);
   expect(JSON.parse(upload.out)).toEqual({ messages: 1, reply: { sum: 7, count: 1 } });
-  const topic = await run("publish", ["Ticks", "{}"]);
-  expect(topic).toMatchObject({ code: 2, err: expect.stringContaining("call the method that does") as string });
+  const keyed = await run("publish", ["Sum", "{}", "--key", "{}"]);
+  expect(keyed).toMatchObject({ code: 2, err: expect.stringContaining("--key is for topics") as string });
+  expect((await run("publish", ["Add", "{}"])).err).toContain("Use raceway call.");
+});
+
+describe("publishes to a topic", () => {
+  const key = '{"board":"told"}';
+  const publish = (at: string, args: readonly string[], input?: string): ReturnType<typeof racewayCommand> =>
+    racewayCommand(["publish", at, "Ticks", ...args, "-s", schemas, "-I", schemas], input);
+
+  test("by the server's admin service, one message after the other, for whom it lets", async () => {
+    await using managed = raceway({ transports: [websocket(), poll()], use: [names, rbac({ default: "public" })] });
+    managed.serve(labService, handlers([], systemClock()));
+    serveAdmin(managed, { auth: { require: { roles: ["operator"] } } });
+    const { url: at } = await managed.listen({ port: 0, host: "127.0.0.1" });
+    const operator = ["--key", key, "--token", "ann #operator"];
+    const first = await publish(at, operator, '{"symbol":"one"}\n\n{"symbol":"two","price":2.5}\n');
+    expect(first).toMatchObject({ code: 0, out: "" });
+    expect(first.err).toMatch(/^2 messages sent to boards\/told\/ticks, the last at \w+:2\n$/);
+    const second = await publish(at, ['{"symbol":"three"}', ...operator, "--json", "-t", "poll"]);
+    expect(JSON.parse(second.out)).toEqual({
+      messages: 1,
+      address: "boards/told/ticks",
+      position: { epoch: expect.any(String) as string, offset: 3 },
+    });
+    const read = ["subscribe", at, "Ticks", key, "-s", schemas, "-I", schemas, "--from", "start", "--count", "3"];
+    expect(
+      (await racewayCommand(read)).out
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line) as unknown),
+    ).toEqual([{ symbol: "one" }, { symbol: "two", price: 2.5 }, { symbol: "three" }]);
+    const refused = await publish(at, ["--key", key, "--token", "bob", "{}"]);
+    expect(refused).toMatchObject({
+      code: 1,
+      out: "",
+      err: expect.stringContaining("it needs role operator") as string,
+    });
+    const wrong = await publish(at, operator, '{"symbol":"four"}\n{"symbl":"five"}\n');
+    expect(wrong).toMatchObject({ code: 2, err: expect.stringContaining("Line 2 is no lab.v1.Tick") as string });
+  });
+
+  test("and where there is none, that is what it says", async () => {
+    const none = await publish(url, ["--key", key, "{}"]);
+    expect(none).toMatchObject({ code: 1, out: "" });
+    expect(none.err).toContain(
+      "unimplemented: Topics are published to by raceway.v1.Admin, which this server does not have.",
+    );
+    const asJson = await publish(url, ["--key", key, "{}", "--json"]);
+    expect(JSON.parse(asJson.err)).toMatchObject({ error: "unimplemented", reason: "channel_unknown", exitCode: 1 });
+    const nowhere = await publish(url, ["{}"]);
+    expect(nowhere).toMatchObject({ code: 2, err: expect.stringContaining("--key names no topic") as string });
+  });
 });
 
 test("credentials and headers are shown; a refusal is an error with exit code 1", async () => {
@@ -157,9 +211,12 @@ test("what cannot be is told before or after, with its own exit code", async () 
   expect(said["Add {} --header nothing"]).toContain('--header "nothing" is no header, as "name: value".');
   expect(said["Count"]).toContain("lab.v1.LabService/Count is a feed, no topic. Use raceway call.");
   expect(said["Ticks --from yesterday"]).toContain("--from is yesterday; it has to be now, start or a position");
+  // Without schemas, the server is asked for its own.
   const without = await racewayCommand(["call", url, "Add", "{}"], "", { cwd: import.meta.dirname });
   expect(without).toMatchObject({
     code: 2,
-    err: expect.stringContaining("Name schema files or folders with --schema") as string,
+    err: expect.stringContaining(
+      "it has no reflection. Mount serveReflection of @raceway/server/reflection, or name them with --schema.",
+    ) as string,
   });
 });

@@ -14,9 +14,9 @@ test("every excerpt that names a file is in that file, in order", async () => {
   await generate({ inputs: [join(protos, "google/pubsub/v1/pubsub.proto")], out: folder.path });
   const schemas = join(import.meta.dirname, "../schemas");
   const inputs = ["chat", "club"].map((name) => join(schemas, name));
-  await generate({ inputs, protoPath: [schemas], out: folder.path, targets: ["es", "ts", "mock"] });
+  await generate({ inputs, protoPath: [schemas], out: folder.path, targets: ["es", "ts", "query", "mock"] });
   const excerpts = [...page.matchAll(/^```ts\n\/\/ (\S+\.ts)\n([^]*?)^```$/gm)];
-  expect(new Set(excerpts.map(([, file]) => file)).size).toBe(10);
+  expect(new Set(excerpts.map(([, file]) => file)).size).toBe(11);
   for (const [, file, text] of excerpts) {
     const code = folder.read(file!);
     let from = 0;

@@ -62,9 +62,9 @@ async function generated(folder: CodeFolder, files: readonly HostileFile[]): Pro
   return changes;
 }
 
-/** Of the targets `es`, `ts` and `mock`: nothing but declarations. */
+/** Of the targets `es`, `ts`, `query` and `mock`: nothing but declarations. */
 function isDeclaring(path: string): boolean {
-  return /(_pb|\.contract|\.client|\.server|\.mock)\.ts$/.test(path);
+  return /(_pb|\.contract|\.client|\.server|\.query|\.mock)\.ts$/.test(path);
 }
 
 const statements = new Set(["ImportDeclaration", "ExportNamedDeclaration"]);

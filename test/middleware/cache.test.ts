@@ -25,7 +25,7 @@ describe("an equal call", () => {
   it("is one whose request says the same, in whatever order and codec it was written", async () => {
     await using it = await world();
     const ann = it.as("ann");
-    const json = labClient(it.lab.connect({ use: [shows("ann")], codec: jsonCodec() }));
+    const json = labClient(it.lab.connect({ use: [shows("ann")], codecs: [jsonCodec()] }));
     const first = await ann.peek({ text: "tea", marks: { a: 1, b: 2 } });
     expect(await json.peek({ marks: { b: 2, a: 1 }, text: "tea" })).toEqual(first);
     await json.peek({ marks: { b: 2, a: 2 }, text: "tea" });

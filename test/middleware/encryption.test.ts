@@ -265,7 +265,7 @@ describe("keys", () => {
 describe("as JSON, too,", () => {
   it("events and calls are sealed and opened", async () => {
     await using it = await lab({ server: { use: [both] } });
-    const connection = it.connect({ use: [both], codec: jsonCodec(), frames: "json" });
+    const connection = it.connect({ use: [both], codecs: [jsonCodec()], frames: "json" });
     const client = labClient(connection);
     expect((await client.echo({ text: secret, data: new Uint8Array([0, 255]) })).data).toEqual(
       new Uint8Array([0, 255]),

@@ -215,6 +215,38 @@ it("on a client that is closed while they start, plugins are ended once they hav
   expect(seen).toEqual(["slow ends"]);
 });
 
+describe("on a client whose plugin never starts", () => {
+  const stuck = definePlugin({ name: "stuck", start: () => new Promise<Stations>(() => {}) });
+  const text = { text: "x" };
+
+  it("calls end by their deadline, unary and streams", async () => {
+    const clock = virtualClock();
+    await using connection = connect("http://lab", { transports: [memoryTransport().client], use: [stuck], clock });
+    const client = labClient(connection);
+    const unary = outcome(client.echo(text, { timeoutMs: 1_000 }));
+    const stream = outcome(take(client.count({ to: 3 }, { timeoutMs: 1_000 }), 1));
+    await clock.advance(999);
+    await clock.settle();
+    const early = Symbol("early");
+    expect(await Promise.race([unary, stream, Promise.resolve(early)])).toBe(early);
+    await clock.advance(1);
+    expect(reasonOf(await unary)).toBe("call_deadline");
+    expect(reasonOf(await stream)).toBe("call_deadline");
+  });
+
+  it("calls end when their caller leaves, before or while they wait", async () => {
+    const clock = virtualClock();
+    await using connection = connect("http://lab", { transports: [memoryTransport().client], use: [stuck], clock });
+    const client = labClient(connection);
+    const leaving = new AbortController();
+    const waits = outcome(client.echo(text, { signal: leaving.signal }));
+    await clock.settle();
+    leaving.abort();
+    expect(reasonOf(await waits)).toBe("call_cancelled");
+    expect(reasonOf(await outcome(client.echo(text, { signal: leaving.signal })))).toBe("call_cancelled");
+  });
+});
+
 describe("a channel that a plugin does not fit", () => {
   const picky = (severity: "error" | "warning", started: string[] = []): Plugin =>
     noting("picky", started, {

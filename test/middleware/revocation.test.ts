@@ -153,7 +153,7 @@ describe("a revocation", () => {
     it.store.fails = true;
     expect(reasonOf(await outcome(it.north.revoke("ann")))).toBe("store_failed");
     await it.all.clock.advance(5_000);
-    expect(it.warnings).toEqual(["what was revoked elsewhere is not known"]);
+    expect(it.warnings).toEqual(["what other servers say is not known"]);
     expect(there.reason()).toBeUndefined();
     it.store.fails = false;
     await it.north.revoke("ann");

@@ -317,8 +317,8 @@ describe("whatever a message looks like on the wire,", () => {
     await using it = await lab({ server: { use: [verifier({ keys, unsigned })] } });
     const use = [signer({ key: shared, unsigned })];
     const connections = [
-      it.connect({ use, codec: jsonCodec() }),
-      it.connect({ use, codec: jsonCodec(), frames: "json" }),
+      it.connect({ use, codecs: [jsonCodec()] }),
+      it.connect({ use, codecs: [jsonCodec()], frames: "json" }),
       it.connect({ use, frames: "json" }),
     ];
     const message = { text: "größe 茶 🚀", data: new Uint8Array([0, 255]), tags: { b: "1", a: "2", 10: "3", 9: "4" } };

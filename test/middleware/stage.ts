@@ -7,6 +7,7 @@ import {
   type ChannelPolicy,
   type Clock,
   type LimitOptions,
+  type Logger,
   type Plugin,
   type PluginList,
   type ServerTransport,
@@ -98,6 +99,10 @@ export async function stage(options: {
   /** Pages of which origins may talk to the server at all. */
   allowedOrigins?: readonly string[];
   handlers?: Partial<LabHandlers>;
+  /** What else the app is to serve. */
+  also?: (app: Raceway) => void;
+  /** Default: silence. */
+  log?: Logger;
   /** Middleware of clients with a session. */
   clientUse?: PluginList;
   /** The same of clients at the native doors. */
@@ -114,12 +119,14 @@ export async function stage(options: {
     ...(options.backplane && { backplane: options.backplane }),
     ...(options.limits && { limits: options.limits }),
     ...(options.clock && { clock: options.clock }),
+    ...(options.log && { log: options.log }),
     ...(options.allowedOrigins && { allowedOrigins: options.allowedOrigins }),
   });
   const topics = app.serve(
     { ...labService, policy: options.policy ?? {} },
     { ...handlers(calls, nodeClock()), ...options.handlers },
   );
+  options.also?.(app);
   const { url } = await app.listen({ port: 0, host: "127.0.0.1" });
   const fronts: Front[] = [];
   const closers: (() => Promise<void>)[] = [];

@@ -40,6 +40,7 @@ const install = (project: string): Promise<string> =>
   run(project, `${registry.pnpm} install --ignore-scripts --no-frozen-lockfile --registry=${registry.url}`);
 
 const own = ["schemas/chat/v1/room.proto", "src/chat.ts", "src/page.ts"] as const;
+const types = "src/gen/chat/v1/room_pb.ts";
 
 test.skipIf(executablePath === undefined)(
   "from nothing to two tabs that talk: the two commands of the README, nothing to edit, 25 lines at most",
@@ -97,13 +98,9 @@ test.skipIf(executablePath === undefined)(
     await other.getByText("LOUDER").waitFor();
     await writeFile(chat, code);
     // The schema, too: what it says is in the types, and the new server serves it.
-    const schema = join(project, own[0]);
-    const channels = await readFile(schema, "utf8");
-    await writeFile(schema, channels.replace("uint32 offset = 1;", "uint32 offset = 1; string word = 2;"));
-    const types = join(project, "src/gen/chat/v1/room_pb.ts");
-    await expect.poll(() => readFile(types, "utf8"), { timeout: 60_000 }).toContain("word: string;");
-    await writeFile(schema, channels);
-    await expect.poll(() => readFile(types, "utf8"), { timeout: 60_000 }).not.toContain("word: string;");
+    const channels = await changeSchema(project);
+    await writeFile(join(project, own[0]), channels);
+    await expect.poll(() => readFile(join(project, types), "utf8"), { timeout: 60_000 }).not.toContain("word: string;");
 
     // And what the project's own README has beside it.
     await run(project, "npm run types");
@@ -131,7 +128,20 @@ test("template server: compiles, passes its test, and answers", { timeout: 180_0
     body: '{"room":"tea","text":"hello"}',
   });
   expect(await response.json()).toEqual({ offset: 1 });
+
+  await using dev = await runUntil(project, "npm run dev", /listening on (\S+)/, { PORT: "0" });
+  await changeSchema(project);
+  await expect.poll(() => dev.output().match(/listening on/g)?.length, { timeout: 60_000 }).toBeGreaterThan(1);
 });
+
+/** While `npm run dev` runs: what the schema says is in the types. Resolves with what it said before. */
+async function changeSchema(project: string): Promise<string> {
+  const schema = join(project, own[0]);
+  const channels = await readFile(schema, "utf8");
+  await writeFile(schema, channels.replace("uint32 offset = 1;", "uint32 offset = 1; string word = 2;"));
+  await expect.poll(() => readFile(join(project, types), "utf8"), { timeout: 60_000 }).toContain("word: string;");
+  return channels;
+}
 
 test("template browser: compiles, passes its test, and builds", { timeout: 180_000 }, async () => {
   await run(folder, `${create} browser --template browser --no-install`);
@@ -141,6 +151,8 @@ test("template browser: compiles, passes its test, and builds", { timeout: 180_0
   expect(await run(project, "npm test")).toMatch(/pass 1\n[^]*fail 0\n/);
   await run(project, "npm run build");
   expect(existsSync(join(project, "dist/index.html"))).toBe(true);
+  await using _ = await runUntil(project, "npm run dev", /http:\/\/localhost:\d+\//);
+  await changeSchema(project);
 });
 
 describe("what the templates have in common", () => {

@@ -53,7 +53,7 @@ export class SimClient {
       transports: this.networks.map(simClient),
       clock: this.process.clock,
       random: this.process.random,
-      codec: this.#codec,
+      codecs: [this.#codec],
       frames: settings.jsonFrames ? "json" : "binary",
       limits: settings.clientLimits,
       staggerMs: settings.staggerMs,

@@ -80,3 +80,66 @@ test("a wrong use ends with 2", async () => {
   expect((await folder.run("breaking", "proto")).code).toBe(2);
   expect((await folder.run("breaking", "proto", "--against", "main", "--level", "all")).code).toBe(2);
 });
+
+const configured = (accept: unknown): string =>
+  `export default { generate: [{ inputs: ["proto"], out: "gen" }], breaking: ${JSON.stringify({ accept })} };`;
+const lowered = { rule: "limit_lowered", at: "chat.v1.RoomService/Say", why: "Nobody used nine." };
+
+test("what a project accepts is shown, with the reason, and ends with 0", async () => {
+  using folder = repository();
+  folder.write({ "proto/chat/v1/room.proto": schema(8), "raceway.config.mjs": configured([lowered]) });
+  const { code, out, err } = await folder.run("breaking", "--against", "main");
+  expect([code, err]).toEqual([0, "proto against main: 1 accepted\n"]);
+  expect(out).toMatch(
+    /^accepted limit_lowered: Say: max_concurrent was 9, and is 8\n  proto\/chat\/v1\/room\.proto:1:\d+ chat\.v1\.RoomService\/Say\n[^]*\n  why: Nobody used nine\.\n$/,
+  );
+  const json = await folder.run("breaking", "proto", "--against", "main", "--json");
+  expect(JSON.parse(json.out)).toMatchObject({
+    rule: "limit_lowered",
+    severity: "warning",
+    at: "chat.v1.RoomService/Say",
+    accepted: "Nobody used nine.",
+  });
+  const annotation = await folder.run("breaking", "--against", "main", "--error-format", "github-actions");
+  expect(annotation.out).toMatch(/^::notice .*accepted: Nobody used nine\.\n$/);
+});
+
+test("only what is accepted is: another rule, or another place, is an error", async () => {
+  using folder = repository();
+  folder.write({
+    "proto/chat/v1/room.proto": schema(8).replace("string text", "int32 text"),
+    "raceway.config.mjs": configured([lowered]),
+  });
+  const { code, err } = await folder.run("breaking", "--against", "main");
+  expect([code, err]).toEqual([1, "proto against main: 1 error, 1 accepted\n"]);
+});
+
+test("an entry that fits nothing any more is told, but not where it could not be looked for", async () => {
+  using folder = repository();
+  const other = { ...lowered, at: "chat.v1.RoomService/Gone" };
+  folder.write({ "proto/chat/v1/room.proto": schema(8), "raceway.config.mjs": configured([lowered, other]) });
+  const { code, err } = await folder.run("breaking", "--against", "main");
+  expect([code, err]).toEqual([
+    0,
+    "proto against main: 1 accepted\nwarning accept_unused: breaking.accept has limit_lowered at chat.v1.RoomService/Gone, and nothing of it was found: remove the entry\n",
+  ]);
+  const json = await folder.run("breaking", "--against", "main", "--json");
+  expect(JSON.parse(json.err.split("\n")[1]!)).toMatchObject({ warning: "accept_unused", at: other.at });
+  const wire = await folder.run("breaking", "--against", "main", "--level", "wire");
+  expect(wire).toMatchObject({ code: 0, err: "proto against main: nothing found\n" });
+  const named = await folder.run("breaking", "proto", "--against", "main");
+  expect(named.err).toBe("proto against main: 1 accepted\n");
+});
+
+test.each<[unknown, string]>([
+  [[{ ...lowered, rule: "limit_lowerd" }], 'accept[0].rule is "limit_lowerd"; rules are wire_changed, '],
+  [[{ ...lowered, at: "" }], "accept[0].at has to be what the finding is about"],
+  [[lowered, { ...lowered, why: " " }], "accept[1].why has to say why"],
+  [[{ ...lowered, until: "2027" }], "accept[0] has no option until; known are rule, at, why."],
+  [lowered, "breaking has to be { accept: [{ rule, at, why }] }."],
+])("a list that says nothing is refused: %j", async (accept, message) => {
+  using folder = repository({ "raceway.config.mjs": configured(accept) });
+  const { code, err } = await folder.run("breaking", "--against", "main");
+  expect(code).toBe(2);
+  expect(err).toContain(message);
+});

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import yargs from "yargs";
 import type { Command } from "./command.ts";
+export type { GenerateJob, RacewayConfig } from "./config.ts";
 import { commands } from "./commands/index.ts";
 import { type CommandContext, commandContext, Exit, painted, type Surroundings, UsageError } from "./context.ts";
 

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { GenerateOptions } from "@raceway/generator";
+import type { AcceptedFinding, BreakingRule, GenerateOptions } from "@raceway/generator";
 import { UsageError } from "./context.ts";
 
 export type GenerateJob = Omit<GenerateOptions, "check" | "cwd" | "compiler" | "progress" | "signal">;
@@ -11,6 +11,11 @@ export type GenerateJob = Omit<GenerateOptions, "check" | "cwd" | "compiler" | "
 export interface RacewayConfig {
   /** One entry per output folder; paths are relative to the file. Each is written as a whole or not at all. */
   readonly generate: readonly GenerateJob[];
+  /** For `raceway breaking`. */
+  readonly breaking?: {
+    /** Findings that may be: shown as accepted, with the reason, and no errors. An entry that fits nothing any more is told. */
+    readonly accept?: readonly AcceptedFinding[];
+  };
 }
 
 export const configNames: readonly string[] = [
@@ -37,7 +42,7 @@ const known: { readonly [K in keyof GenerateJob]-?: (value: unknown) => boolean 
   keepOptions: isStrings,
 };
 
-function checked(name: string, value: unknown): RacewayConfig {
+async function checked(name: string, value: unknown): Promise<RacewayConfig> {
   const jobs = typeof value === "object" && value !== null && "generate" in value ? value.generate : undefined;
   if (!Array.isArray(jobs)) throw new UsageError(`${name} has to export { generate: [{ inputs, out }] } as default.`);
   for (const [at, job] of (jobs as unknown[]).entries()) {
@@ -53,7 +58,38 @@ function checked(name: string, value: unknown): RacewayConfig {
         throw new UsageError(`${name}: generate[${at}].${key} is ${JSON.stringify(one)}, which cannot be.`);
     }
   }
-  return { generate: jobs as readonly GenerateJob[] };
+  for (const key of Object.keys(value as object))
+    if (key !== "generate" && key !== "breaking")
+      throw new UsageError(`${name} has no option ${key}; known are generate, breaking.`);
+  const { breaking } = value as { readonly breaking?: unknown };
+  const generate = jobs as readonly GenerateJob[];
+  return breaking === undefined ? { generate } : { generate, breaking: await checkedBreaking(name, breaking) };
+}
+
+async function checkedBreaking(name: string, value: unknown): Promise<NonNullable<RacewayConfig["breaking"]>> {
+  const { accept = [], ...others } = isObject(value) ? value : { accept: undefined, "": value };
+  const [other] = Object.keys(others);
+  if (other !== undefined || !Array.isArray(accept))
+    throw new UsageError(`${name}: breaking has to be { accept: [{ rule, at, why }] }.`);
+  const { breakingRules } = await import("@raceway/generator"); // which takes its time, so not for whoever does not need it
+  const rules = Object.keys(breakingRules);
+  return { accept: accept.map((entry: unknown, at) => checkedEntry(`${name}: breaking.accept[${at}]`, entry, rules)) };
+}
+
+function checkedEntry(where: string, entry: unknown, rules: readonly string[]): AcceptedFinding {
+  const { rule, at, why, ...others } = isObject(entry) ? entry : {};
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw new UsageError(`${where} has no option ${other}; known are rule, at, why.`);
+  if (typeof rule !== "string" || !rules.includes(rule))
+    throw new UsageError(`${where}.rule is ${JSON.stringify(rule)}; rules are ${rules.join(", ")}.`);
+  if (typeof at !== "string" || at === "")
+    throw new UsageError(`${where}.at has to be what the finding is about, as "chat.v1.RoomService/Messages".`);
+  if (typeof why !== "string" || why.trim() === "") throw new UsageError(`${where}.why has to say why it may break.`);
+  return { rule: rule as BreakingRule, at, why };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }
 
 function isStrings(value: unknown): boolean {

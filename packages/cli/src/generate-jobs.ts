@@ -1,5 +1,6 @@
 // What `raceway generate` is asked for, by its arguments or by raceway.config.ts.
 import type { Target } from "@raceway/core/target";
+import { defaultTargets } from "@raceway/generator";
 import type { GenerateArguments } from "./commands/generate.ts";
 import { type GenerateJob, readConfig } from "./config.ts";
 import { UsageError } from "./context.ts";
@@ -32,5 +33,5 @@ export async function jobsOf(args: GenerateArguments, cwd: string): Promise<read
 async function targetsOf(args: GenerateArguments, cwd: string): Promise<readonly Target[] | undefined> {
   const options = args["target-option"] ?? [];
   if (args.target === undefined && options.length === 0) return undefined;
-  return refusedAsUsage(() => targetsNamed(args.target ?? ["es", "ts"], options, cwd));
+  return refusedAsUsage(() => targetsNamed(args.target ?? defaultTargets, options, cwd));
 }

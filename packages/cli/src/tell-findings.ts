@@ -11,8 +11,13 @@ export function tellFindings(
 ): { readonly errors: number; readonly warnings: number } {
   context.out(formatDiagnostics(found, args.json ? "json" : args["error-format"], { color: context.colors.out }));
   const errors = found.filter(({ severity }) => severity === "error").length;
-  const warnings = found.length - errors;
-  const counts = [counted(errors, "error"), counted(warnings, "warning")].filter((text) => text !== "");
+  const accepted = found.filter(({ accepted: why }) => why !== undefined).length;
+  const warnings = found.length - errors - accepted;
+  const counts = [
+    counted(errors, "error"),
+    counted(warnings, "warning"),
+    accepted === 0 ? "" : `${accepted} accepted`,
+  ].filter((text) => text !== "");
   context.err(`${name}: ${counts.join(", ") || "nothing found"}\n`);
   return { errors, warnings };
 }

@@ -144,8 +144,8 @@ export function received<I extends DescMessage, O extends DescMessage>(
       return {
         next: () => (source !== undefined ? next(source) : (starting ??= begin()).then(next, refused)),
         return: async () => {
-          if (source !== undefined) await source.return?.();
-          leaving.abort();
+          leaving.abort(); // first: a transport that is not ours may wait for a message before it ends
+          await source?.return?.();
           return { done: true, value: undefined };
         },
       };

@@ -51,7 +51,7 @@ import {
 import type { BackoffOptions } from "./backoff.ts";
 import { contractOf } from "./contracts.ts";
 import type { EndpointSource } from "./endpoints.ts";
-import { interceptStream, interceptUnary } from "./intercept.ts";
+import { type Chain, interceptStream, interceptUnary } from "./intercept.ts";
 import { Keeper } from "./keeper.ts";
 import type { OperationHost } from "./operation.ts";
 import { type ConnectionOutbox, Outbox, type OutboxOptions } from "./outbox.ts";
@@ -64,8 +64,11 @@ export interface ConnectOptions {
   readonly transports: readonly ClientTransport[];
   /** Middleware. */
   readonly use?: PluginList;
-  /** Payloads as protobuf (default), or with `jsonCodec()` of @raceway/core as JSON, which people can read. A page that does not ask for JSON does not load it. */
-  readonly codec?: Codec;
+  /**
+   * What payloads may be written with, best first: a session takes the first that its server has. Default: `protoCodec()` alone. `jsonCodec()` of @raceway/core for payloads
+   * that people can read; a page that does not ask for it does not load it. With a codec of a plugin, put one last that every server has.
+   */
+  readonly codecs?: readonly Codec[];
   /** Frames in binary (default) or as lines of JSON; links that carry text only always get lines. */
   readonly frames?: "binary" | "json";
   readonly limits?: LimitOptions;
@@ -116,7 +119,6 @@ class RacewayConnection implements Connection, OperationHost {
   #keys: string | undefined;
   #lastKey = 0;
   readonly #random: Random;
-  readonly #codec: Codec;
   readonly #draining = new AbortController();
   readonly #plugins: Promise<StartedPlugins> | undefined;
   #stations: readonly Stations[] | undefined;
@@ -131,7 +133,7 @@ class RacewayConnection implements Connection, OperationHost {
     const log = options.log ?? silentLogger;
     this.#log = log;
     const failed = (error: unknown): void => this.failed(error);
-    this.#codec = options.codec ?? protoCodec(this.limits);
+    const codecs = options.codecs ?? [protoCodec(this.limits)];
     const host: Host = {
       side: "client",
       clock: this.clock,
@@ -153,7 +155,7 @@ class RacewayConnection implements Connection, OperationHost {
       host,
       limits: this.limits,
       queue: new FlushQueue(this.clock, failed),
-      codec: this.#codec,
+      codecs,
       introduce: async (introduction) => {
         for (const station of (await this.#plugins)?.stations ?? []) await station.introduce?.(introduction);
       },
@@ -168,7 +170,7 @@ class RacewayConnection implements Connection, OperationHost {
       operations: this,
       clock: this.clock,
       limits: this.limits,
-      codec: this.#codec,
+      codecs,
       log,
       stations: () => this.#stations,
       restored: options.outbox.onRestored ?? (() => {}),
@@ -258,13 +260,12 @@ class RacewayConnection implements Connection, OperationHost {
   }
 
   /** Undefined: nothing takes part in this method's calls. */
-  #chainOf(method: DescMethod): Promise<Interceptor | undefined> | undefined {
-    if (this.#plugins === undefined) return undefined;
-    if (this.#stations !== undefined) {
-      const chain = this.#compose(method);
-      return chain === undefined ? undefined : Promise.resolve(chain);
-    }
-    return this.#plugins.then(() => this.#compose(method));
+  #chainOf(method: DescMethod): Chain | undefined {
+    return this.#stations === undefined
+      ? this.#plugins?.then(() => this.#compose(method))
+      : this.#stations.length === 0
+        ? undefined
+        : this.#compose(method);
   }
   #compose(method: DescMethod): Interceptor | undefined {
     let chain = this.#chains.get(method);
@@ -301,12 +302,6 @@ class RacewayConnection implements Connection, OperationHost {
   }
   failed(error: unknown): void {
     this.#log.error("a listener or receiver failed", { error: String(error) });
-  }
-  decoderOf(method: DescMethod): (payload: Uint8Array) => unknown {
-    return this.#codec.of(method.output).decode;
-  }
-  encoderOf(method: DescMethod): (message: unknown) => Uint8Array {
-    return this.#codec.of(method.input).encode as (message: unknown) => Uint8Array;
   }
   windowOf(method: DescMethod): BatchWindow | undefined {
     return this.#stations?.length ? composeWindow(this.#stations, channelOf(method)) : undefined;

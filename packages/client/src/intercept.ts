@@ -28,11 +28,13 @@ export interface Asked {
   readonly url: string;
   readonly clock: Clock;
 }
+/** The plugins of a method, or that they start still. */
+export type Chain = Interceptor | Promise<Interceptor | undefined>;
 /** One attempt; it may take so long. */
 type Attempt<Q, R> = (request: Q, timeoutMs: number | undefined) => Promise<R>;
 
 export async function interceptUnary<I extends DescMessage, O extends DescMessage>(
-  chain: Promise<Interceptor | undefined>,
+  chain: Chain,
   method: DescMethodUnary<I, O>,
   asked: Asked,
   input: MessageInitShape<I>,
@@ -55,7 +57,7 @@ export async function interceptUnary<I extends DescMessage, O extends DescMessag
 }
 
 export async function interceptStream<I extends DescMessage, O extends DescMessage>(
-  chain: Promise<Interceptor | undefined>,
+  chain: Chain,
   method: DescMethodStreaming<I, O>,
   asked: Asked,
   input: AsyncIterable<MessageInitShape<I>>,
@@ -132,13 +134,20 @@ class Scope {
     return this.#own.signal;
   }
   /** The call within its plugins. Each attempt is told what is left of the deadline. */
-  async within<Q, R>(
-    chain: Promise<Interceptor | undefined>,
-    next: Attempt<Q, R>,
-  ): Promise<(request: Q) => Promise<R>> {
+  async within<Q, R>(chain: Chain, next: Attempt<Q, R>): Promise<(request: Q) => Promise<R>> {
     const attempt = (request: Q): Promise<R> =>
       next(request, this.#due && Math.max(1, this.#due - this.#asked.clock.now()));
-    return ((await chain)?.(attempt as unknown as ReturnType<Interceptor>) ?? attempt) as typeof attempt;
+    const run = chain instanceof Promise ? await this.#awaited(chain) : chain;
+    return (run?.(attempt as unknown as ReturnType<Interceptor>) ?? attempt) as typeof attempt;
+  }
+  /** Whatever plugins take to start, the call is not held beyond its own end. */
+  #awaited<T>(started: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const left = (): void => reject(fail("call_cancelled"));
+      this.signal.addEventListener("abort", left);
+      if (this.signal.aborted) left();
+      started.then(resolve, reject);
+    });
   }
   /** What the call failed with, or that it was too late. */
   reasonOr(error: unknown): ConnectError {

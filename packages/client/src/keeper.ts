@@ -5,6 +5,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
   type BatchStation,
+  type Codec,
   type Endpoint,
   type Host,
   type Introduction,
@@ -42,7 +43,8 @@ export interface KeeperInit {
   readonly host: Host;
   readonly limits: Limits;
   readonly queue: FlushQueue;
-  readonly codec: { readonly name: string; readonly binary: boolean };
+  /** Best first. */
+  readonly codecs: readonly Codec[];
   /** Has the plugins say who we are; rejects if one cannot. */
   introduce(introduction: Introduction): Promise<void>;
   /** The batch stations of the plugins, once they have introduced us. */
@@ -194,10 +196,16 @@ export class Keeper implements SeatHost {
   }
 
   #newSeat(): Seat {
-    const { limits, queue, codec, options } = this.#init;
+    const { limits, queue, codecs, options } = this.#init;
     const seat = new Seat(this);
-    const session = new Session({ side: "client", limits, clock: this.#host.clock, queue, owner: seat });
-    session.jsonPayload = !codec.binary;
+    const session = new Session({
+      side: "client",
+      limits,
+      clock: this.#host.clock,
+      queue,
+      owner: seat,
+      codec: codecs[0]!,
+    });
     session.expectsText = options.frames === "json" || options.transports.some(({ traits }) => !traits.binary);
     session.setPeerWindow({ messages: 0, bytes: 0 }); // streams wait for the Welcome; unary calls need no credit
     seat.session = session;
@@ -324,7 +332,7 @@ export class Keeper implements SeatHost {
     return {
       kind: "hello",
       version: 1,
-      codecs: [this.#init.codec.name],
+      codecs: this.#init.codecs.map(({ name }) => name),
       session: identity?.session ?? new Uint8Array(0),
       secret: identity?.secret ?? new Uint8Array(0),
       received: 0,
@@ -356,6 +364,10 @@ export class Keeper implements SeatHost {
         if (seat !== this.#seat || (seat.session.current !== undefined && this.#moving === undefined)) return false;
         taken = this.#newSeat();
       } else if (seat.identity !== undefined) return false;
+      const codec = this.#init.codecs.find(({ name }) => name === welcome.codec);
+      if (codec === undefined)
+        throw fail("frame_unexpected", { frame: "welcome", state: "with a codec that was not offered" });
+      taken.session.codec = codec;
       taken.identity = { session: welcome.session, secret: welcome.secret };
       taken.endpoint = candidate.endpoint;
       this.#init.began();
@@ -476,7 +488,7 @@ export class Keeper implements SeatHost {
       if (FINAL_CODES.has(refusal.error.code)) return this.#refused(refusal.error);
     }
     const detail =
-      errors.map(([{ name }, error]) => `${name}: ${error.rawMessage}`).join("; ") ||
+      errors.map(([{ name }, error]) => `${name}: ${error.rawMessage.replace(/\.$/, "")}`).join("; ") ||
       "none of the transports supports it";
     const url = [...new Set(errors.map(([{ endpoint }]) => endpoint.url))].join(", ") || "any server";
     const error = refusal?.error ?? fail("no_transport", { url, detail });

@@ -1,10 +1,11 @@
 // A call in flight on the client, which outlives the session that carries it where that is safe.
-import type { DescMethod } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { ConnectError, type ContextValues } from "@connectrpc/connect";
 import {
   type AttemptHeaders,
   type BatchWindow,
   type Clock,
+  type Codec,
   type Limits,
   type Timer,
   attemptHeaders,
@@ -35,8 +36,6 @@ export interface OperationHost {
   session(): Session;
   /** A listener threw. */
   failed(error: unknown): void;
-  decoderOf(method: DescMethod): (payload: Uint8Array) => unknown;
-  encoderOf(method: DescMethod): (message: unknown) => Uint8Array;
   /** How long messages of a stream may wait for company. */
   windowOf(method: DescMethod): BatchWindow | undefined;
   /** Never given before, by this connection or any other: 128 random bits and a number, as text. */
@@ -68,6 +67,8 @@ export abstract class Operation implements CallReceiver {
   protected readonly init: OperationInit;
   protected call: Call | undefined;
   readonly attemptHeaders: AttemptHeaders | undefined;
+  /** Writes and reads its payloads: that of the session which has it, before there is one the present session's. */
+  codec: Codec;
 
   // By the outbox
   /** Order in which calls were made; 0: not yet submitted. */
@@ -90,6 +91,7 @@ export abstract class Operation implements CallReceiver {
     this.host = host;
     this.path = path;
     this.init = init;
+    this.codec = host.present.codec;
     this.attemptHeaders = init.contextValues?.get(attemptHeaders);
   }
 
@@ -205,6 +207,10 @@ export abstract class Operation implements CallReceiver {
   /** It ends by itself, soon. */
   get brief(): boolean {
     return false;
+  }
+  /** The session has another codec than the one before: a payload of that one, in its own. */
+  protected again(payload: Uint8Array, desc: DescMessage, { codec }: Session): Uint8Array {
+    return codec === this.codec ? payload : codec.of(desc).encode(this.codec.of(desc).decode(payload));
   }
   /** Is all that was said of it in the Open? What else was written went with the session. */
   protected abstract get fresh(): boolean;

@@ -61,7 +61,7 @@ export interface KeeperHost {
   readonly operations: OperationHost;
   readonly clock: Clock;
   readonly limits: Limits;
-  readonly codec: Codec;
+  readonly codecs: readonly Codec[];
   readonly log: Logger;
   /** Of the plugins, once they have started: by the time that there is a link. */
   readonly stations: () => readonly Stations[] | undefined;

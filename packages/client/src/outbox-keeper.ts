@@ -4,10 +4,13 @@
 // sent is safe as long as the server remembers its key.
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { ConnectError, createContextValues } from "@connectrpc/connect";
-import { type AttemptHeaders, attemptHeaders, fail, reasonOf } from "@raceway/core";
-import type { EndFrame, HeaderField, Session } from "@raceway/core/internal";
+import { type AttemptHeaders, type Codec, attemptHeaders, fail, learn, reasonOf } from "@raceway/core";
+import { type EndFrame, type HeaderField, type Session, codecReasons } from "@raceway/core/internal";
 import { Operation, type OperationRecord, endError } from "./operation.ts";
 import type { KeeperHost, OutboxEntry, OutboxKeeper, OutboxStore, RestoredCall } from "./outbox-entry.ts";
+
+// Said here, so that a bundler keeps them.
+learn(codecReasons);
 
 /** Minds a store of your own. For one connection: a second one needs its own. */
 export function keepOutbox(store: OutboxStore): OutboxKeeper {
@@ -81,7 +84,7 @@ class Keeper implements OutboxKeeper {
   }
 
   #restore(entry: OutboxEntry, order: number): void {
-    const { clock, codec, limits } = this.#host;
+    const { clock, limits } = this.#host;
     const now = clock.wallNow();
     const done = (error: ConnectError | undefined, reply?: Uint8Array): void => this.#tell(entry, error, reply);
     const drop = (error: ConnectError): void => {
@@ -92,7 +95,7 @@ class Keeper implements OutboxKeeper {
       return drop(fail("call_deadline", { ms: entry.deadline - entry.madeAt }));
     if (entry.sentAt > 0 && now - entry.sentAt >= limits.dedupMs)
       return drop(fail("outcome_unknown", { path: entry.method }));
-    if (entry.codec !== codec.name) return drop(fail("codec_unsupported", { codecs: entry.codec }));
+    if (this.#codecOf(entry) === undefined) return drop(fail("codec_unsupported", { codecs: entry.codec }));
     const operation = new RestoredOperation(
       this.#host,
       entry,
@@ -105,9 +108,11 @@ class Keeper implements OutboxKeeper {
 
   #tell(entry: OutboxEntry, error: ConnectError | undefined, reply: Uint8Array | undefined): void {
     if (reasonOf(error) === "call_kept") return; // it is for the next connection to say
-    const { codec } = this.#host;
-    const decode = <D extends DescMessage>(schema: D, bytes: Uint8Array): MessageShape<D> =>
-      codec.of(schema).decode(bytes);
+    const decode = <D extends DescMessage>(schema: D, bytes: Uint8Array): MessageShape<D> => {
+      const codec = this.#codecOf(entry);
+      if (codec === undefined) throw fail("codec_unsupported", { codecs: entry.codec });
+      return codec.of(schema).decode(bytes);
+    };
     const call: RestoredCall = {
       method: entry.method,
       key: entry.id,
@@ -123,6 +128,10 @@ class Keeper implements OutboxKeeper {
     } catch (failure) {
       this.#host.operations.failed(failure);
     }
+  }
+
+  #codecOf({ codec }: OutboxEntry): Codec | undefined {
+    return this.#host.codecs.find(({ name }) => name === codec);
   }
 
   accept(operation: Operation): void {
@@ -141,7 +150,7 @@ class Keeper implements OutboxKeeper {
       madeAt: now,
       order: operation.order,
       method: operation.path,
-      codec: this.#host.codec.name,
+      codec: operation.codec.name,
       header: operation.header.filter(({ key }) => !CREDENTIAL.test(key)),
       ...(operation.attemptHeaders?.note && { note: operation.attemptHeaders.note() }),
       deadline: remainingMs > 0 ? now + remainingMs : 0,
@@ -257,6 +266,8 @@ class RestoredOperation extends Operation {
     return this.#entry.id;
   }
   protected open(session: Session, header: readonly HeaderField[]): void {
+    // Its schema is not known here, so it cannot be written anew.
+    if (session.codec.name !== this.#entry.codec) throw fail("codec_unsupported", { codecs: this.#entry.codec });
     this.call = session.open(this, this.path, {
       header,
       timeoutMs: this.remainingMs,

@@ -77,7 +77,7 @@ class StreamOperation extends Operation {
     this.#reject = reject;
     this.#queueLimit = queueLimit;
     this.#queue = new MessageQueue<unknown>({
-      decode: host.decoderOf(init.method),
+      decode: (payload) => this.codec.of(init.method.output).decode(payload),
       consumed: (bytes) => this.#consumed(bytes),
       abandoned: () => this.abort(fail("call_cancelled")),
     });
@@ -89,8 +89,9 @@ class StreamOperation extends Operation {
   }
 
   async #begin(input: AsyncIterable<unknown>): Promise<void> {
-    const encode = this.host.encoderOf(this.#init.method);
-    if (this.#init.method.methodKind === "server_streaming") {
+    const { method } = this.#init;
+    const encode = (message: unknown): Uint8Array => this.codec.of(method.input).encode(message as never);
+    if (method.methodKind === "server_streaming") {
       for await (const request of input) {
         this.#request = encode(request);
         break;
@@ -106,12 +107,11 @@ class StreamOperation extends Operation {
       const result = await iterator.next();
       if (this.settled) return;
       if (result.done === true) break;
-      const payload = encode(result.value);
       while (!this.settled && this.call?.writable !== true)
         await new Promise<void>((resolve) => (this.#room = resolve));
       if (this.settled) return;
       this.#said = true;
-      this.call!.send(payload);
+      this.call!.send(encode(result.value)); // now, for the session that has the call by now
     }
     this.#input = undefined;
     while (!this.settled && this.call === undefined) await new Promise<void>((resolve) => (this.#room = resolve));
@@ -121,6 +121,10 @@ class StreamOperation extends Operation {
   }
 
   protected open(session: Session, header: readonly HeaderField[]): void {
+    const { input, output } = this.#init.method;
+    this.#request &&= this.again(this.#request, input, session);
+    this.#queue.rewrite((payload) => this.again(payload, output, session));
+    this.codec = session.codec;
     const after = this.#after();
     this.#asked = false;
     this.call = session.open(this, this.path, {

@@ -46,7 +46,7 @@ class UnaryOperation<I extends DescMessage, O extends DescMessage> extends Opera
 
   start(request: unknown): void {
     try {
-      this.#request = this.host.encoderOf(this.#method)(request);
+      this.#request = this.codec.of(this.#method.input).encode(request as never);
       if (this.watch()) this.host.outbox.submit(this);
     } catch (error) {
       this.settle();
@@ -58,11 +58,13 @@ class UnaryOperation<I extends DescMessage, O extends DescMessage> extends Opera
     return this.#key;
   }
   protected open(session: Session, header: readonly HeaderField[]): void {
+    this.#request = this.again(this.#request!, this.#method.input, session);
+    this.codec = session.codec;
     this.call = session.open(this, this.path, {
       header,
       timeoutMs: this.remainingMs,
       idempotencyKey: this.#key,
-      payload: this.#request!,
+      payload: this.#request,
     });
   }
 
@@ -96,7 +98,7 @@ class UnaryOperation<I extends DescMessage, O extends DescMessage> extends Opera
       if (error !== undefined) return this.#reject(error);
       const payload = frame.payload ?? this.#reply;
       if (payload === undefined) return this.#reject(fail("reply_missing", { path: this.path }));
-      const message = this.host.decoderOf(this.#method)(payload) as MessageShape<O>;
+      const message = this.codec.of(this.#method.output).decode(payload);
       this.#resolve(new Reply<I, O>(this.#method, message, this.#header ?? frame.header, frame.trailer));
     } catch (failure) {
       this.#reject(failure);

@@ -75,8 +75,7 @@ export class Call {
   get writable(): boolean {
     if (this.over) return false;
     if (this.#creditMessages > 0 && this.#creditBytes > 0 && this.session.roomy) return true;
-    this.waiting = true;
-    this.session.blocked.add(this);
+    this.session.block(this);
     return false;
   }
 
@@ -160,8 +159,7 @@ export class Call {
   /** By the session: room may be there again. */
   wake(): void {
     if (this.#creditMessages <= 0 || this.#creditBytes <= 0 || !this.session.roomy) return;
-    this.waiting = false;
-    this.session.blocked.delete(this);
+    this.session.unblock(this);
     this.receiver.writable();
   }
 }

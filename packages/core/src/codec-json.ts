@@ -7,8 +7,8 @@ import {
   fromJsonString,
   toJsonString,
 } from "@bufbuild/protobuf";
-import type { Codec, MessageCodec } from "./codec.ts";
-import { CONTRACT } from "./part.ts";
+import { type Codec, type MessageCodec, preparedCodec } from "./codec.ts";
+import { vouch } from "./define-codec.ts";
 import { messageUnfit, payloadMalformed } from "./payload-error.ts";
 
 export interface JsonCodecOptions {
@@ -22,37 +22,26 @@ export function jsonCodec(options: JsonCodecOptions = {}): Codec {
   const depth = options.jsonDepth ?? 64;
   const registry = options.registry && { registry: options.registry };
   const reading = { ...registry, ignoreUnknownFields: true, recursionLimit: depth };
-  const prepared = new WeakMap<DescMessage, MessageCodec<DescMessage>>();
   const encoder = new TextEncoder();
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  return {
-    name: "json",
-    contract: CONTRACT,
-    binary: false,
-    of<D extends DescMessage>(desc: D): MessageCodec<D> {
-      const known = prepared.get(desc) as MessageCodec<D> | undefined;
-      if (known !== undefined) return known;
-      const codec: MessageCodec<D> = {
-        encode(message) {
-          try {
-            return encoder.encode(toJsonString(desc, create(desc, message), registry));
-          } catch (error) {
-            throw messageUnfit(desc, error);
-          }
-        },
-        decode(bytes): MessageShape<D> {
-          try {
-            if (deeperThan(depth, bytes)) throw new Error(`JSON is deeper than ${depth}`);
-            return fromJsonString(desc, decoder.decode(bytes), reading);
-          } catch (error) {
-            throw payloadMalformed(desc, error);
-          }
-        },
-      };
-      prepared.set(desc, codec);
-      return codec;
+  const codec = preparedCodec("json", false, <D extends DescMessage>(desc: D): MessageCodec<D> => ({
+    encode(message) {
+      try {
+        return encoder.encode(toJsonString(desc, create(desc, message), registry));
+      } catch (error) {
+        throw messageUnfit(desc, error);
+      }
     },
-  };
+    decode(bytes): MessageShape<D> {
+      try {
+        if (deeperThan(depth, bytes)) throw new Error(`JSON is deeper than ${depth}`);
+        return fromJsonString(desc, decoder.decode(bytes), reading);
+      } catch (error) {
+        throw payloadMalformed(desc, error);
+      }
+    },
+  }));
+  return vouch(codec);
 }
 
 /** Is anything more than `limit` objects and lists deep? Asked before the parser, which would build it all, what is unknown included. */

@@ -23,6 +23,7 @@ export function protoCodec(options: ProtoCodecOptions = {}): Codec {
     of<D extends DescMessage>(desc: D): MessageCodec<D> {
       const known = prepared.get(desc) as MessageCodec<D> | undefined;
       if (known !== undefined) return known;
+      // Not by `preparedCodec`, which would cost a page more than it saves here.
       const codec: MessageCodec<D> = {
         encode(message) {
           const bytes = encodeFast(desc, message);
@@ -46,5 +47,5 @@ export function protoCodec(options: ProtoCodecOptions = {}): Codec {
       prepared.set(desc, codec);
       return codec;
     },
-  };
+  } as Codec;
 }

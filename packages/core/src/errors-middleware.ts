@@ -150,6 +150,16 @@ export const middlewareReasons = {
     message: (v: Size): string =>
       `Coded bytes (${v.bytes}) become more than ${v.limit}. The link is closed; a coded part may become a hundred times as large, a batch limits.decodedBytes.`,
   },
+  compressed_too_large: {
+    code: Code.ResourceExhausted as Code,
+    message: (v: Size): string =>
+      `Compressed message of ${v.bytes} bytes becomes more than ${v.limit}. Split it, or raise limits.messageBytes on the server.`,
+  },
+  compressed_malformed: {
+    code: Code.InvalidArgument as Code,
+    message: (v: { algorithm: string; detail: string }): string =>
+      `Message is not what ${v.algorithm} makes: ${v.detail}. Compress it by what its header says, or send it as it is.`,
+  },
   // Configuration
   policy_unknown: {
     code: Code.FailedPrecondition as Code,

@@ -1,5 +1,6 @@
 // Reasons that only servers give, and the whole catalogue. In Node all are loaded; a page's bundle has this part only if it has a server.
 import { Code } from "@connectrpc/connect";
+import { codecReasons } from "./errors-codec.ts";
 import { discoveryReasons } from "./errors-discovery.ts";
 import { middlewareReasons } from "./errors-middleware.ts";
 import { oauthReasons } from "./errors-oauth.ts";
@@ -31,11 +32,6 @@ export const serverReasons = {
     code: Code.ResourceExhausted as Code,
     message: (v: Size): string =>
       `First batch of ${v.bytes} bytes exceeds the handshake's limit of ${v.limit}. Send less metadata in Hello.`,
-  },
-  codec_unsupported: {
-    code: Code.FailedPrecondition as Code,
-    message: (v: { codecs: string }): string =>
-      `None of the codecs "${v.codecs}" is known here. Configure a common codec on both ends.`,
   },
   too_many_sessions: {
     code: Code.ResourceExhausted as Code,
@@ -142,10 +138,45 @@ export const serverReasons = {
     message: (v: { path: string; policy: string; plugin: string }): string =>
       `The schema's policy says ${v.policy} for ${v.path}, and no plugin enforces it. Add ${v.plugin} to use, or take the policy out of the schema.`,
   },
+  admin_request_invalid: {
+    code: Code.InvalidArgument as Code,
+    message: (v: { detail: string }): string =>
+      `The request to the admin service is not valid: ${v.detail}. See schemas/raceway/v1/admin.proto.`,
+  },
+  topic_unknown: {
+    code: Code.NotFound as Code,
+    message: (v: { address: string }): string =>
+      `No topic of this server has the address ${v.address}. Check it against the templates in the schema.`,
+  },
+  topic_ambiguous: {
+    code: Code.InvalidArgument as Code,
+    message: (v: { address: string; channels: string }): string =>
+      `The address ${v.address} may be of each of ${v.channels}. Name the channel, too.`,
+  },
+  disconnected: {
+    code: Code.Unavailable as Code,
+    message: (v: { reason: string }): string =>
+      `An administrator ended the session: ${v.reason}. It may be opened again.`,
+  },
+  stays_away: {
+    code: Code.PermissionDenied as Code,
+    message: (v: { reason: string; retryAfterMs?: number }): string =>
+      `An administrator has this principal stay away: ${v.reason}. Come back when the time in the error is over.`,
+  },
+  unsubscribed: {
+    code: Code.Aborted as Code,
+    message: (v: { address: string; reason: string }): string =>
+      `An administrator ended the subscription to ${v.address}: ${v.reason}.`,
+  },
   route_taken: {
     code: Code.InvalidArgument as Code,
     message: (v: { path: string; plugin: string }): string =>
       `Plugin ${v.plugin} wants to answer at ${v.path}, where something else answers. Give it another path.`,
+  },
+  service_unguarded: {
+    code: Code.InvalidArgument as Code,
+    message: (v: { service: string }): string =>
+      `Nothing is said of who may call ${v.service}. Give auth: { require: { roles: ["operator"] } }, say, or auth: { public: true } if everybody may.`,
   },
   service_twice: {
     code: Code.InvalidArgument as Code,
@@ -157,12 +188,14 @@ export const serverReasons = {
 /** All reasons. */
 export const catalogue: typeof common &
   typeof serverReasons &
+  typeof codecReasons &
   typeof discoveryReasons &
   typeof middlewareReasons &
   typeof oauthReasons &
   typeof resilienceReasons = {
   ...common,
   ...serverReasons,
+  ...codecReasons,
   ...discoveryReasons,
   ...middlewareReasons,
   ...oauthReasons,

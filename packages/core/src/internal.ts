@@ -1,6 +1,8 @@
 // Names for client, server and testkit; a plugin that needs one shows that a contract lacks something.
+export { Announcements } from "./announcements.ts";
 export * from "./frame.ts";
 export * from "./batch.ts";
+export { codecReasons } from "./errors-codec.ts";
 export { discoveryReasons } from "./errors-discovery.ts";
 export { serverReasons } from "./errors-server.ts";
 export { FrameWriter, encodeFrame, encodePublication } from "./frame-binary.ts";

@@ -45,6 +45,11 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     else waiter.reject(taken.error);
   }
 
+  /** What comes from now on is written otherwise: what waits is made like it. */
+  rewrite(change: (payload: Uint8Array) => Uint8Array): void {
+    for (let at = this.#head; at < this.#payloads.length; at++) this.#payloads[at] = change(this.#payloads[at]!);
+  }
+
   /** No more will come; with an error, the reader gets it after what is there. */
   finish(error?: unknown): void {
     if (this.#ended) return;

@@ -1,6 +1,7 @@
 // The middleware plugin: its stations, and what it gets to see.
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import type { ConnectError, ContextKey, ContextValues, Interceptor } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
 import type { AttemptHeaders, KeptNote } from "./attempt-headers.ts";
 import type { BatchStation } from "./batch-station.ts";
 import type { BatchWindow } from "./batch-window.ts";
@@ -83,6 +84,8 @@ export interface Stations extends Partial<AsyncDisposable> {
   window?(channel: ChannelInfo): BatchWindow | undefined;
   /** The bytes of batches, both ways, on links whose both ends have it. Made by `batchStation`. */
   readonly batch?: BatchStation;
+  /** Server: compression of calls at native doors, which agree on it by the headers of their own protocols. Of several plugins the first counts. */
+  readonly doors?: DoorCompression;
   /**
    * Server: asked once per link when it has a session, and once per admitted call at a native door; undefined is "not for this one". Of several plugins
    * the first that answers counts. The context is the session's, or the call's.
@@ -103,6 +106,14 @@ export interface Stations extends Partial<AsyncDisposable> {
   healthy?(): boolean | Promise<boolean>;
   /** Server: all channels were asked about. Throws to stop the start, as when a rule is for a channel that is not there. */
   ready?(): void;
+}
+
+/** Compression as gRPC, gRPC-web and Connect have it: of each message, and of a whole unary answer. */
+export interface DoorCompression {
+  /** By their names in `grpc-encoding` and `content-encoding`, best first: of what a client takes, the first is used. */
+  readonly algorithms: readonly Compression[];
+  /** Less is sent as it is, in bytes. */
+  readonly minBytes: number;
 }
 
 export interface Introduction {

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { joinParts, readBatch } from "./batch.ts";
 import type { CallReceiver } from "./calls.ts";
 import type { Clock } from "./clock.ts";
+import { protoCodec } from "./codec-proto.ts";
 import { reasonOf } from "./errors.ts";
 import { FlushQueue } from "./flush-queue.ts";
 import { encodeFrame } from "./frame-binary.ts";
@@ -107,6 +108,7 @@ function setup(side: "client" | "server", limits: LimitOptions = {}) {
       pong() {},
       ended: (error) => void ended.push(error),
     },
+    codec: protoCodec(),
   });
   const attach = (peerReceived = 0): { link: FakeLink; end: SessionLink } => {
     const link = new FakeLink();

@@ -13,6 +13,7 @@ import type { BatchWindow, Pace } from "./batch-window.ts";
 import { readBatch } from "./batch.ts";
 import { Call, type CallReceiver } from "./calls.ts";
 import type { Clock, Timer } from "./clock.ts";
+import type { Codec } from "./codec.ts";
 import { fail } from "./errors.ts";
 import type { FlushQueue } from "./flush-queue.ts";
 import { FrameWriter, encodeFrame } from "./frame-binary.ts";
@@ -57,6 +58,7 @@ export interface SessionInit {
   readonly clock: Clock;
   readonly queue: FlushQueue;
   readonly owner: SessionOwner;
+  readonly codec: Codec;
 }
 
 /** A flush begins when so much is collected, though the turn is not over: 32 KiB is where a write's cost is all in its bytes. */
@@ -83,6 +85,8 @@ const OLD_LINK_MS = 5_000;
 /** `SessionLink.next` before the other side has said it. */
 const UNNUMBERED = -1e15;
 
+const NONE_BLOCKED: ReadonlySet<Call> = new Set();
+
 const placeholder: CallReceiver = { data() {}, end() {}, cancelled() {}, writable() {}, lost() {} };
 
 export class Session {
@@ -91,14 +95,12 @@ export class Session {
   readonly clock: Clock;
   readonly writer: FrameWriter = new FrameWriter();
   readonly replay: ReplayBuffer = new ReplayBuffer();
-  /** Calls that wait for room. */
-  readonly blocked: Set<Call> = new Set();
   /** Initial credit of calls in the direction to the other side; set by the handshake. */
   peerWindow: Window;
   /** Largest message that may be sent. */
   maxMessageBytes: number;
-  /** The payload codec is JSON: text batches show payloads as they are. */
-  jsonPayload = false;
+  /** Writes its payloads. Where it is text, text batches show them as they are. On a client the one that is hoped for, until the Welcome says. */
+  codec: Codec;
   /** The most that the other side has acknowledged, over any link. */
   #peerAcked = 0;
   /** While there is no link: the next one may carry text only. */
@@ -115,6 +117,8 @@ export class Session {
   readonly #owner: SessionOwner;
   readonly #queue: FlushQueue;
   readonly #calls = new Map<number, Call>();
+  /** Those that wait for room; undefined while none ever did. */
+  #blocked: Set<Call> | undefined;
   #subscriptions = 0;
   /** Highest call id so far. */
   #lastCall = 0;
@@ -139,6 +143,7 @@ export class Session {
   #queuedLoop = false;
   /** Undefined while nothing ever waited. */
   #pace: Pace | undefined;
+  #waited: (() => void) | undefined;
   #tokens: number;
   #tokensAt: number;
   #throttle: Timer | undefined;
@@ -154,6 +159,7 @@ export class Session {
 
   constructor(init: SessionInit) {
     this.side = init.side;
+    this.codec = init.codec;
     this.limits = init.limits;
     this.clock = init.clock;
     this.#owner = init.owner;
@@ -236,13 +242,28 @@ export class Session {
     this.#subscriptions++;
   }
 
+  /** Calls that wait for room. */
+  get blocked(): ReadonlySet<Call> {
+    return this.#blocked ?? NONE_BLOCKED;
+  }
+  /** By a call that waits for room: has `CallReceiver.writable` called when there is some. */
+  block(call: Call): void {
+    call.waiting = true;
+    (this.#blocked ??= new Set()).add(call);
+  }
+  /** By a call that waits no more. */
+  unblock(call: Call): void {
+    call.waiting = false;
+    this.#blocked!.delete(call);
+  }
+
   /** By a call that is over. */
   forget(call: Call): void {
     call.over = true;
     call.localEnded = true;
     if (call.subscription) this.#subscriptions--;
     this.#calls.delete(call.id);
-    if (call.waiting) this.blocked.delete(call);
+    if (call.waiting) this.#blocked!.delete(call);
     if (this.#handles === undefined || call.receiver.publication === undefined) return;
     for (const [handle, calls] of this.#handles) {
       const at = calls.indexOf(call);
@@ -304,9 +325,9 @@ export class Session {
   /** A message was written that may wait for company. */
   wroteWithin(window: BatchWindow, bytes: number): void {
     this.#pace ??= window.pace(this.clock);
+    this.#waited ??= (): void => this.wrote();
     if (this.#pace.add(window, bytes, this.#waited) || this.writer.bytes >= CUT_BYTES) this.wrote();
   }
-  readonly #waited = (): void => this.wrote();
 
   /** Sends an uncounted frame with the next flush. Lost with the link. */
   control(frame: Frame): void {
@@ -438,7 +459,7 @@ export class Session {
     link.spoke = true;
     const room =
       link.coding === undefined
-        ? link.link.send(link.text ? partsToJson(parts, this.jsonPayload) : parts)
+        ? link.link.send(link.text ? partsToJson(parts, !this.codec.binary) : parts)
         : link.coding.send(parts, own);
     if (!room) link.blocked = true;
   }
@@ -695,7 +716,7 @@ export class Session {
     link.next = link.first = this.#received > 0 ? UNNUMBERED : 0;
     link.acked = peerReceived;
     link.heardAt = link.spokeAt = this.clock.now();
-    this.#links.push(link);
+    this.#links = this.#links.concat(link); // `push` on an empty array takes room for seventeen
     this.#acked(peerReceived);
     link.standby = this.side === "server" && this.current !== undefined;
     if (!link.standby) this.#use(link, false);
@@ -773,8 +794,8 @@ export class Session {
   }
 
   #wake(): void {
-    if (this.blocked.size === 0 || !this.roomy) return;
-    for (const call of [...this.blocked]) {
+    if (this.#blocked === undefined || this.#blocked.size === 0 || !this.roomy) return;
+    for (const call of [...this.#blocked]) {
       if (!this.roomy) return;
       call.wake();
     }
@@ -905,7 +926,7 @@ export class Session {
     for (const link of [...this.#links]) this.release(link, goaway);
     const calls = [...this.#calls.values()];
     this.#calls.clear();
-    this.blocked.clear();
+    this.#blocked?.clear();
     for (const call of calls) {
       call.over = true;
       try {

@@ -50,6 +50,8 @@ export interface TransportHost extends Host {
 export interface NativeDoor {
   /** Somebody counts the bytes of calls: the door sets `callBytes` in the context values of each, spends what goes, and waits where it is to. */
   readonly metered?: boolean;
+  /** Answers are compressed for clients that take it: what may be kept of them depends on that. */
+  readonly compressed?: boolean;
   /** Registers every service served so far on the router. */
   register(router: ConnectRouter): void;
 }

@@ -19,6 +19,10 @@ export interface Diagnostic {
   readonly message: string;
   /** How to mend it. */
   readonly mend: string;
+  /** Of what breaks: the full name of what it is about, such as "chat.v1.RoomService/Messages". */
+  readonly at?: string;
+  /** Of what breaks and is accepted: why. */
+  readonly accepted?: string;
   /** Relative to the working folder, divided by "/". */
   readonly file: string;
   /** Absent: the file as a whole. */

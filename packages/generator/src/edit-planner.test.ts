@@ -20,12 +20,14 @@ const files = {
 };
 const options = { inputs: ["proto"], out: "gen" };
 
-/** A folder that was generated once, and its planner. */
-async function project(more: Partial<GenerateOptions> = {}): Promise<{
+interface Project extends AsyncDisposable {
   readonly schema: SchemaFolder;
   readonly planner: EditPlanner;
   readonly edit: (edits: Readonly<Record<string, string>>) => Promise<EditPlan>;
-}> {
+}
+
+/** A folder that was generated once, and its planner. */
+async function project(more: Partial<GenerateOptions> = {}): Promise<Project> {
   const schema = new SchemaFolder(files);
   const all = { ...options, ...more, cwd: schema.path };
   await schema.generate(all);
@@ -36,6 +38,10 @@ async function project(more: Partial<GenerateOptions> = {}): Promise<{
     edit(edits) {
       schema.write(edits);
       return planner.plan(Object.keys(edits).map((path) => join(schema.path, path)));
+    },
+    async [Symbol.asyncDispose]() {
+      await planner[Symbol.asyncDispose]();
+      schema[Symbol.dispose]();
     },
   };
 }
@@ -48,8 +54,8 @@ function changes(plan: EditPlan): readonly string[] | string {
 }
 
 test("an edit takes in the file and those that import it, and nothing else", async () => {
-  const { schema, edit } = await project();
-  using _ = schema;
+  await using made = await project();
+  const { edit } = made;
   expect(changes(await edit({ "proto/shop/v1/item.proto": `${base} message More {}` }))).toEqual([
     "shop/v1/item_pb.ts changed",
     "shop/v1/service.client.ts unchanged",
@@ -66,14 +72,14 @@ test("an edit takes in the file and those that import it, and nothing else", asy
 });
 
 test("a file that was written anew with the same text is unchanged", async () => {
-  const { schema, edit } = await project();
-  using _ = schema;
+  await using made = await project();
+  const { edit } = made;
   expect(await edit(files)).toBe("unchanged");
 });
 
 test("what came or went is for the plan of the whole, and known from then on", async () => {
-  const { schema, planner, edit } = await project();
-  using _ = schema;
+  await using made = await project();
+  const { schema, planner, edit } = made;
   const added = { "proto/new/v1/new.proto": lone.replaceAll("lone", "new").replaceAll("Lone", "New") };
   expect(await edit(added)).toBe("whole");
   expect(await edit(added)).toBe("unchanged");
@@ -87,8 +93,8 @@ test("what came or went is for the plan of the whole, and known from then on", a
 });
 
 test("an error stops the plan; an importer's too", async () => {
-  const { schema, edit } = await project();
-  using _ = schema;
+  await using made = await project();
+  const { edit } = made;
   expect(changes(await edit({ "proto/shop/v1/item.proto": base.replace("string", "strin") }))).toEqual([
     "name_unknown",
   ]);
@@ -106,8 +112,8 @@ test("files that many others import are generated alone", async () => {
       `syntax = "proto3"; package shop.v1; import "shop/v1/item.proto"; message M${at} { Item item = 1; }`,
     ]),
   );
-  const { schema, planner, edit } = await project();
-  using _ = schema;
+  await using made = await project();
+  const { planner, edit } = made;
   expect(await edit(many)).toBe("whole");
   expect(planner).toBeDefined();
   expect(changes(await edit({ "proto/shop/v1/item.proto": `${base} message More {}` }))).toEqual([
@@ -124,8 +130,8 @@ test("what is no longer made goes, unless a target waits for the whole", async (
     "lone/v1/lone_pb.ts changed",
   ];
   {
-    const { schema, edit } = await project();
-    using _ = schema;
+    await using made = await project();
+    const { edit } = made;
     expect(changes(await edit(without))).toEqual(gone);
   }
 
@@ -136,8 +142,8 @@ test("what is no longer made goes, unless a target waits for the whole", async (
       { path: "index.txt", source: model.files[0]!.path, text: model.files.map(({ path }) => path).join("\n") },
     ],
   };
-  const { schema, edit } = await project({ targets: ["es", "ts", index] });
-  using _ = schema;
+  await using made = await project({ targets: ["es", "ts", index] });
+  const { schema, edit } = made;
   expect(changes(await edit(without))).toEqual(["lone/v1/lone_pb.ts changed"]);
   expect(schema.read("gen/index.txt")).toContain("shop/v1/service.proto");
 });
@@ -161,7 +167,7 @@ message Message_${name} { ${imports.map((one, at) => `Message_${one} from_${one}
       using schema = new SchemaFolder({ "proto/p/v1/a.proto": text("a", [], 1, false) });
       const run = { inputs: ["proto"], protoPath: ["proto"], out: "gen", cwd: schema.path };
       await schema.generate();
-      const planner = new EditPlanner(run);
+      await using planner = new EditPlanner(run);
       const path = (name: string): string => join(schema.path, `proto/p/v1/${name}.proto`);
       for (const { name, what, imports, fields, flaw } of edits) {
         const earlier = imports.filter((one) => one < name);

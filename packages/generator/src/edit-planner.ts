@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { relative, resolve, sep } from "node:path";
-import { findSources, packageIn, type SchemaSources, withoutComments } from "./compile/schema-sources.ts";
+import { findSources, importsIn, packageIn, type SchemaSources, withoutComments } from "./compile/schema-sources.ts";
+import { StandbyBuf } from "./compile/standby-buf.ts";
 import type { GenerateOptions } from "./generate.ts";
 import { type Planned, planRun, type Run, targetsOf } from "./pipeline.ts";
 
@@ -20,15 +21,18 @@ export type EditPlan = Planned | "unchanged" | "whole";
  * importers of a file that many import, are for the plan of the whole ({@link planGeneration}), which comes to the same for what
  * both of them write. What it takes for unchanged is what it read first, so it is made before the whole is planned.
  */
-export class EditPlanner {
+export class EditPlanner implements AsyncDisposable {
   readonly #options: GenerateOptions;
+  /** Absent if the options bring a compiler. */
+  readonly #standby: StandbyBuf | undefined;
   readonly #cwd: string;
   #sources: SchemaSources;
   #known: Map<string, Known>;
 
   /** Throws a `GenerateFailure` of kind "usage" if there is nothing to generate. */
   constructor(options: GenerateOptions) {
-    this.#options = options;
+    this.#standby = options.compiler === undefined ? new StandbyBuf() : undefined;
+    this.#options = { ...options, ...(this.#standby !== undefined && { compiler: this.#standby }) };
     this.#cwd = resolve(options.cwd ?? ".");
     [this.#sources, this.#known] = this.#read();
   }
@@ -57,7 +61,11 @@ export class EditPlanner {
     const run = this.#run();
     // What a target that did not run has written stays.
     const leftovers = run.targets.length === targetsOf(this.#options).length ? "generated" : "none";
-    return planRun({ ...run, files: this.#touched(edited), leftovers });
+    try {
+      return await planRun({ ...run, files: this.#touched(edited), leftovers });
+    } finally {
+      setImmediate(() => this.#standby?.standBy()); // starting takes its time: first comes whoever waits for the plan
+    }
   }
 
   /** Loads what plans need, so that the first does not take longer than others: a tenth of a second against one. Never rejects. */
@@ -68,6 +76,12 @@ export class EditPlanner {
     } catch {
       // What is wrong is said by the plan that is asked for.
     }
+    this.#standby?.standBy();
+  }
+
+  /** Ends the compiler that waits for the next edit. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#standby?.[Symbol.asyncDispose]();
   }
 
   /** What all plans of edits have in common. */
@@ -91,7 +105,11 @@ export class EditPlanner {
   #touched(edited: readonly string[]): readonly string[] {
     const importers = new Map<string, string[]>();
     for (const [file, { imports }] of this.#known)
-      for (const path of imports) importers.set(path, [...(importers.get(path) ?? []), file]);
+      for (const path of imports) {
+        const known = importers.get(path);
+        if (known === undefined) importers.set(path, [file]);
+        else known.push(file);
+      }
     const touched = new Set(edited);
     for (const file of touched) {
       for (const importer of importers.get(file) ?? []) touched.add(importer);
@@ -127,6 +145,6 @@ function read(path: string): Known | undefined {
   return {
     hash: createHash("sha256").update(text).digest("base64"),
     package: packageIn(code),
-    imports: [...code.matchAll(/\bimport\s+(?:public\s+|weak\s+|option\s+)?"([^"\\]+)"/g)].map(([, file]) => file!),
+    imports: importsIn(code),
   };
 }

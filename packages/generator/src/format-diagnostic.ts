@@ -26,14 +26,22 @@ export function formatDiagnostics(
   }
 }
 
-function textOf({ severity, rule, message, mend, file, range, frame }: Diagnostic, color: boolean): string {
+function textOf(
+  { severity, rule, message, mend, at, accepted, file, range, frame }: Diagnostic,
+  color: boolean,
+): string {
   const paint = (format: Parameters<typeof styleText>[0], text: string): string =>
     color ? styleText(format, text, { validateStream: false }) : text;
   const place = range === undefined ? file : `${file}:${range.line}:${range.column}`;
-  const head = paint(severity === "error" ? "red" : "yellow", `${severity} ${rule}:`);
-  const lines = [`${head} ${printable(message)}`, `  ${paint("cyan", printable(place))}`];
+  const about = at === undefined ? "" : ` ${printable(at)}`;
+  const head = paint(
+    severity === "error" ? "red" : "yellow",
+    `${accepted === undefined ? severity : "accepted"} ${rule}:`,
+  );
+  const lines = [`${head} ${printable(message)}`, `  ${paint("cyan", printable(place))}${about}`];
   if (frame !== undefined) for (const line of frame.split("\n")) lines.push(`  ${printable(line)}`.trimEnd());
-  lines.push(`  ${paint("green", "mend:")} ${printable(mend)}`);
+  if (accepted === undefined) lines.push(`  ${paint("green", "mend:")} ${printable(mend)}`);
+  else lines.push(`  ${paint("green", "why:")} ${printable(accepted)}`);
   return `${lines.join("\n")}\n`;
 }
 
@@ -44,7 +52,7 @@ function printable(text: string): string {
 }
 
 // https://docs.github.com/actions/reference/workflow-commands-for-github-actions: data and properties have to be escaped.
-function annotationOf({ severity, rule, message, mend, file, range }: Diagnostic): string {
+function annotationOf({ severity, rule, message, mend, accepted, file, range }: Diagnostic): string {
   const properties = [`file=${property(file)}`];
   if (range !== undefined) {
     properties.push(
@@ -55,7 +63,8 @@ function annotationOf({ severity, rule, message, mend, file, range }: Diagnostic
     );
   }
   properties.push(`title=${property(rule)}`);
-  return `::${severity} ${properties.join(",")}::${escaped(`${message}\nmend: ${mend}`)}\n`;
+  const [level, rest] = accepted === undefined ? [severity, `mend: ${mend}`] : ["notice", `accepted: ${accepted}`];
+  return `::${level} ${properties.join(",")}::${escaped(`${message}\n${rest}`)}\n`;
 }
 
 function escaped(text: string): string {

@@ -25,7 +25,7 @@ test("a file that is in two proto paths", async () => {
 test("a target that is not there, or speaks another contract", async () => {
   using schema = new SchemaFolder(a);
   await expect(schema.generate({ targets: ["nope" as "es"] })).rejects.toThrow(
-    'There is no target "nope". Built in are es, ts, mock, json-schema, openapi, asyncapi, markdown and protoc.',
+    'There is no target "nope". Built in are es, ts, query, mock, json-schema, openapi, asyncapi, markdown and protoc.',
   );
   const future = { name: "future", contract: 2, generate: () => [] } as unknown as Target;
   await expect(schema.generate({ targets: [future] })).rejects.toThrow(

@@ -115,3 +115,8 @@ export function sourcesOf({
     );
   return { cwd, sources: findSources(cwd, inputs, protoPath) };
 }
+
+/** Import paths of the inputs' own files. Throws a `GenerateFailure` as {@link generate}. */
+export function schemaFiles(options: Pick<GenerateOptions, "cwd" | "inputs" | "protoPath">): readonly string[] {
+  return sourcesOf(options).sources.files;
+}

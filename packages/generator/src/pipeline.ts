@@ -16,7 +16,7 @@ import { type Plan, planOutput } from "./output/plan.ts";
 import { rangeOf } from "./place.ts";
 import { counted, runTargets } from "./run-targets.ts";
 import { SourceText } from "./source-text.ts";
-import { type BuiltInTarget, builtInTarget } from "./targets/built-in.ts";
+import { type BuiltInTarget, builtInTarget, defaultTargets } from "./targets/built-in.ts";
 
 export interface Run {
   readonly options: GenerateOptions;
@@ -98,7 +98,7 @@ export async function planRun({ options, cwd, sources, files, targets, leftovers
   return hasErrors(diagnostics) ? refused(diagnostics) : { ...refused(diagnostics), plan };
 }
 
-export function targetsOf({ targets = ["es", "ts"] }: GenerateOptions): readonly Target[] {
+export function targetsOf({ targets = defaultTargets }: GenerateOptions): readonly Target[] {
   return targets.map(targetOf);
 }
 

@@ -18,7 +18,7 @@ import { withHeader } from "./output/header.ts";
 import { foldedPath, pathProblem } from "./path-problem.ts";
 import { lineOf } from "./place.ts";
 import { runTargets } from "./run-targets.ts";
-import { builtInTarget } from "./targets/built-in.ts";
+import { builtInTarget, defaultTargets } from "./targets/built-in.ts";
 import { visibleText } from "./visible-text.ts";
 
 /**
@@ -116,7 +116,7 @@ function settingsOf(parameter: string): Settings {
         `${JSON.stringify(part)} is no option of protoc-gen-raceway. It takes target=NAME, NAME.OPTION=VALUE, import_extension=${EXTENSIONS.join("|")} and keep_option=NAME, divided by commas.`,
       );
   }
-  const wanted = names.length === 0 ? ["es", "ts"] : names;
+  const wanted: readonly string[] = names.length === 0 ? defaultTargets : names;
   const lost = options.find(({ target }) => !wanted.includes(target));
   if (lost !== undefined)
     throw new GenerateFailure(

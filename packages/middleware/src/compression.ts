@@ -1,4 +1,5 @@
-// Compression of batches, in Node: what a topic says once for all its subscribers, with a dictionary of its own; large calls one by one.
+// Compression in Node. Of batches: what a topic says once for all its subscribers, with a dictionary of its own; large calls one by one. And of
+// calls at native doors, as their protocols have it.
 //
 // "deflate" is raw (RFC 1951), and a dictionary is what was output before: a page's own decompressor takes that, too, so one form serves all.
 import {
@@ -6,13 +7,16 @@ import {
   brotliDecompressSync,
   constants,
   deflateRawSync,
+  deflateSync,
   gunzipSync,
   gzipSync,
   inflateRawSync,
+  inflateSync,
   zstdCompressSync,
   zstdDecompressSync,
 } from "node:zlib";
-import { type BatchCoder, type Plugin, type SharedCoder, batchStation, definePlugin } from "@raceway/core";
+import type { Compression } from "@connectrpc/connect/protocol";
+import { type BatchCoder, type Plugin, type SharedCoder, batchStation, definePlugin, fail } from "@raceway/core";
 import { type AlgorithmName, type CompressionOptions, type Resolved, resolve } from "./compression-options.ts";
 
 /** From so many bytes on speed counts for more than size: they are compressed within the turn of the event loop. */
@@ -61,7 +65,12 @@ const algorithms: Readonly<Record<AlgorithmName, Algorithm>> = {
   },
 };
 
-/** Compresses on links whose other end has it, too, over every transport that carries binary. Throws `option_invalid`. */
+const zlibFormat: Pick<Algorithm, "encode" | "decode"> = {
+  encode: (bytes) => deflateSync(bytes, { level: bytes.length < LARGE_BYTES ? 6 : 1 }),
+  decode: (bytes, maxOutputLength) => inflateSync(bytes, { maxOutputLength }),
+};
+
+/** Compresses on links whose other end has it, too, over every transport that carries binary, and calls at native doors whose clients take it. Throws `option_invalid`. */
 export function compression(given: CompressionOptions = {}): Plugin {
   const options = resolve(given);
   return definePlugin({
@@ -72,6 +81,7 @@ export function compression(given: CompressionOptions = {}): Plugin {
         open: (name) => coder(algorithms[name as AlgorithmName], options),
         share: (name) => new TopicCoder(algorithms[name as AlgorithmName], options),
       }),
+      doors: { algorithms: options.algorithms.map((name) => doorCoder(name)), minBytes: options.minBytes },
     }),
   });
 }
@@ -88,6 +98,27 @@ function coder(algorithm: Algorithm, { minBytes }: Resolved): BatchCoder {
       if (maxBytes < 1) throw new RangeError("nothing more may come");
       const plain = algorithm.decode(coded, maxBytes, dictionary);
       return new Uint8Array(plain.buffer, plain.byteOffset, plain.length); // a Buffer's `slice` would not copy
+    },
+  };
+}
+
+/** At a door "deflate" is the zlib format (RFC 9110, 8.4.1.2; gRPC takes it so, too), where links have it raw. */
+function doorCoder(name: AlgorithmName): Compression {
+  const { encode, decode } = name === "deflate" ? zlibFormat : algorithms[name];
+  return {
+    name,
+    compress: async (bytes) => encode(bytes, 1, undefined) as Uint8Array<ArrayBuffer>,
+    async decompress(bytes, limit) {
+      if (bytes.length === 0) return new Uint8Array(0);
+      try {
+        // Zero would be "no limit" to zlib.
+        const plain = decode(bytes, Math.max(1, limit), undefined) as Uint8Array<ArrayBuffer>;
+        if (plain.length <= limit) return plain;
+      } catch (error) {
+        const { code, message } = error as NodeJS.ErrnoException;
+        if (code !== "ERR_BUFFER_TOO_LARGE") throw fail("compressed_malformed", { algorithm: name, detail: message });
+      }
+      throw fail("compressed_too_large", { bytes: bytes.length, limit });
     },
   };
 }

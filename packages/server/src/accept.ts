@@ -1,5 +1,5 @@
 // The server's side of a handshake: from an opened link to a session, new or resumed, or to a clear refusal.
-import { ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
+import { ConnectError, type ContextValues } from "@connectrpc/connect";
 import {
   type BatchStation,
   type ByteMeter,
@@ -33,6 +33,8 @@ import {
   statusOf,
 } from "@raceway/core/internal";
 import { type Admit, Entrance } from "./admission.ts";
+import { ContextLayer } from "./context-layer.ts";
+import { isPromise } from "./is-promise.ts";
 import { MeteredLink } from "./metered-link.ts";
 import { ObservedLink } from "./observed-link.ts";
 import { shownError } from "./serving.ts";
@@ -61,6 +63,9 @@ export interface AcceptHost extends SessionHost {
 const WIRE_VERSION = 1;
 /** Links of one session that may stand by: more than any race has runners. */
 const MAX_STANDBY = 8;
+/** Length of a session's public name. */
+const ID_BYTES = 16;
+const NO_BYTES = new Uint8Array(0);
 /** Clients that meet a draining server come back no sooner than so, in milliseconds; what takes its place may be there by then. */
 const DRAIN_RETRY_MS = 250;
 
@@ -134,19 +139,16 @@ class Accepting implements Handshake {
     if (hello.version !== WIRE_VERSION) throw fail("version_unsupported", { version: hello.version });
     if (hello.session.length > 0) return this.#resume(link, hello); // also while draining: what is in flight is to end well
     if (host.drain !== undefined) throw fail("draining", { retryAfterMs: DRAIN_RETRY_MS });
-    const codec = host.codecs.find(({ name }) => hello.codecs.includes(name));
+    const codec = agreed(hello.codecs, host.codecs);
     if (codec === undefined) throw fail("codec_unsupported", { codecs: hello.codecs.join(", ").slice(0, 100) });
     const address = networkOf(link.link.peer.address);
     host.sessions.checkAddress(address);
-    const idBytes = host.random.bytes(16);
-    const id = hex(idBytes);
+    const id = hex(host.random.bytes(ID_BYTES));
     const context = sessionContext(link, id);
     const session = new ServerSession(host.sessions, host, {
       id,
-      idBytes,
-      secret: host.random.bytes(32),
+      secret: hex(host.random.bytes(32)),
       context,
-      codec: preferred(hello.codecs, host.codecs),
       address,
     });
     const entrance = this.#entrance("open", link, hello, context, session);
@@ -163,8 +165,8 @@ class Accepting implements Handshake {
         clock: host.clock,
         queue: host.queue,
         owner: session,
+        codec,
       });
-      session.core.jsonPayload = session.codec === "json";
       if (hello.window !== undefined) session.core.peerWindow = hello.window;
       session.admitted(context, entrance);
       host.sessions.add(session);
@@ -179,7 +181,7 @@ class Accepting implements Handshake {
 
   #resume(link: SessionLink, hello: HelloFrame): Promise<void> | undefined {
     const host = this.#host;
-    const session = host.sessions.find(hex(hello.session));
+    const session = hello.session.length === ID_BYTES ? host.sessions.find(hex(hello.session)) : undefined;
     if (session === undefined) throw fail("resume_impossible");
     // Before anything that costs more than this: whoever guesses gets no further, and cannot use up what the owner is allowed.
     if (!equal(session.secret, hello.secret)) throw fail("resume_refused");
@@ -234,9 +236,9 @@ class Accepting implements Handshake {
     const welcome: WelcomeFrame = {
       kind: "welcome",
       version: WIRE_VERSION,
-      codec: session.codec,
-      session: session.idBytes,
-      secret: resumed ? new Uint8Array(0) : session.secret,
+      codec: session.codec.name,
+      session: unhex(session.id),
+      secret: resumed ? NO_BYTES : unhex(session.secret),
       received,
       resumed,
       window: { messages: limits.windowMessages, bytes: limits.windowBytes },
@@ -298,28 +300,32 @@ function send(link: SessionLink, frame: Parameters<typeof encodeFrame>[0]): void
 
 /** What is known of who comes before anybody was asked. */
 export function sessionContext(link: SessionLink, id: string): ContextValues {
-  return createContextValues().set(peerKey, link.link.peer).set(sessionId, id).set(transportName, link.link.transport);
+  const { peer, transport } = link.link;
+  return new ContextLayer(undefined, [peerKey.id, peer, sessionId.id, id, transportName.id, transport]);
 }
 
 /** The client's best codec that is known here. */
-function preferred(wanted: readonly string[], have: readonly Codec[]): string {
-  return wanted.find((name) => have.some((codec) => codec.name === name))!;
+function agreed(wanted: readonly string[], have: readonly Codec[]): Codec | undefined {
+  for (const name of wanted) {
+    const codec = have.find((each) => each.name === name);
+    if (codec !== undefined) return codec;
+  }
+  return undefined;
 }
 
 /** In constant time for equal lengths, as the length is no secret. */
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
+function equal(secret: string, claim: Uint8Array): boolean {
+  if (secret.length !== claim.length * 2) return false;
+  const claimed = hex(claim);
   let difference = 0;
-  for (let at = 0; at < a.length; at++) difference |= a[at]! ^ b[at]!;
+  for (let at = 0; at < secret.length; at++) difference |= secret.charCodeAt(at) ^ claimed.charCodeAt(at);
   return difference === 0;
 }
 
 function hex(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
-  return text;
+  // Joined: a sum of strings stays a tree of its parts, five times as large, for as long as it is kept.
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
-
-function isPromise(value: unknown): value is Promise<void> {
-  return typeof value === "object" && value !== null && "then" in value;
+function unhex(text: string): Uint8Array {
+  return Uint8Array.from({ length: text.length / 2 }, (_, at) => Number.parseInt(text.slice(at * 2, at * 2 + 2), 16));
 }

@@ -1,6 +1,7 @@
 // Who comes in, on whose word and until when: one opening, as plugins see it, and what is left of it once it is admitted.
-import { type ConnectError, type ContextKey, type ContextValues, createContextValues } from "@connectrpc/connect";
+import type { ConnectError, ContextKey, ContextValues } from "@connectrpc/connect";
 import { type Clock, type Opening, type Peer, type Stations, type Timer, fail } from "@raceway/core";
+import { ContextLayer } from "./context-layer.ts";
 
 /** Runs the session stations of all plugins, in their order. Throws, or rejects, to refuse. */
 export type Admit = (opening: Opening) => void | Promise<void>;
@@ -126,7 +127,7 @@ export class Expiry implements Disposable {
 export class SessionContext implements ContextValues {
   #values: ContextValues;
 
-  constructor(values: ContextValues = createContextValues()) {
+  constructor(values: ContextValues = new ContextLayer()) {
     this.#values = values;
   }
   adopt(values: ContextValues): void {

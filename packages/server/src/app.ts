@@ -9,6 +9,7 @@ import {
   type Codec,
   type Host,
   type HttpExchange,
+  type DoorCompression,
   type Inspection,
   type LimitOptions,
   type Limits,
@@ -25,6 +26,7 @@ import {
   type StartedBackplane,
   type TransportRoutes,
   compileAddress,
+  defineCodec,
   fail,
   inspectPlugins,
   jsonCodec,
@@ -39,6 +41,7 @@ import {
   type Call,
   FlushQueue,
   type OpenFrame,
+  codecReasons,
   composeGates,
   composeInterceptors,
   composeMeter,
@@ -55,16 +58,17 @@ import { nodeClock } from "@raceway/core/node";
 import { type AcceptHost, accept, sessionContext } from "./accept.ts";
 import { type Admit, Entrance, composeAdmission } from "./admission.ts";
 import { checkChannels, unenforced } from "./channel-checks.ts";
-import { type AnyHandler, Channel } from "./channel.ts";
+import { type AnyHandler, Channel, type ServedChannel } from "./channel.ts";
 import { DOCUMENT_PATH, serveDocument } from "./document.ts";
 import { drained, goAway } from "./drain.ts";
 import { HEALTH_PATH, registerHealth } from "./health-service.ts";
 import { serveLiveness, serveReadiness } from "./health.ts";
 import { fetchHandler } from "./http-fetch.ts";
 import { type HttpHandler, type Mount, httpRouter, isUnder } from "./http-router.ts";
+import { type Inside, inside } from "./inside.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { memory } from "./memory.ts";
-import { type NativeHost, registerService } from "./native.ts";
+import { type NativeCall, type NativeHost, registerService } from "./native.ts";
 import { Once } from "./once.ts";
 import { Orphans } from "./orphans.ts";
 import { ReadinessProbe } from "./readiness.ts";
@@ -82,6 +86,8 @@ export interface RacewayOptions {
   readonly use?: PluginList;
   /** Where histories live; default: the memory of this process. */
   readonly backplane?: Backplane;
+  /** What clients may have their payloads in, beside protobuf and JSON, which every server has: a client says which is best. `jsonCodec({ registry })` takes the place of the server's own. */
+  readonly codecs?: readonly Codec[];
   readonly limits?: LimitOptions;
   /** Default: silence. */
   readonly log?: Logger;
@@ -133,6 +139,8 @@ export interface Raceway extends AsyncDisposable {
   fetch(request: Request): Promise<Response>;
   /** What the plugins of `use` make of each channel, and why, with all that would stop the start. They are started on a host of their own for it, and ended. */
   inspect(): Promise<Inspection>;
+  /** All that is served, in the order of `serve`. */
+  readonly channels: readonly ServedChannel[];
   /** How many sessions there are, with or without a link. */
   readonly sessions: number;
   /**
@@ -158,7 +166,7 @@ export interface CloseOptions extends DrainOptions {
 }
 
 // Said here, so that a bundler keeps them.
-learn(serverReasons);
+learn({ ...serverReasons, ...codecReasons });
 
 const SERVED_KINDS = new Set(["call", "feed", "topic", "duplex", "signal"]);
 
@@ -176,6 +184,7 @@ interface Started {
   readonly once: Once;
   readonly topics: Topics;
   readonly plugins: StartedPlugins;
+  readonly joined: readonly Stations[];
   readonly routes: readonly TransportRoutes[];
 }
 
@@ -190,12 +199,14 @@ class App implements Raceway {
   #admit: Admit | undefined;
   #observer: Observer | undefined;
   #meter: ReturnType<typeof composeMeter>;
+  #doorCompression: DoorCompression | undefined;
   #probe: ReadinessProbe | undefined;
 
   readonly #options: RacewayOptions;
   readonly #plugins: readonly Plugin[];
   readonly #proto: Codec;
-  readonly #json: Codec;
+  /** The best of those that a client names is for it to say. */
+  readonly #codecs: readonly Codec[];
   readonly #channels = new Map<string, Channel>();
   /** Publications that gates think about, by address. */
   readonly #turns = new Turns();
@@ -206,6 +217,10 @@ class App implements Raceway {
   #starting: Promise<Started> | undefined;
   #topics: Topics | undefined;
   #closing: Promise<void> | undefined;
+  /** Undefined: nobody looks at them. */
+  #nativeCalls: Set<NativeCall> | undefined;
+  /** Services of the server's own, which take part when it starts. */
+  readonly #joining: ((host: Host) => Stations)[] = [];
 
   constructor(options: RacewayOptions) {
     this.#options = options;
@@ -217,10 +232,13 @@ class App implements Raceway {
     this.orphans = new Orphans(this.limits, this.clock);
     this.#sessions = new Sessions(this.limits);
     this.#proto = protoCodec({ protobufDepth: this.limits.protobufDepth, decoder: decodeFast });
-    this.#json = jsonCodec(this.limits);
+    this.#codecs = codecsOf(options.codecs ?? [], this.#proto, this.limits);
     this.#plugins = orderPlugins(options.use ?? []);
   }
 
+  get channels(): readonly ServedChannel[] {
+    return [...this.#channels.values()];
+  }
   get sessions(): number {
     return this.#sessions.size;
   }
@@ -257,6 +275,35 @@ class App implements Raceway {
     }
     for (const channel of made) this.#channels.set(channel.path, channel);
     return publishers as P;
+  }
+
+  /** For services that come with the server; see inside.ts. */
+  get [inside](): Inside {
+    const own = this; // oxlint-disable-line typescript/no-this-alias -- some of it is there later on
+    return {
+      limits: this.limits,
+      log: this.log,
+      clock: this.clock,
+      channels: this.#channels,
+      sessions: this.#sessions,
+      nativeCalls: (this.#nativeCalls ??= new Set()),
+      get topics() {
+        return own.#topics!;
+      },
+      sharesStore: this.#sharesStore,
+      publish: (channel, key, message, by) => this.#publish(channel, key, message, by),
+      readEvent: (channel, payload) => this.#readEvent(channel, payload),
+      join: (start) => void this.#joining.push(start),
+    };
+  }
+
+  get #sharesStore(): boolean {
+    const traits = this.#options.backplane?.traits;
+    return (traits?.store ?? traits)?.shared ?? false;
+  }
+
+  #readEvent(channel: Channel, payload: Uint8Array): unknown {
+    return this.#proto.of(channel.desc.output).decode(payload);
   }
 
   async #publish(
@@ -361,10 +408,9 @@ class App implements Raceway {
       const plugins = await startPlugins(this.#plugins, host);
       undo.push(() => plugins[Symbol.asyncDispose]());
       const { stations } = plugins;
-      const traits = this.#options.backplane?.traits;
       const once = new Once({
         store: backplane.store,
-        shared: (traits?.store ?? traits)?.shared ?? false,
+        shared: this.#sharesStore,
         windowMs: this.limits.dedupMs,
         codec: this.#proto,
         random: this.random,
@@ -381,8 +427,11 @@ class App implements Raceway {
         channel.window = composeWindow(stations, channel);
       }
       for (const station of stations) station.ready?.();
-      this.#admit = composeAdmission(stations);
+      const joined = this.#joining.map((start) => start(host));
+      undo.push(() => disposeAll(joined));
+      this.#admit = composeAdmission([...stations, ...joined]);
       this.#meter = composeMeter(stations);
+      this.#doorCompression = stations.find(({ doors }) => doors !== undefined)?.doors;
       const probe = new ReadinessProbe(
         { ...base, store: backplane.store },
         stations.flatMap((station, at) =>
@@ -403,6 +452,7 @@ class App implements Raceway {
         queue: this.queue,
         limits: this.limits,
         fannedOut: this.#observer?.fanOut,
+        proto: this.#proto,
       });
       this.#topics = topics;
       undo.push(() => Promise.resolve(topics[Symbol.dispose]()));
@@ -418,7 +468,11 @@ class App implements Raceway {
           opened: (link) => accept(acceptHost, link),
           maxBatchBytes: this.limits.batchBytes,
           allowsOrigin: (origin, peer) => this.#allowsOrigin(origin, peer.header("host") ?? peer.header(":authority")),
-          native: { metered: this.#meter !== undefined, register: (router) => this.#register(router) },
+          native: {
+            metered: this.#meter !== undefined,
+            compressed: this.#doorCompression !== undefined,
+            register: (router) => this.#register(router),
+          },
         });
         undo.push(async () => started[Symbol.asyncDispose]?.());
         routes.push(started);
@@ -427,7 +481,7 @@ class App implements Raceway {
       const document = serveDocument({
         path: this.#path,
         transports: this.#options.transports,
-        codecs: [this.#proto.name, this.#json.name],
+        codecs: this.#codecs.map(({ name }) => name),
         channels: [...this.#channels.values()],
         limits: this.limits,
       });
@@ -444,7 +498,7 @@ class App implements Raceway {
         exact,
         failed: (error) => this.log.error("request failed", { error: String(error) }),
       });
-      return { handler, paths, backplane, once, topics, plugins, routes };
+      return { handler, paths, backplane, once, topics, plugins, joined, routes };
     } catch (error) {
       for (const each of undo.toReversed()) await each().catch(() => {});
       throw error;
@@ -481,7 +535,7 @@ class App implements Raceway {
       queue: this.queue,
       orphans: this.orphans,
       sessions: this.#sessions,
-      codecs: [this.#proto, this.#json],
+      codecs: this.#codecs,
       transports: this.#options.transports.map(({ name }) => name),
       node: this.#options.node ?? "",
       maxLinkAgeMs: this.#options.maxLinkAgeMs ?? 0,
@@ -505,8 +559,10 @@ class App implements Raceway {
       admit: this.#admit,
       observer: this.#observer,
       meter: this.#meter,
+      compression: this.#doorCompression,
       topicOf: (channel, request) => this.#topicOf(channel, request),
-      decodeProto: (channel, payload) => this.#proto.of(channel.desc.output).decode(payload),
+      calls: this.#nativeCalls,
+      decodeProto: (channel, payload) => this.#readEvent(channel, payload),
     };
   }
 
@@ -567,6 +623,7 @@ class App implements Raceway {
     for (const each of started.routes.toReversed()) await each[Symbol.asyncDispose]?.();
     started.topics[Symbol.dispose]();
     this.#probe?.[Symbol.dispose]();
+    await disposeAll(started.joined);
     await started.plugins[Symbol.asyncDispose]();
     this.orphans[Symbol.dispose]();
     await started.once[Symbol.asyncDispose]();
@@ -594,7 +651,7 @@ class App implements Raceway {
       return this.#refuse(session, call, error, channel.path);
     }
     call.window = channel.window;
-    Serving.begin(call, channel, channel.coding(session.codec === "json" ? this.#json : this.#proto), frame, session);
+    Serving.begin(call, channel, channel.coding(session.codec), frame, session);
   }
 
   #subscribe(session: ServerSession, call: Call, channel: Channel, frame: OpenFrame): void {
@@ -602,14 +659,14 @@ class App implements Raceway {
       checkSubscriptions(session.core.subscriptions, this.limits.subscriptions);
       if (frame.payload === undefined)
         throw fail("frame_unexpected", { frame: "open", state: "of a topic without its request" });
-      const json = session.codec === "json";
-      const request = channel.coding(json ? this.#json : this.#proto).decode(frame.payload);
+      const { codec } = session;
+      const request = channel.coding(codec).decode(frame.payload);
       const { topic, release } = this.#topicOf(channel, request);
       const subscription = new Subscription({
         call,
         topic,
         host: session,
-        json,
+        codec,
         gate: channel.gate,
         request,
         header: frame.header,
@@ -638,9 +695,7 @@ class App implements Raceway {
   #topicOf(channel: Channel, request: unknown): { readonly topic: Topic; release(): void } {
     const topics = this.#topics!;
     const address = channel.addressOf!(request as Record<string, unknown>);
-    const output = this.#proto.of(channel.desc.output);
-    const json = channel.coding(this.#json);
-    const topic = topics.use(channel, address, (payload) => json.encode(output.decode(payload)));
+    const topic = topics.use(channel, address);
     return { topic, release: () => topics.release(topic) };
   }
 
@@ -668,6 +723,21 @@ class App implements Raceway {
       core.end(shownError(error, this.log, "refresh"), true);
     }
   }
+}
+
+async function disposeAll(parts: readonly Stations[]): Promise<void> {
+  for (const each of parts.toReversed()) await each[Symbol.asyncDispose]?.();
+}
+
+/** Those given, and the two that every server has. Payloads in logs are protobuf, so nothing takes its place. Throws `option_invalid`, `plugin_contract`. */
+function codecsOf(given: readonly Codec[], proto: Codec, limits: Limits): Codec[] {
+  const codecs = [...given.map((codec) => defineCodec(codec)), proto];
+  if (!codecs.some(({ name }) => name === "json")) codecs.push(jsonCodec(limits));
+  const names = codecs.map(({ name }) => name);
+  const twice = names.find((name, at) => name === "" || names.indexOf(name) !== at);
+  if (twice === undefined) return codecs;
+  const expected = "a name of its own for each codec; proto is the server's";
+  throw fail("option_invalid", { part: "raceway", option: "codecs", value: names.join(", "), expected });
 }
 
 /** A backplane starts before there is a store. */

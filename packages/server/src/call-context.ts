@@ -1,9 +1,10 @@
 // What a handler gets beside its request: Connect's HandlerContext, made lazily, plus `get`.
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { type ContextKey, type ContextValues, type HandlerContext, createContextValues } from "@connectrpc/connect";
-import { type ErrorDeclarations, type FailOf, idempotencyKey } from "@raceway/core";
+import type { ContextKey, ContextValues, HandlerContext } from "@connectrpc/connect";
+import { type Clock, type ErrorDeclarations, type FailOf, idempotencyKey } from "@raceway/core";
 import { type HeaderField, headerFields, headersOf } from "@raceway/core/internal";
 import type { Channel } from "./channel.ts";
+import { ContextLayer } from "./context-layer.ts";
 
 /** Connect's HandlerContext, a shorter way to context values: `context.get(principal)`, and what makes the channel's declared errors. */
 export interface CallContext<E extends ErrorDeclarations | undefined = undefined> extends HandlerContext {
@@ -12,33 +13,14 @@ export interface CallContext<E extends ErrorDeclarations | undefined = undefined
   readonly fail: E extends ErrorDeclarations ? FailOf<E> : object;
 }
 
-/** Values of a call over those of its session: what a call sets, other calls do not see. */
-export function inheritContext(parent: ContextValues): ContextValues {
-  let own: ContextValues | undefined;
-  const set = new Set<symbol>();
-  return {
-    get: (key) => (own !== undefined && set.has(key.id) ? own.get(key) : parent.get(key)),
-    set(key, value) {
-      own ??= createContextValues();
-      own.set(key, value);
-      set.add(key.id);
-      return this;
-    },
-    delete(key) {
-      own ??= createContextValues();
-      own.delete(key);
-      set.add(key.id);
-      return this;
-    },
-  };
-}
-
 /** Of a call on a session. Headers, signal and values cost nothing until they are looked at. */
 export class SessionCallContext implements CallContext {
   readonly #channel: Channel;
   readonly #inherited: ContextValues;
   readonly #requestFields: readonly HeaderField[];
-  readonly #remaining: (() => number) | undefined;
+  readonly #clock: Clock;
+  /** The deadline, by the clock; Infinity for none. */
+  readonly #due: number;
   readonly #key: string;
   #values: ContextValues | undefined;
   #requestHeader: Headers | undefined;
@@ -51,13 +33,15 @@ export class SessionCallContext implements CallContext {
     channel: Channel,
     inherited: ContextValues,
     requestFields: readonly HeaderField[],
-    remaining: (() => number) | undefined,
+    clock: Clock,
+    due: number,
     key: string,
   ) {
     this.#channel = channel;
     this.#inherited = inherited;
     this.#requestFields = requestFields;
-    this.#remaining = remaining;
+    this.#clock = clock;
+    this.#due = due;
     this.#key = key;
   }
 
@@ -81,7 +65,7 @@ export class SessionCallContext implements CallContext {
   }
   get values(): ContextValues {
     if (this.#values === undefined) {
-      this.#values = inheritContext(this.#inherited);
+      this.#values = new ContextLayer(this.#inherited);
       if (this.#key !== "") this.#values.set(idempotencyKey, this.#key);
     }
     return this.#values;
@@ -90,7 +74,9 @@ export class SessionCallContext implements CallContext {
     if (this.#values === undefined && key.id === idempotencyKey.id) return this.#key as T;
     return (this.#values ?? this.#inherited).get(key);
   }
-  readonly timeoutMs = (): number | undefined => this.#remaining?.();
+  timeoutMs(): number | undefined {
+    return this.#due === Infinity ? undefined : this.#due - this.#clock.now();
+  }
   get requestHeader(): Headers {
     return (this.#requestHeader ??= headersOf(this.#requestFields));
   }

@@ -24,7 +24,12 @@ export interface Coding {
   encode(message: unknown): Uint8Array;
 }
 
-export class Channel implements ChannelInfo {
+/** A channel as it is served, with the errors that its schema declares. */
+export interface ServedChannel extends ChannelInfo {
+  readonly errors: ErrorDeclarations | undefined;
+}
+
+export class Channel implements ServedChannel {
   readonly path: string;
   readonly desc: DescMethod;
   readonly contract: ChannelContract;
@@ -33,6 +38,7 @@ export class Channel implements ChannelInfo {
   handler: AnyHandler | undefined;
   /** Topics only. */
   readonly addressOf: AddressOf | undefined;
+  readonly errors: ErrorDeclarations | undefined;
   /** The `fail` of its handlers. */
   readonly fail: object;
   /** Set at start: nothing if no plugin takes part. */
@@ -55,6 +61,7 @@ export class Channel implements ChannelInfo {
     this.policy = policy;
     this.handler = handler;
     this.addressOf = addressOf;
+    this.errors = errors;
     this.fail = failOf(errors ?? {});
   }
 

@@ -102,6 +102,7 @@ class Port {
   /** Who listens: an HTTP/1 server, or with TLS an HTTP/2 server that speaks HTTP/1 too. */
   readonly #listener: Http1Server | Http2SecureServer;
   readonly #sockets = new Set<Socket>();
+  readonly #untrack = removing(this.#sockets);
   /** Those among them that have not yet said what they speak. */
   readonly #silent = new Set<Socket>();
   readonly #sessions = new Set<ServerHttp2Session>();
@@ -202,7 +203,7 @@ class Port {
   #track(socket: Socket): void {
     this.#sockets.add(socket);
     socket.on("error", ignore);
-    socket.once("close", () => this.#sockets.delete(socket));
+    socket.on("close", this.#untrack); // not `once`, which makes a closure for each
   }
 
   #serve(server: Http1Server | Http2Server | Http2SecureServer): void {
@@ -290,3 +291,10 @@ function refuseUnreadable(
 }
 
 function ignore(): void {}
+
+/** One listener for all sockets of a set. */
+function removing(sockets: Set<Socket>): (this: Socket) => void {
+  return function () {
+    sockets.delete(this);
+  };
+}

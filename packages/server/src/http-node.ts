@@ -53,7 +53,7 @@ export function nodeExchange(request: NodeRequest, response: NodeResponse, http:
 
 /** A request to switch protocols, as Node's `upgrade` event gives it. */
 export function nodeUpgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): HttpUpgrade {
-  socket.on("error", ignore); // a reset before anyone listens must not end the process
+  if (socket.listenerCount("error") === 0) socket.on("error", ignore); // a reset before anyone listens must not end the process
   return new NodeHttpUpgrade(request, socket, head);
 }
 

@@ -11,6 +11,7 @@ export {
 } from "./app.ts";
 export { idempotencyKey } from "@raceway/core";
 export type { CallContext } from "./call-context.ts";
+export type { ServedChannel } from "./channel.ts";
 export { type MemoryOptions, memory } from "./memory.ts";
 export { MemoryStorage } from "./memory-log.ts";
 export { AFTER_HEADER } from "./native.ts";

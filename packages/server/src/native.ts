@@ -16,6 +16,7 @@ import {
 import {
   type ByteMeter,
   type Clock,
+  type DoorCompression,
   type Limits,
   type Logger,
   type Observer,
@@ -38,6 +39,9 @@ export interface NativeHost {
   readonly admit: Admit | undefined;
   readonly observer: Observer | undefined;
   readonly meter: ((context: ContextValues) => ByteMeter | undefined) | undefined;
+  readonly compression: DoorCompression | undefined;
+  /** Where admitted calls are noted while they run; undefined: nobody looks. */
+  readonly calls: Set<NativeCall> | undefined;
   topicOf(channel: Channel, request: unknown): { readonly topic: Topic; release(): void };
   decodeProto(channel: Channel, payload: Uint8Array): unknown;
 }
@@ -60,7 +64,7 @@ export function registerService(router: ConnectRouter, channels: readonly Channe
       return channel?.interceptor === undefined ? next(request) : answering(channel.interceptor, next)(request);
     };
     if (host.admit === undefined) return run(req);
-    const call = new NativeCall(req.signal, host.clock);
+    const call = new NativeCall(req.signal, host.clock, context, host.calls);
     try {
       try {
         await call.admit(host.admit, req.header, context);
@@ -69,7 +73,7 @@ export function registerService(router: ConnectRouter, channels: readonly Channe
         host.observer?.refused?.({ what: "handshake", transport: "native", channel: channel?.path ?? "", error });
         throw cause;
       }
-      context.set(endedKey, call.endedSignal);
+      context.set(callKey, call);
       const response = await call.unlessEnded(run(req));
       return response.stream ? { ...response, message: call.read(response.message) } : (call.over(), response);
     } catch (error) {
@@ -85,6 +89,10 @@ export function registerService(router: ConnectRouter, channels: readonly Channe
     writeMaxBytes: host.limits.messageBytesOut,
     jsonOptions: { ignoreUnknownFields: true },
     interceptors: [middleware],
+    ...(host.compression && {
+      acceptCompression: [...host.compression.algorithms],
+      compressMinBytes: host.compression.minBytes,
+    }),
   };
   router.service(service, implementation as Partial<ServiceImpl<typeof service>>, options);
 }
@@ -120,22 +128,29 @@ function given(answer: UnaryResponse, context: HandlerContext): unknown {
   return answer.message;
 }
 
-/** Aborted when the call is over, or its credential is. */
-const endedKey: ContextKey<AbortSignal | undefined> = createContextKey<AbortSignal | undefined>(undefined, {
-  description: "end of a native call",
+/** Its signal is aborted when the call is over, or its credential is. Undefined: nobody had to admit it. */
+const callKey: ContextKey<NativeCall | undefined> = createContextKey<NativeCall | undefined>(undefined, {
+  description: "native call",
 });
 
 const channelPath = (method: DescMethod): string => `/${method.parent.typeName}/${method.name}`;
 
 /** One call at a native door: admitted like a session, and ended like one when its credential is. */
-class NativeCall {
+export class NativeCall {
+  readonly context: ContextValues;
+  /** Of the topic that it reads. */
+  address: string | undefined;
   readonly #end = new AbortController();
   readonly #client: AbortSignal;
+  readonly #all: Set<NativeCall> | undefined;
   readonly #expiry: Expiry;
   readonly #gone = (): void => this.#end.abort(this.#client.reason);
 
-  constructor(client: AbortSignal, clock: Clock) {
+  /** `all`: where it is noted until it is over. */
+  constructor(client: AbortSignal, clock: Clock, context: ContextValues, all: Set<NativeCall> | undefined) {
+    this.context = context;
     this.#client = client;
+    this.#all = all?.add(this);
     this.#expiry = new Expiry(clock, (error) => this.end(error));
     client.addEventListener("abort", this.#gone, { once: true });
     if (client.aborted) this.#gone();
@@ -197,6 +212,7 @@ class NativeCall {
   }
 
   over(): void {
+    this.#all?.delete(this);
     this.#expiry[Symbol.dispose]();
     this.#client.removeEventListener("abort", this.#gone);
     this.#end.abort(fail("call_cancelled"));
@@ -215,7 +231,10 @@ function implement(channel: Channel, host: NativeHost): unknown {
         const answer = context.values.get(answerKey);
         if (answer !== undefined) return given(answer, context);
         try {
-          return (await handler(request, nativeContext(context, channel.fail, context.values.get(endedKey)))) ?? {};
+          return (
+            (await handler(request, nativeContext(context, channel.fail, context.values.get(callKey)?.endedSignal))) ??
+            {}
+          );
         } catch (error) {
           throw shownError(error, host.log, channel.path);
         }
@@ -225,7 +244,7 @@ function implement(channel: Channel, host: NativeHost): unknown {
         try {
           yield* handler(
             request,
-            nativeContext(context, channel.fail, context.values.get(endedKey)),
+            nativeContext(context, channel.fail, context.values.get(callKey)?.endedSignal),
           ) as AsyncIterable<unknown>;
         } catch (error) {
           throw shownError(error, host.log, channel.path);
@@ -242,7 +261,9 @@ async function* readTopic(
   host: NativeHost,
 ): AsyncGenerator<unknown> {
   const { topic, release } = host.topicOf(channel, request);
-  const signal = context.values.get(endedKey) ?? context.signal;
+  const call = context.values.get(callKey);
+  if (call !== undefined) call.address = topic.address;
+  const signal = call?.endedSignal ?? context.signal;
   const wake = (): void => topic.wake();
   signal.addEventListener("abort", wake);
   try {

@@ -22,6 +22,7 @@ import {
 import { SessionCallContext } from "./call-context.ts";
 import type { Channel, Coding } from "./channel.ts";
 import { InterceptedRequest } from "./intercepted-request.ts";
+import { isPromise } from "./is-promise.ts";
 import type { Orphans } from "./orphans.ts";
 
 /** What calls need of their session. */
@@ -70,14 +71,13 @@ export class Serving implements CallReceiver {
     this.#coding = coding;
     this.#host = host;
     const clock = call.session.clock;
-    let remaining: (() => number) | undefined;
+    let due = Infinity;
     if (frame.timeoutMs > 0) {
-      const due = clock.now() + frame.timeoutMs;
-      remaining = () => due - clock.now();
+      due = clock.now() + frame.timeoutMs;
       this.#deadline = clock.after(frame.timeoutMs, () => this.#fail(fail("call_deadline", { ms: frame.timeoutMs })));
     }
     const key = frame.idempotencyKey;
-    this.#context = new SessionCallContext(channel, host.context, frame.header, remaining, key);
+    this.#context = new SessionCallContext(channel, host.context, frame.header, clock, due, key);
     this.#keyed = key !== "" && channel.contract.idempotency === "idempotent";
   }
 
@@ -350,10 +350,6 @@ export class Serving implements CallReceiver {
 
 /** The signal of a context is aborted when the call is complete, too: that is Connect's contract. */
 const doneError = fail("call_cancelled");
-
-function isPromise(value: unknown): value is Promise<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
-}
 function isMessage(value: unknown): boolean {
   return (
     typeof value === "object" && value !== null && typeof (value as { $typeName?: unknown }).$typeName === "string"

@@ -1,6 +1,7 @@
 // The sessions of a node: admitted, found again by their secret, bounded in number and memory, forgotten in time.
 import type { ConnectError, ContextValues } from "@connectrpc/connect";
 import {
+  type Codec,
   type Limits,
   type Logger,
   type Observer,
@@ -41,13 +42,12 @@ const RESUME_BURST = 4;
 
 /** One client's session, with what belongs to the server's side of it. */
 export class ServerSession implements SessionOwner, ServingHost {
-  /** Public name; hex of its 16 bytes. */
+  /** Public name; hex of its 16 bytes, in which form they take a fifth of the memory. */
   readonly id: string;
-  readonly idBytes: Uint8Array;
-  readonly secret: Uint8Array;
+  /** Hex of 32 bytes. */
+  readonly secret: string;
   /** What the last opening found out. */
   readonly context: SessionContext;
-  readonly codec: string;
   /** From where it was opened, as a `networkOf` all it is counted with: behind proxies that are trusted, if a plugin found out. */
   address: string;
   /** Who it belongs to; only the same may resume it. */
@@ -65,8 +65,9 @@ export class ServerSession implements SessionOwner, ServingHost {
   /** Of the last opening. */
   #entrance: Entrance | undefined;
   #expiry: Expiry | undefined;
-  /** For the observer: since when, and over which transport it went last. */
-  #since = 0;
+  /** When it was welcomed, by the host's clock; in whole milliseconds, which take no memory of their own. */
+  since = 0;
+  /** For the observer: over which transport it went last. */
   #transport = "";
   #refreshing = false;
   #fresher: AuthFrame | undefined;
@@ -78,20 +79,16 @@ export class ServerSession implements SessionOwner, ServingHost {
     host: SessionHost,
     init: {
       id: string;
-      idBytes: Uint8Array;
-      secret: Uint8Array;
+      secret: string;
       context: ContextValues;
-      codec: string;
       address: string;
     },
   ) {
     this.#registry = registry;
     this.#host = host;
     this.id = init.id;
-    this.idBytes = init.idBytes;
     this.secret = init.secret;
     this.context = new SessionContext(init.context);
-    this.codec = init.codec;
     this.address = init.address;
     this.#resumes = host.limits.resumesPerSecond * RESUME_BURST;
   }
@@ -140,6 +137,9 @@ export class ServerSession implements SessionOwner, ServingHost {
     this.#resumes--;
   }
 
+  get codec(): Codec {
+    return this.core.codec;
+  }
   get limits(): Limits {
     return this.#host.limits;
   }
@@ -169,7 +169,6 @@ export class ServerSession implements SessionOwner, ServingHost {
   // ---- for the observer
 
   began(transport: string): void {
-    this.#since = this.core.clock.now();
     this.#tell("opened", transport);
   }
   cameBack(transport: string): void {
@@ -180,7 +179,7 @@ export class ServerSession implements SessionOwner, ServingHost {
   }
   #tell(kind: SessionEvent["kind"], transport: string, from = "", error?: ConnectError): void {
     this.#transport = transport;
-    const livedMs = this.core.clock.now() - this.#since;
+    const livedMs = this.core.clock.now() - this.since;
     this.#host.observer?.session?.({ kind, session: this.id, transport, from, livedMs, error });
   }
   /** The session refused a call, or a message of it; or a gate a subscription. */
@@ -270,6 +269,7 @@ export class Sessions {
   }
 
   add(session: ServerSession): void {
+    session.since = Math.round(session.core.clock.now());
     this.#byId.set(session.id, session);
     count(this.#perAddress, session.address, 1);
     if (session.principal !== "") count(this.#perPrincipal, session.principal, 1);

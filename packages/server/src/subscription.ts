@@ -1,6 +1,7 @@
 // A session's subscription: a cursor in a topic's log. While it is caught up it gets the shared bytes; when its link is full it stays where it is.
 import { ConnectError } from "@connectrpc/connect";
 import {
+  type Codec,
   type Position,
   type SharedGroup,
   type Stored,
@@ -27,7 +28,7 @@ import { FRAME_BYTES, type Topic, type TopicReader } from "./topic.ts";
 const PAGE = { maxEntries: 256, maxBytes: 96 * 1024 };
 
 export class Subscription implements CallReceiver, TopicReader {
-  readonly json: boolean;
+  readonly codec: Codec;
   live = false;
   readonly #call: Call;
   readonly #topic: Topic;
@@ -56,7 +57,7 @@ export class Subscription implements CallReceiver, TopicReader {
     call: Call;
     topic: Topic;
     host: ServingHost;
-    json: boolean;
+    codec: Codec;
     gate: TopicGate | undefined;
     request: unknown;
     header: readonly HeaderField[];
@@ -65,7 +66,7 @@ export class Subscription implements CallReceiver, TopicReader {
     this.#call = init.call;
     this.#topic = init.topic;
     this.#host = init.host;
-    this.json = init.json;
+    this.codec = init.codec;
     this.#released = init.released;
     const subscribe = init.gate?.subscribe;
     if (subscribe === undefined) return;
@@ -129,6 +130,14 @@ export class Subscription implements CallReceiver, TopicReader {
     this.#call.session.control({ kind: "topic", call: this.#call.id, handle: this.#topic.handle, position, state });
   }
 
+  get address(): string {
+    return this.#topic.address;
+  }
+  /** By the server: its owner is to have it no longer. */
+  close(why: ConnectError): void {
+    this.#fail(why);
+  }
+
   // ---- the fan-out
 
   deliver(group: SharedGroup, last: number): void {
@@ -166,8 +175,7 @@ export class Subscription implements CallReceiver, TopicReader {
 
   /** Has `writable` called when the link has room. */
   #await(): void {
-    this.#call.waiting = true;
-    this.#call.session.blocked.add(this.#call);
+    this.#call.session.block(this.#call);
   }
 
   #advance(): void {
@@ -214,7 +222,7 @@ export class Subscription implements CallReceiver, TopicReader {
         return;
       }
       const count = fitting(page.entries, this.#call.session.groupBytes);
-      const group = topic.group(page.entries, 0, count, this.json, 1);
+      const group = topic.group(page.entries, 0, count, this.codec, 1);
       if (!this.#fits(group)) return;
       if (!this.#call.session.publish(group)) return this.#await();
       this.#cursor = page.entries[count - 1]!.offset;

@@ -28,7 +28,7 @@ interface OpenCoder {
   dictionary: SharedDictionary | undefined;
 }
 
-/** One topic, epoch and kind of payload. */
+/** One topic, epoch and codec. */
 export class TopicCoding {
   readonly #coders: TopicCoders;
   readonly #open = new Map<string, OpenCoder>();

@@ -1,5 +1,5 @@
 // One topic address on this node: follows its log, and hands every subscriber the same bytes, once per turn.
-import type { Clock, FollowSink, Log, Observer, Pace, Page, SharedGroup, Stored } from "@raceway/core";
+import type { Clock, Codec, FollowSink, Log, Observer, Pace, Page, SharedGroup, Stored } from "@raceway/core";
 import { type FlushQueue, type Flushable, encodePublication } from "@raceway/core/internal";
 import type { Channel } from "./channel.ts";
 import type { TopicCoders, TopicCoding } from "./topic-coding.ts";
@@ -8,7 +8,7 @@ import type { TopicCoders, TopicCoding } from "./topic-coding.ts";
 export interface TopicReader {
   /** Has everything up to `Topic.fanned`, and gets what comes. */
   readonly live: boolean;
-  readonly json: boolean;
+  readonly codec: Codec;
   /** A group of publications up to `last`, the same for all. Takes it, or stops being live. */
   deliver(group: SharedGroup, last: number): void;
   /** What was published cannot be told to it; the subscription ends. Called within the fan-out, so nothing is removed at once. */
@@ -17,8 +17,8 @@ export interface TopicReader {
   reread(): void;
 }
 
-/** Payloads in the log are protobuf; what JSON sessions get is made here, once per publication. */
-export type JsonPayload = (payload: Uint8Array) => Uint8Array;
+/** What a fan-out's group is in one codec, or why there is none: valid in protobuf, and not there. */
+type Written = SharedGroup | { readonly parts?: undefined; readonly error: unknown };
 
 /** Groups are cut, so that one never exceeds a batch, not even as lines of JSON, which may take six times as much. */
 const GROUP_BYTES = 96 * 1024;
@@ -36,10 +36,10 @@ export class Topic implements Flushable, FollowSink, Disposable {
   readonly #readers: TopicReader[] = [];
   readonly #log: Log;
   readonly #queue: FlushQueue;
-  readonly #toJson: JsonPayload;
+  readonly #proto: Codec;
   readonly #coders: TopicCoders | undefined;
-  /** Of this epoch, by kind of payload. */
-  #coding: { proto?: TopicCoding; json?: TopicCoding } = {};
+  /** Of this epoch. */
+  #coding: Map<Codec, TopicCoding> | undefined;
   readonly #pace: Pace | undefined;
   readonly #fannedOut: Observer["fanOut"];
   readonly #following: Disposable;
@@ -57,7 +57,8 @@ export class Topic implements Flushable, FollowSink, Disposable {
     handle: number;
     log: Log;
     queue: FlushQueue;
-    toJson: JsonPayload;
+    /** What payloads in the log are written with. For sessions of another codec each is written anew, once. */
+    proto: Codec;
     coders: TopicCoders | undefined;
     clock: Clock;
     fannedOut: Observer["fanOut"];
@@ -67,7 +68,7 @@ export class Topic implements Flushable, FollowSink, Disposable {
     this.handle = init.handle;
     this.#log = init.log;
     this.#queue = init.queue;
-    this.#toJson = init.toJson;
+    this.#proto = init.proto;
     this.#coders = init.coders;
     this.#pace = init.channel.window?.pace(init.clock);
     this.#fannedOut = init.fannedOut;
@@ -87,6 +88,10 @@ export class Topic implements Flushable, FollowSink, Disposable {
 
   get size(): number {
     return this.#readers.length;
+  }
+  /** The last that is known of, handed out or about to be. */
+  get head(): number {
+    return this.#pending.at(-1)?.offset ?? this.fanned;
   }
   get log(): Log {
     return this.#log;
@@ -120,7 +125,7 @@ export class Topic implements Flushable, FollowSink, Disposable {
       this.#pending = [];
       this.epoch = page.epoch;
       this.fanned = page.head;
-      this.#coding = {};
+      this.#coding = undefined;
       this.lost();
       return;
     }
@@ -168,27 +173,33 @@ export class Topic implements Flushable, FollowSink, Disposable {
     const readers = this.#readers;
     const count = readers.length;
     if (count === 0) return;
-    let proto: SharedGroup | undefined;
-    let json: SharedGroup | undefined;
+    const groups = new Map<Codec, Written>();
+    let codec: Codec | undefined;
+    let group: Written | undefined;
     // Nobody is always first: where the round begins moves on.
     const start = this.#rotation++ % count;
     for (let step = 0; step < count; step++) {
       const reader = readers[start + step < count ? start + step : start + step - count]!;
       if (!reader.live) continue;
-      if (reader.json) {
-        try {
-          json ??= this.group(entries, from, to, true, count);
-        } catch (error) {
-          reader.broken(error); // valid in protobuf, and not in JSON
-          continue;
-        }
-        reader.deliver(json, last);
-      } else reader.deliver((proto ??= this.group(entries, from, to, false, count)), last);
+      if (reader.codec !== codec) {
+        ({ codec } = reader);
+        group = groups.get(codec);
+        if (group === undefined) groups.set(codec, (group = this.#written(entries, from, to, codec, count)));
+      }
+      if (group!.parts === undefined) reader.broken(group!.error);
+      else reader.deliver(group!, last);
     }
-    if (proto !== undefined) this.#coding.proto?.said(proto);
-    if (json !== undefined) this.#coding.json?.said(json);
-    if (this.#fannedOut !== undefined)
-      this.#tell(this.#fannedOut, entries[from]!.offset, last, to - from, { proto, json });
+    if (this.#coding !== undefined)
+      for (const [each, said] of groups) if (said.parts !== undefined) this.#coding.get(each)?.said(said);
+    if (this.#fannedOut !== undefined) this.#tell(this.#fannedOut, entries[from]!.offset, last, to - from, groups);
+  }
+
+  #written(entries: readonly Stored[], from: number, to: number, codec: Codec, audience: number): Written {
+    try {
+      return this.group(entries, from, to, codec, audience);
+    } catch (error) {
+      return { error };
+    }
   }
 
   /** Who took the group is live still. Bytes are those of the publications, before they are coded. */
@@ -197,14 +208,14 @@ export class Topic implements Flushable, FollowSink, Disposable {
     first: number,
     last: number,
     events: number,
-    groups: { readonly proto: SharedGroup | undefined; readonly json: SharedGroup | undefined },
+    groups: ReadonlyMap<Codec, Written>,
   ): void {
     let subscribers = 0;
     let bytes = 0;
-    for (const { live, json } of this.#readers) {
+    for (const { live, codec } of this.#readers) {
       if (!live) continue;
       subscribers++;
-      bytes += (json ? groups.json : groups.proto)?.parts[0]?.length ?? 0;
+      bytes += groups.get(codec)?.parts?.[0]?.length ?? 0;
     }
     if (subscribers === 0) return;
     const { channel, address, epoch } = this;
@@ -212,19 +223,26 @@ export class Topic implements Flushable, FollowSink, Disposable {
   }
 
   /** Entries framed as publications, for so many readers. */
-  group(entries: readonly Stored[], from: number, to: number, json: boolean, audience: number): SharedGroup {
-    const plain = this.#encode(entries, from, to, json);
+  group(entries: readonly Stored[], from: number, to: number, codec: Codec, audience: number): SharedGroup {
+    const plain = this.#encode(entries, from, to, codec);
     if (this.#coders === undefined) return { parts: [plain] };
-    return (this.#coding[json ? "json" : "proto"] ??= this.#coders.topic()).group(plain, audience);
+    this.#coding ??= new Map();
+    let coding = this.#coding.get(codec);
+    if (coding === undefined) this.#coding.set(codec, (coding = this.#coders.topic()));
+    return coding.group(plain, audience);
   }
 
   /** In one piece. */
-  #encode(entries: readonly Stored[], from: number, to: number, json: boolean): Uint8Array {
+  #encode(entries: readonly Stored[], from: number, to: number, codec: Codec): Uint8Array {
     const frames: Uint8Array[] = [];
     let bytes = 0;
     for (let at = from; at < to; at++) {
       const { offset, payload } = entries[at]!;
-      const frame = encodePublication(this.handle, offset, json ? this.#toJson(payload) : payload);
+      const frame = encodePublication(
+        this.handle,
+        offset,
+        codec === this.#proto ? payload : this.#again(payload, codec),
+      );
       frames.push(frame);
       bytes += frame.length;
     }
@@ -236,6 +254,11 @@ export class Topic implements Flushable, FollowSink, Disposable {
       at += frame.length;
     }
     return group;
+  }
+
+  #again(payload: Uint8Array, codec: Codec): Uint8Array {
+    const { channel } = this;
+    return channel.coding(codec).encode(this.#proto.of(channel.desc.output).decode(payload));
   }
 
   [Symbol.dispose](): void {

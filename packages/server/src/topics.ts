@@ -3,6 +3,7 @@ import {
   type BatchStation,
   type ChannelContract,
   type Clock,
+  type Codec,
   type Limits,
   type Log,
   type Observer,
@@ -13,7 +14,7 @@ import {
 import { FlushQueue, type Flushable } from "@raceway/core/internal";
 import type { Channel } from "./channel.ts";
 import { TopicCoders } from "./topic-coding.ts";
-import { type JsonPayload, Topic } from "./topic.ts";
+import { Topic } from "./topic.ts";
 
 interface Publishing {
   readonly resolve: (position: Position) => void;
@@ -55,6 +56,11 @@ class Appending implements Flushable {
 /** A topic without subscribers is kept for a while, so that one who comes back at once finds it. */
 const LINGER_MS = 5_000;
 
+export interface UsedTopic {
+  readonly topic: Topic;
+  readonly subscribers: number;
+}
+
 export class Topics implements Disposable {
   readonly log: Log;
   readonly #queue: FlushQueue;
@@ -62,6 +68,7 @@ export class Topics implements Disposable {
   readonly #coders: TopicCoders | undefined;
   readonly #clock: Clock;
   readonly #fannedOut: Observer["fanOut"];
+  readonly #proto: Codec;
   readonly #topics = new Map<string, Topic>();
   readonly #users = new Map<Topic, number>();
   readonly #appending = new Map<string, Appending>();
@@ -76,6 +83,8 @@ export class Topics implements Disposable {
     clock: Clock;
     /** Undefined: nobody wants to know. */
     fannedOut: Observer["fanOut"];
+    /** What payloads in the log are written with. */
+    proto: Codec;
   }) {
     this.log = init.log;
     this.#coders = init.coding && new TopicCoders(init.coding);
@@ -83,6 +92,7 @@ export class Topics implements Disposable {
     this.#limits = init.limits;
     this.#clock = init.clock;
     this.#fannedOut = init.fannedOut;
+    this.#proto = init.proto;
   }
 
   /** Appends with what else is published in this turn; resolves with the position once the backplane has it. */
@@ -104,7 +114,7 @@ export class Topics implements Disposable {
   }
 
   /** The topic of an address; each `use` wants one `release`. */
-  use(channel: Channel, address: string, toJson: JsonPayload): Topic {
+  use(channel: Channel, address: string): Topic {
     let topic = this.#topics.get(address);
     if (topic === undefined) {
       if (this.#topics.size >= this.#limits.topics)
@@ -115,7 +125,7 @@ export class Topics implements Disposable {
         handle: ++this.#handles,
         log: this.log,
         queue: this.#queue,
-        toJson,
+        proto: this.#proto,
         coders: this.#coders,
         clock: this.#clock,
         fannedOut: this.#fannedOut,
@@ -142,6 +152,10 @@ export class Topics implements Disposable {
 
   get size(): number {
     return this.#topics.size;
+  }
+  /** Those with subscribers, and how many they have. */
+  *used(): Generator<UsedTopic> {
+    for (const [topic, subscribers] of this.#users) if (subscribers > 0) yield { topic, subscribers };
   }
 
   [Symbol.dispose](): void {

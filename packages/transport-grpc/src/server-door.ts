@@ -19,6 +19,8 @@ export interface DoorSetup {
   readonly bodyMs: number;
   /** Bytes of calls are counted, and held up. */
   readonly metered: boolean;
+  /** Answers depend on what encodings their clients take. */
+  readonly compressed: boolean;
   /** Registers services, each with all of its options: a router's own do not hold for a service that has any. */
   register(router: ConnectRouter): void;
 }
@@ -46,6 +48,8 @@ export class Door {
     const request = exchange.node.request as NodeServerRequest;
     const response = exchange.node.response as NodeServerResponse;
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    if (this.#setup.compressed && request.method !== "POST")
+      response.setHeader("vary", [headers["vary"] ?? [], "accept-encoding"].flat().join(", "));
     if (handler.method.methodKind === "unary" || handler.method.methodKind === "server_streaming")
       this.#bound(request, response);
     void this.#call(handler, exchange, request, response);

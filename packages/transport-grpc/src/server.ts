@@ -46,6 +46,7 @@ export function grpc(given: GrpcServerOptions = {}): ServerTransport {
         crossOrigin,
         bodyMs: options.bodyMs,
         metered: host.native.metered ?? false,
+        compressed: host.native.compressed ?? false,
         register(router) {
           router.service(LinkService, links, serviceOptions);
           host.native.register(router);

@@ -67,7 +67,7 @@ export class UpgradePeer implements Peer {
       const name = rawHeaders[at]!;
       if (!/^(?:connection|upgrade|sec-websocket-.*)$/i.test(name)) kept.push(name, rawHeaders[at + 1]!);
     }
-    this.#headers = kept;
+    this.#headers = kept.slice(); // without the room in which it grew
   }
 
   header(name: string): string | undefined {

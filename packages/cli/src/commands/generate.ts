@@ -39,7 +39,7 @@ export const generateCommand: Command = defineCommand({
         array: true,
         requiresArg: true,
         describe:
-          "What to write: es, ts, mock, json-schema, openapi, asyncapi, markdown, protoc, or a module that exports a target; default es ts",
+          "What to write: es, ts, query, mock, json-schema, openapi, asyncapi, markdown, protoc, or a module that exports a target; default es ts",
       })
       .option("target-option", {
         type: "string",

@@ -1,9 +1,10 @@
 // `raceway bench`: what it does.
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
-import { callUnary, type Connection, subscribeTopic } from "@raceway/client";
+import { callDuplex, callFeed, callUnary, type Connection, subscribeTopic } from "@raceway/client";
 import { type CommandContext, Exit, painted, UsageError } from "../context.ts";
 import { Latencies, type LatencyReport } from "../load/latencies.ts";
 import { closedLoop, openLoop } from "../load/load.ts";
+import { converse, readStreams } from "../load/streams.ts";
 import { tellCallError } from "../remote/call-error.ts";
 import { channelNamed, loadChannels, type RemoteChannel } from "../remote/channels.ts";
 import { dial, headersOf } from "../remote/dial.ts";
@@ -13,12 +14,16 @@ import type { BenchArguments } from "./bench.ts";
 /** Share of one core at which this process may be what is measured. */
 const BUSY = 0.85;
 
+/** What a row of the table is about: calls; streams that were opened (`p50` and so on say how long until one was open, or had its first message); or exchanges of conversations. */
+type Load = "call" | "feed" | "topic" | "duplex";
+
 interface Report extends LatencyReport {
+  readonly kind: Load;
   readonly transport: string;
   readonly connections: number;
   /** Of one core, in the measured time. */
   readonly loadCpu: number;
-  /** Of a topic: subscriptions that were opened, and what they were sent. `p50` and so on say how long opening took. */
+  /** Messages that streams brought in the measured time. */
   readonly events?: number;
   readonly eventsPerSecond?: number;
 }
@@ -34,11 +39,9 @@ export async function runBench(args: BenchArguments, context: CommandContext): P
   ] as const)
     if (!(value >= least)) throw new UsageError(`--${name} has to be at least ${least}.`);
   const channel = channelNamed(await loadChannels(args, context), args.channel);
-  const { method, contract, name } = channel;
-  const isTopic = method.methodKind === "server_streaming" && contract.kind === "topic";
-  if (method.methodKind !== "unary" && !isTopic)
-    throw new UsageError(`${name} is a ${contract.kind}; bench loads calls with one reply, and topics.`);
-  if (isTopic && args.rate !== undefined) throw new UsageError("--rate is for calls; subscriptions are opened once.");
+  const { method, name } = channel;
+  const kind = loadOf(channel);
+  if (kind !== "call" && args.rate !== undefined) throw new UsageError(`--rate is for calls; ${name} is a ${kind}.`);
   const request = readMessage(method.input, args.request, channel.registry, "The request");
 
   const reports: Report[] = [];
@@ -59,7 +62,7 @@ export async function runBench(args: BenchArguments, context: CommandContext): P
   } catch (error) {
     return tellCallError(error, args.json, context);
   }
-  if (!args.json) context.out(table(reports, isTopic));
+  if (!args.json) context.out(table(reports, kind));
   for (const { loadCpu, transport } of reports)
     if (loadCpu > BUSY)
       context.err(
@@ -80,23 +83,16 @@ async function measure(
   const transport = connections[0]!.state.current.transport ?? "unknown";
   const from = performance.now() + args.warmup * 1000;
   const until = from + args.duration * 1000;
-  const isTopic = channel.contract.kind === "topic";
-  // Subscriptions are opened at first, and all of them count.
-  const latencies = isTopic ? new Latencies(0, Infinity) : new Latencies(from, until);
-  const { method, contract } = channel;
+  const kind = loadOf(channel);
+  // Streams are opened at first, and all of them count.
+  const latencies = kind === "feed" || kind === "topic" ? new Latencies(0, Infinity) : new Latencies(from, until);
   context.progress(`by ${transport}: ${args.warmup + args.duration} s`);
   const cpu = cpuBetween(from, until);
-  let events: number | undefined;
-  if (method.methodKind === "server_streaming") {
-    events = await subscriptions();
-  } else if (method.methodKind === "unary") {
-    const call = (at: number): Promise<unknown> =>
-      callUnary(connections[at % connections.length]!, method, contract, request, { headers });
-    if (args.rate === undefined) await closedLoop(args.concurrency, call, latencies, { until, signal });
-    else await openLoop(args.rate, call, latencies, { until, signal });
-  }
+  const times = { from, until, signal };
+  const events = await load();
   const report = latencies.report();
   return {
+    kind,
     transport,
     connections: connections.length,
     ...report,
@@ -104,54 +100,77 @@ async function measure(
     ...(events !== undefined && { events, eventsPerSecond: events / args.duration }),
   };
 
-  /** Opens all, counts what comes in the measured time; how long each took to open are the latencies. */
-  async function subscriptions(): Promise<number> {
-    if (method.methodKind !== "server_streaming") return 0;
-    const ending = new AbortController();
-    let received = 0;
-    const reading = Array.from({ length: args.concurrency }, async (_, at) => {
-      const began = performance.now();
-      const messages = subscribeTopic(connections[at % connections.length]!, method, contract, request, {
-        headers,
-        signal: AbortSignal.any([ending.signal, signal]),
-        onHeader: () => latencies.succeeded(began, performance.now()),
-        onReset: () => latencies.count("gap"),
-      });
-      try {
-        for await (const message of messages) {
-          const now = performance.now();
-          if (message !== undefined && now >= from && now < until) received++;
-        }
-      } catch (error) {
-        if (!ending.signal.aborted && !signal.aborted) latencies.failed(error, performance.now());
+  /** Gives what streams brought. */
+  async function load(): Promise<number | undefined> {
+    const { method, contract } = channel;
+    const by = (nth: number): Connection => connections[nth % connections.length]!;
+    switch (method.methodKind) {
+      case "unary": {
+        const call = (nth: number): Promise<unknown> => callUnary(by(nth), method, contract, request, { headers });
+        if (args.rate === undefined) await closedLoop(args.concurrency, call, latencies, times);
+        else await openLoop(args.rate, call, latencies, times);
+        return undefined;
       }
-    });
-    await Promise.race([Promise.all(reading), sleep(until - performance.now(), signal)]);
-    ending.abort();
-    await Promise.all(reading);
-    return received;
+      case "server_streaming": {
+        const subscribe = (nth: number, over: AbortSignal): AsyncIterable<unknown> => {
+          const began = performance.now();
+          return subscribeTopic(by(nth), method, contract, request, {
+            headers,
+            signal: over,
+            onHeader: () => latencies.succeeded(began, performance.now()),
+            onReset: () => latencies.count("gap"),
+          });
+        };
+        const read = (nth: number, over: AbortSignal): AsyncIterable<unknown> =>
+          callFeed(by(nth), method, contract, request, { headers, signal: over });
+        return readStreams(args.concurrency, kind === "topic" ? subscribe : read, kind === "feed", latencies, times);
+      }
+      case "bidi_streaming":
+        return converse(
+          args.concurrency,
+          request,
+          (nth, messages, over) => callDuplex(by(nth), method, contract, messages, { headers, signal: over }),
+          latencies,
+          times,
+        );
+      default:
+        return undefined;
+    }
   }
 }
 
+/** Throws a {@link UsageError} for what only takes. */
+function loadOf({ method, contract, name }: RemoteChannel): Load {
+  switch (method.methodKind) {
+    case "unary":
+      return "call";
+    case "server_streaming":
+      return contract.kind === "topic" ? "topic" : "feed";
+    case "bidi_streaming":
+      return "duplex";
+    default: {
+      const what = contract.kind === "signal" ? "a signal" : "an upload";
+      throw new UsageError(`${name} is ${what}; bench loads calls with one request, feeds, topics and duplexes.`);
+    }
+  }
+}
+
+/** What is counted, and per second. */
+const counted: Readonly<Record<Load, readonly [string, string]>> = {
+  call: ["calls", "calls/s"],
+  feed: ["opened", "events/s"],
+  topic: ["opened", "events/s"],
+  duplex: ["exchanges", "exchanges/s"],
+};
+
 /** For people: a row per transport. */
-function table(reports: readonly Report[], isTopic: boolean): string {
+function table(reports: readonly Report[], kind: Load): string {
   const ms = (value: number): string => value.toFixed(value < 10 ? 2 : 0);
-  const head = [
-    "transport",
-    isTopic ? "opened" : "calls",
-    isTopic ? "events/s" : "calls/s",
-    "p50 ms",
-    "p90",
-    "p99",
-    "p99.9",
-    "max",
-    "errors",
-    "load CPU",
-  ];
+  const head = ["transport", ...counted[kind], "p50 ms", "p90", "p99", "p99.9", "max", "errors", "load CPU"];
   const rows = reports.map((one) => [
     one.transport,
     String(one.calls),
-    ms(one.eventsPerSecond ?? one.perSecond),
+    ms(kind === "duplex" ? one.perSecond : (one.eventsPerSecond ?? one.perSecond)),
     ...[one.p50, one.p90, one.p99, one.p999, one.max].map(ms),
     Object.entries(one.errors)
       .map(([code, count]) => `${count} ${code}`)

@@ -25,6 +25,7 @@ interface ClientOptions {
 }
 
 export async function runInspect(args: InspectArguments, context: CommandContext): Promise<number> {
+  if (/^https?:\/\//.test(args.module)) return (await import("./inspect-server.ts")).inspectServer(args, context);
   let fine = true;
   for (const [name, inspect] of await subjectsOf(args, context)) {
     try {

@@ -4,7 +4,7 @@ import type { Latencies } from "./latencies.ts";
 /** Calls in flight at which a server that does not keep up is left alone; those that are due beyond are counted as not sent. */
 const MOST_IN_FLIGHT = 10_000;
 /** After a failed call: a server that refuses at once would be asked a million times a second. */
-const AFTER_FAILURE_MS = 10;
+export const AFTER_FAILURE_MS = 10;
 
 export interface LoadTimes {
   /** When it ends, in milliseconds of `performance.now`. */

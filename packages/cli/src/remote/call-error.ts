@@ -8,7 +8,7 @@ export function tellCallError(thrown: unknown, json: boolean, context: CommandCo
   if (!(thrown instanceof ConnectError)) throw thrown;
   const info = errorInfo(thrown);
   const code = codeName(thrown.code);
-  const exitCode = unreachable(thrown, info?.reason) ? Exit.failure : Exit.findings;
+  const exitCode = isUnreachable(thrown) ? Exit.failure : Exit.findings;
   if (json) {
     const metadata = info?.metadata ?? {};
     context.err(
@@ -21,7 +21,9 @@ export function tellCallError(thrown: unknown, json: boolean, context: CommandCo
   return exitCode;
 }
 
-function unreachable(error: ConnectError, reason: string | undefined): boolean {
+/** There was no server to refuse. */
+export function isUnreachable(error: ConnectError): boolean {
+  const reason = errorInfo(error)?.reason;
   return (
     error.code === Code.Unavailable && (reason === undefined || reason === "no_transport" || reason.startsWith("link_"))
   );

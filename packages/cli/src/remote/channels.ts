@@ -1,4 +1,4 @@
-// The channels of schemas, as commands name them: descriptors and contracts, without generated code.
+// The channels of schemas, the project's or the server's own, as commands name them: descriptors and contracts, without generated code.
 import {
   createFileRegistry,
   type DescMessage,
@@ -9,10 +9,11 @@ import {
   type FileRegistry,
 } from "@bufbuild/protobuf";
 import type { ChannelContract } from "@raceway/core";
-import { compileModel, formatDiagnostics } from "@raceway/generator";
+import { compileModel, contractOf, formatDiagnostics } from "@raceway/generator";
 import { readConfig } from "../config.ts";
 import { type CommandContext, UsageError } from "../context.ts";
 import { refusedAsUsage } from "../refused.ts";
+import { reflect } from "./reflection.ts";
 import type { SchemaArguments } from "./remote-arguments.ts";
 
 export interface RemoteChannel {
@@ -30,10 +31,18 @@ export type RemoteMethod =
   | DescMethodClientStreaming<DescMessage, DescMessage>
   | DescMethodBiDiStreaming<DescMessage, DescMessage>;
 
-/** Throws a {@link UsageError} if there are no schemas, or they have errors: those go to standard error. */
+/**
+ * Of the schemas that arguments or raceway.config.ts name; else of those that the server gives. Throws a {@link UsageError} if there are none, or they
+ * have errors: those go to standard error.
+ */
 export async function loadChannels(args: SchemaArguments, context: CommandContext): Promise<readonly RemoteChannel[]> {
+  const sources = await sourcesOf(args, context.cwd);
+  if (sources === undefined) {
+    const { services, set } = await reflect(args, context, "name them with --schema");
+    return channelsIn(services, createFileRegistry(set));
+  }
   const channels: RemoteChannel[] = [];
-  for (const source of await sourcesOf(args, context.cwd)) {
+  for (const source of sources) {
     const progress = (text: string): void => context.progress(text);
     const { input, diagnostics } = await refusedAsUsage(() => compileModel({ ...source, cwd: context.cwd, progress }));
     if (input === undefined) {
@@ -56,15 +65,31 @@ export async function loadChannels(args: SchemaArguments, context: CommandContex
   return channels;
 }
 
+/** Of services as a server gives them: contracts are in the options of their methods. */
+export function channelsIn(services: readonly string[], registry: FileRegistry): readonly RemoteChannel[] {
+  return services.flatMap((typeName) =>
+    (registry.getService(typeName)?.methods ?? []).map((method) => ({
+      name: `${typeName}/${method.name}`,
+      method,
+      contract: contractOf(method),
+      registry,
+    })),
+  );
+}
+
+/** Undefined: what the server gives. */
 async function sourcesOf(
   args: SchemaArguments,
   cwd: string,
-): Promise<readonly { readonly inputs: readonly string[]; readonly protoPath?: readonly string[] }[]> {
+): Promise<readonly { readonly inputs: readonly string[]; readonly protoPath?: readonly string[] }[] | undefined> {
   const protoPath = args["proto-path"];
   if (args.schema !== undefined) return [{ inputs: args.schema, ...(protoPath !== undefined && { protoPath }) }];
+  if (args.reflect === true) return undefined;
   const config = await readConfig(cwd);
-  if (config === undefined)
-    throw new UsageError("Name schema files or folders with --schema, or run it where a raceway.config.ts is.");
+  if (config === undefined) {
+    if (protoPath !== undefined) throw new UsageError("Name schema files or folders with --schema.");
+    return undefined;
+  }
   // Several outputs of the same schemas are one source.
   const sources = new Map(
     config.generate.map(({ inputs, protoPath: path }) => [

@@ -19,6 +19,7 @@ export interface SchemaArguments extends RemoteArguments {
   readonly channel: string;
   readonly schema: readonly string[] | undefined;
   readonly "proto-path": readonly string[] | undefined;
+  readonly reflect: boolean | undefined;
 }
 
 /** All but the address. */
@@ -71,7 +72,13 @@ export function schemaArguments(yargs: Argv): Argv<Omit<SchemaArguments, "json">
       type: "string",
       array: true,
       requiresArg: true,
-      describe: "Schema files, or folders that have some; may be repeated. Default: the inputs of raceway.config.ts",
+      describe:
+        "Schema files, or folders that have some; may be repeated. Default: the inputs of raceway.config.ts; without one, what the server gives by reflection",
+    })
+    .option("reflect", {
+      type: "boolean",
+      conflicts: ["schema", "proto-path"],
+      describe: "Asks the server for its schemas, though there is a raceway.config.ts",
     })
     .option("proto-path", {
       alias: "I",

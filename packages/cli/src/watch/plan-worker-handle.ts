@@ -1,4 +1,7 @@
 // A worker thread that plans, as the watch has it: orders in, plans out, one at a time.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { JobFacts, JobPlan, Order, Report, WorkerInput } from "./plan-worker-messages.ts";
 
@@ -35,7 +38,10 @@ export class PlanWorker {
 
   /** Rejects with a {@link ConfigurationRefused} if the worker cannot find out what to do. */
   static async start(input: WorkerInput, progress: (text: string) => void): Promise<PlanWorker> {
-    const worker = new Worker(script, { workerData: input });
+    // What it and its compilers put away for a while is in a folder of its own, which goes when it has gone, however it ends.
+    const temporary = mkdtempSync(join(tmpdir(), "raceway-"));
+    const env = { ...process.env, TMPDIR: temporary, TEMP: temporary, TMP: temporary };
+    const worker = new Worker(script, { workerData: input, env });
     const first = Promise.withResolvers<Report>();
     let settle: ((plans: readonly JobPlan[] | Error) => void) | undefined;
     worker.on("message", (report: Report) => {
@@ -48,6 +54,7 @@ export class PlanWorker {
       settle?.(error);
     });
     worker.on("exit", (code) => {
+      remove(temporary);
       const error = new Error(`The planning thread ended with code ${code}.`);
       first.reject(error);
       settle?.(error);
@@ -93,5 +100,13 @@ export class PlanWorker {
     this.#order = undefined;
     if (plans instanceof Error) order?.reject(plans);
     else order?.resolve(plans);
+  }
+}
+
+function remove(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  } catch {
+    // Windows keeps a folder as long as somebody is in it. It is one for temporary files, and goes with those.
   }
 }

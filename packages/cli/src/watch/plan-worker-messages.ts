@@ -5,6 +5,8 @@ import type { GenerateArguments } from "../commands/generate.ts";
 export interface WorkerInput {
   readonly args: GenerateArguments;
   readonly cwd: string;
+  /** Nobody waits for it: where threads have a priority, it steps back. */
+  readonly background: boolean;
 }
 
 /** "edits" plans what edits of files (absolute paths) change, "whole" all; "stop" ends the worker, in the midst of either. */

@@ -44,7 +44,7 @@ export async function watchGenerate(
  * an edit since the next edit waits for it, one of the whole since it is thrown away if there was an edit while it was made.
  */
 class GenerateWatch {
-  readonly #input: WorkerInput;
+  readonly #input: Omit<WorkerInput, "background">;
   readonly #stopping: AbortSignal;
   readonly #output: WatchOutput;
   readonly #listener: WatchListener | undefined;
@@ -68,7 +68,12 @@ class GenerateWatch {
   #wholePlans: readonly JobPlan[] | undefined;
   #failure: Error | undefined;
 
-  constructor(input: WorkerInput, stopping: AbortSignal, output: WatchOutput, listener: WatchListener | undefined) {
+  constructor(
+    input: Omit<WorkerInput, "background">,
+    stopping: AbortSignal,
+    output: WatchOutput,
+    listener: WatchListener | undefined,
+  ) {
     this.#listener = listener;
     this.#input = input;
     this.#stopping = stopping;
@@ -268,9 +273,15 @@ class GenerateWatch {
 }
 
 /** Both threads load the same at the same time; edits do not wait for the whole. If one cannot start, neither does. */
-async function startBoth(input: WorkerInput, progress: (text: string) => void): Promise<[PlanWorker, PlanWorker]> {
+async function startBoth(
+  input: Omit<WorkerInput, "background">,
+  progress: (text: string) => void,
+): Promise<[PlanWorker, PlanWorker]> {
   const silent = (): void => undefined;
-  const starting = [PlanWorker.start(input, silent), PlanWorker.start(input, progress)] as const;
+  const starting = [
+    PlanWorker.start({ ...input, background: false }, silent),
+    PlanWorker.start({ ...input, background: true }, progress),
+  ] as const;
   try {
     return await Promise.all(starting);
   } catch (error) {

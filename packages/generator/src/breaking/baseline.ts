@@ -1,10 +1,10 @@
-// The schemas that new ones are held against: those of a commit, or a compiled set in a file.
+// The schemas that new ones are held against: those of a commit, of a compiled set in a file, or of a running server.
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { type FileRegistry, createFileRegistry, fromBinary } from "@bufbuild/protobuf";
-import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { type FileDescriptorProto, type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import type { SchemaCompiler } from "../compile/schema-compiler.ts";
 import { findSources } from "../compile/schema-sources.ts";
 import { GenerateFailure, reasonText } from "../failure.ts";
@@ -18,29 +18,64 @@ export interface SchemaSet {
   readonly files: ReadonlySet<string>;
 }
 
+/** What a running server serves, as it says itself. */
+export interface ServedSchemas {
+  /** How people are told of it: its address. */
+  readonly name: string;
+  /** Imports come before whom they are imported by. */
+  readonly set: FileDescriptorSet;
+  /** Full names. */
+  readonly services: readonly string[];
+  /** Names of files that do not count: those of schemas that are looked at by themselves. */
+  readonly except?: ReadonlySet<string>;
+}
+
 export interface BaselineRequest {
-  /** A file, or a revision of git. */
-  readonly against: string;
+  /** A file, or a revision of git; or what a server gave. */
+  readonly against: string | ServedSchemas;
   /** Absolute. */
   readonly cwd: string;
   readonly inputs: readonly string[];
   readonly protoPath: readonly string[];
+  /** The new files, by their import paths. */
+  readonly files: ReadonlySet<string>;
   readonly compiler: SchemaCompiler;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Undefined if the commit has none of the inputs. Throws a `GenerateFailure` if there is no such thing, or no schema in it. */
+/** Undefined if the commit has none of the inputs, or the server none of the files. Throws a `GenerateFailure` if there is no such thing, or no schema in it. */
 export async function readBaseline(request: BaselineRequest): Promise<SchemaSet | undefined> {
-  const path = resolve(request.cwd, request.against);
-  const baseline = existsSync(path) && statSync(path).isFile() ? setIn(path, request.against) : await setOf(request);
+  const { against } = request;
+  if (typeof against === "object") return servedSet(against, request.files);
+  const path = resolve(request.cwd, against);
+  const baseline =
+    existsSync(path) && statSync(path).isFile() ? setIn(path, against) : await setOf({ ...request, against });
   // A baseline without schemas would find everything fine.
-  if (baseline?.files.size === 0)
-    throw new GenerateFailure("usage", `${request.against} has no schema to compare with.`);
+  if (baseline?.files.size === 0) throw new GenerateFailure("usage", `${against} has no schema to compare with.`);
   return baseline;
 }
 
+/** A server gives all that its services need. What counts is what they are declared in, what is of their packages, and what the new schemas have themselves. */
+function servedSet({ name, set, services, except }: ServedSchemas, now: ReadonlySet<string>): SchemaSet | undefined {
+  let registry: FileRegistry;
+  try {
+    registry = createFileRegistry(set);
+  } catch (error) {
+    throw new GenerateFailure("usage", `${name} gave no schemas that fit together: ${reasonText(error)}.`, {
+      cause: error,
+    });
+  }
+  const homes = services.flatMap((service) => registry.getService(service)?.file ?? []);
+  const own = homes.filter(({ proto }) => !FOREIGN.test(proto.name));
+  const packages = new Set(own.map(({ proto }) => proto.package));
+  const counts = (file: FileDescriptorProto): boolean =>
+    !FOREIGN.test(file.name) && except?.has(file.name) !== true && (packages.has(file.package) || now.has(file.name));
+  const files = new Set(set.file.filter(counts).map((file) => file.name));
+  return files.size === 0 ? undefined : { set, registry, files };
+}
+
 /** Files that every set may have, and that are nobody's own. */
-const FOREIGN = /^(?:google\/protobuf|raceway\/v1|buf\/validate)\//;
+const FOREIGN = /^(?:google\/protobuf|raceway\/v1|buf\/validate|grpc\/(?:health|reflection))\//;
 
 function setIn(path: string, shown: string): SchemaSet {
   try {
@@ -64,7 +99,7 @@ async function setOf({
   protoPath,
   compiler,
   signal,
-}: BaselineRequest): Promise<SchemaSet | undefined> {
+}: BaselineRequest & { readonly against: string }): Promise<SchemaSet | undefined> {
   const commit = await openCommit(cwd, against);
   const stage = await mkdtemp(join(tmpdir(), "raceway-baseline-"));
   try {

@@ -1,5 +1,5 @@
 // Rules about behaviour: what a channel promised its users, and does no more. Each compares a method of the old schema with the same of the new.
-import { type DescExtension, type DescMethod, hasOption } from "@bufbuild/protobuf";
+import { type DescExtension, type DescMethod, createFileRegistry, hasOption } from "@bufbuild/protobuf";
 import type { ChannelContract, ChannelPolicy } from "@raceway/core";
 import * as ext from "../gen/raceway/v1/options_pb.ts";
 import type { Finding } from "../lint/finding.ts";
@@ -7,14 +7,15 @@ import { codeOf, errorsOf } from "../model/errors.ts";
 import { conflated, contractOf, fieldNamed, markedAsKey, namesInAddress, policyOf } from "../model/options.ts";
 import { nameOf, optionPart } from "../place.ts";
 import { authTightened } from "./auth-tightened.ts";
-import type { SchemaSet } from "./baseline.ts";
+import type { SchemaSet, ServedSchemas } from "./baseline.ts";
 import type { BreakingRule } from "./breaking-rules.ts";
 import { methodNamed, servicesOf } from "./removed.ts";
 
 interface Side {
   readonly method: DescMethod;
   readonly contract: ChannelContract;
-  readonly policy: ChannelPolicy;
+  /** Undefined: not known. */
+  readonly policy: ChannelPolicy | undefined;
 }
 
 interface Change {
@@ -28,14 +29,19 @@ interface Change {
 
 type Compare = (before: Side, after: Side) => Iterable<Change>;
 
-export function compareChannels(before: SchemaSet, after: SchemaSet, report: (finding: Finding) => void): void {
+/** Without `policies`, they are not compared. */
+export function compareChannels(
+  before: SchemaSet,
+  after: SchemaSet,
+  { policies, report }: { readonly policies: boolean; readonly report: (finding: Finding) => void },
+): void {
   for (const service of servicesOf(before)) {
     const now = after.registry.getService(service.typeName);
     if (now === undefined) continue; // which has been said
     for (const method of service.methods) {
       const same = methodNamed(now, method.name);
       if (same === undefined || same.methodKind !== method.methodKind) continue; // as above
-      const sides = [sideOf(method), sideOf(same)] as const;
+      const sides = [sideOf(method, policies), sideOf(same, policies)] as const;
       // Settings of another kind have nothing to be compared with.
       const rules = sides[0].contract.kind === sides[1].contract.kind ? ofOneKind : [kindChanged];
       for (const { rule, message, mend, at } of rules.flatMap((compare) => [...compare(...sides)]))
@@ -44,8 +50,14 @@ export function compareChannels(before: SchemaSet, after: SchemaSet, report: (fi
   }
 }
 
-function sideOf(method: DescMethod): Side {
-  return { method, contract: contractOf(method), policy: policyOf(method) ?? {} };
+function sideOf(method: DescMethod, policies: boolean): Side {
+  return { method, contract: contractOf(method), policy: policies ? (policyOf(method) ?? {}) : undefined };
+}
+
+/** Whether a server says of its channels who may use them. It says so of each, also that there is nothing to say. */
+export function showsPolicies({ set, services }: ServedSchemas): boolean {
+  const registry = createFileRegistry(set);
+  return services.some((name) => registry.getService(name)?.methods.some((method) => hasOption(method, ext.policy)));
 }
 
 function placeOf(method: DescMethod, at: Change["at"]): Finding["place"] {
@@ -198,8 +210,14 @@ function* limitLowered(before: Side, after: Side): Iterable<Change> {
       [ext.channel, "wire"],
     ],
     ["timeout", before.contract.timeoutMs, after.contract.timeoutMs, " ms", [ext.channel, "call"]],
-    ["max_subscribers", before.policy.maxSubscribers, after.policy.maxSubscribers, "", [ext.policy, "maxSubscribers"]],
-    ["max_concurrent", before.policy.maxConcurrent, after.policy.maxConcurrent, "", [ext.policy, "maxConcurrent"]],
+    [
+      "max_subscribers",
+      before.policy?.maxSubscribers,
+      after.policy?.maxSubscribers,
+      "",
+      [ext.policy, "maxSubscribers"],
+    ],
+    ["max_concurrent", before.policy?.maxConcurrent, after.policy?.maxConcurrent, "", [ext.policy, "maxConcurrent"]],
   ] as const;
   for (const [name, was, is, unit, at] of limits) {
     if (!lowered(was, is)) continue;
@@ -210,8 +228,8 @@ function* limitLowered(before: Side, after: Side): Iterable<Change> {
       at,
     };
   }
-  const old = before.policy.rateLimits ?? [];
-  for (const rate of after.policy.rateLimits ?? []) {
+  const old = before.policy?.rateLimits ?? [];
+  for (const rate of after.policy?.rateLimits ?? []) {
     if (old.some((one) => coversRate(one, rate))) continue;
     const same = old.filter(({ scope = "principal" }) => scope === (rate.scope ?? "principal"));
     yield {
@@ -240,7 +258,7 @@ function rateText({ limit, windowMs, scope = "principal", burst = limit }: Rate)
 }
 
 function* authChanged({ policy: before }: Side, { policy: after }: Side): Iterable<Change> {
-  const message = authTightened(before.auth, after.auth);
+  const message = authTightened(before?.auth, after?.auth);
   if (message === undefined) return;
   const mend = "let them in as before until they have what is asked for, or add an rpc.";
   yield { rule: "auth_tightened", message, mend, at: [ext.policy, "auth"] };

@@ -11,6 +11,7 @@ import { GenerateFailure } from "../failure.ts";
 import { SourceText } from "../source-text.ts";
 import type { SchemaSet } from "./baseline.ts";
 import { withImportMarks } from "./import-mark.ts";
+import { symbolAtCell } from "./symbol.ts";
 
 /** Said by rules of ours, more exactly: buf also finds a channel that becomes idempotent. */
 const EXCEPT = ["RPC_NO_DELETE", "SERVICE_NO_DELETE", "RPC_SAME_IDEMPOTENCY_LEVEL"];
@@ -41,8 +42,8 @@ export async function bufBreaking(
     // buf has other rules for the same change of a type, which would say it twice.
     const rest = source ? (await compared("FILE", stage, signal)).filter((one) => !known.has(placeOf(one))) : [];
     return [
-      ...wire.map((one) => diagnosticOf("wire_changed", one, sources)),
-      ...rest.map((one) => diagnosticOf("source_changed", one, sources)),
+      ...wire.map((one) => ({ ...diagnosticOf("wire_changed", one, sources), at: symbolIn(one, before, after) })),
+      ...rest.map((one) => ({ ...diagnosticOf("source_changed", one, sources), at: symbolIn(one, before, after) })),
     ];
   } finally {
     await rm(stage, { recursive: true, force: true });
@@ -64,9 +65,30 @@ function placeOf({ path, type, message, start_line: line = 1, start_column: colu
   return line === 1 && column === 1 ? `${type} ${message}` : `${path}:${line}:${column}`;
 }
 
+/** What was there is named in the message, and the place is that around it. */
+function symbolIn(
+  { path, message, start_line: line = 1, start_column: column = 1 }: Said,
+  before: SchemaSet,
+  after: SchemaSet,
+): string {
+  const gone = /^Previously present [a-z ]+"(.+?)"(?: with name "(\w+)")?/i.exec(message);
+  const file = path === undefined ? undefined : after.registry.getFile(path);
+  const around = file && symbolAtCell(file, line - 1, column - 1);
+  if (gone === null) return around ?? path ?? quoted(message);
+  const name = gone[2] ?? gone[1]!;
+  if (around !== undefined) return `${around}.${name}`;
+  const known = path === undefined ? undefined : (file ?? before.registry.getFile(path));
+  const scope = known?.proto.package ?? "";
+  return scope === "" || name.includes("/") ? name : `${scope}.${name}`;
+}
+
+function quoted(message: string): string {
+  return /"(.+?)"/.exec(message)?.[1] ?? "";
+}
+
 function diagnosticOf(rule: keyof typeof mends, said: Said, sources: SchemaSources): Diagnostic {
   // Of a file that is gone, only the message says the path.
-  const file = said.path ?? /"(.+?)"/.exec(said.message)?.[1] ?? "";
+  const file = said.path ?? quoted(said.message);
   const message = `${said.message.replace(/ See https:.*$/s, "").replace(/\.$/, "")} (buf: ${said.type})`;
   const found = { rule, severity: "error", message, mend: mends[rule], file: sources.shown(file) } as const;
   const { start_line: line = 1, start_column: column = 1, end_line: endLine = 1, end_column: endColumn = 1 } = said;

@@ -63,6 +63,7 @@ test("a finding has its place in the new schema, the lines around it, and the me
       severity: "error",
       message: "Say: max_concurrent was 9, and is 8",
       mend: "write at least 9.",
+      at: "demo.v1.S/Say",
       file: "proto/demo/v1/demo.proto",
       range: { line: 9, column: 28, endLine: 9, endColumn: 74 },
       frame: expect.stringContaining("^^^^") as string,
@@ -182,4 +183,42 @@ test("docs/breaking.md has each rule with its level and its sentence, and no oth
   );
   const levels = [...page.matchAll(/^\| (wire|source|behaviour)\s*\| /gm)].map(([, level]) => level);
   expect(levels).toEqual(breakingLevels);
+});
+
+test("each finding has the name of what it is about, which is the same when lines move", async () => {
+  const old = `syntax = "proto3"; package names.v1;
+    service S { rpc Gone(M) returns (M); rpc Stays(M) returns (M); }
+    service Left { rpc A(M) returns (M); }
+    message M { string text = 1; string by = 2; Kind kind = 3; message Inner { int32 count = 1; oneof one { int32 a = 2; } } Inner inner = 4; }
+    message Unused { string text = 1; }
+    enum Kind { KIND_UNSPECIFIED = 0; KIND_ONE = 1; KIND_TWO = 2; }`;
+  using history = new SchemaHistory({ "proto/names/v1/names.proto": old });
+  const edit = (...edits: readonly (readonly [string, string])[]): string =>
+    edits.reduce((text, [from, to]) => {
+      expect(text).toContain(from);
+      return text.replace(from, to);
+    }, old);
+  const text = edit(
+    ["rpc Gone(M) returns (M); ", ""],
+    ["service Left { rpc A(M) returns (M); }", ""],
+    ["string by = 2; ", ""],
+    ["int32 count = 1", "string count = 1"],
+    [" KIND_TWO = 2;", ""],
+    ["message Unused { string text = 1; }", ""],
+  );
+  const names = async (written: string): Promise<readonly string[]> => {
+    history.write({ "proto/names/v1/names.proto": written });
+    const found = (await history.breaking()).map(({ rule, at }) => `${rule} ${at}`);
+    return [...new Set(found)].sort();
+  };
+  const expected = [
+    "channel_removed names.v1.Left",
+    "channel_removed names.v1.S/Gone",
+    "source_changed names.v1.Unused",
+    "wire_changed names.v1.Kind.2",
+    "wire_changed names.v1.M.Inner.count",
+    "wire_changed names.v1.M.by",
+  ];
+  expect(await names(text)).toEqual(expected);
+  expect(await names(`\n\n// moved\n${text}`)).toEqual(expected);
 });

@@ -5,18 +5,19 @@ import { GenerateFailure } from "../failure.ts";
 import { type GenerateOptions, sourcesOf } from "../generate.ts";
 import type { Finding } from "../lint/finding.ts";
 import { checkFiles, hasErrors, placed } from "../pipeline.ts";
-import { readBaseline } from "./baseline.ts";
-import { compareChannels } from "./behaviour.ts";
+import { type ServedSchemas, readBaseline } from "./baseline.ts";
+import { compareChannels, showsPolicies } from "./behaviour.ts";
 import { type BreakingLevel, breakingLevels, includesLevel } from "./breaking-rules.ts";
 import { bufBreaking } from "./buf-breaking.ts";
 import { removedChannels } from "./removed.ts";
+import { symbolOf } from "./symbol.ts";
 
 export interface BreakingOptions extends Pick<
   GenerateOptions,
   "inputs" | "protoPath" | "cwd" | "compiler" | "progress" | "signal"
 > {
-  /** The old version: a file with a compiled schema (a `FileDescriptorSet` or an image of buf), or a revision of git. */
-  readonly against: string;
+  /** The old version: a file with a compiled schema (a `FileDescriptorSet` or an image of buf), a revision of git, or what a running server gave. */
+  readonly against: string | ServedSchemas;
   /** What counts; "behaviour", which is all, unless said. */
   readonly level?: BreakingLevel;
 }
@@ -33,17 +34,21 @@ export async function findBreaking(options: BreakingOptions): Promise<readonly D
   const { diagnostics, compiled } = await checkFiles({ options, sources, files: sources.files });
   if (compiled === undefined || hasErrors(diagnostics))
     return sortDiagnostics(diagnostics.filter(({ severity }) => severity === "error"));
-  progress?.(`compiling ${against}`);
+  const name = typeof against === "string" ? against : against.name;
+  progress?.(`compiling ${name}`);
   const { inputs, protoPath = [] } = options;
-  const before = await readBaseline({ against, cwd, inputs, protoPath, compiler, signal });
+  const files = new Set(sources.files);
+  const before = await readBaseline({ against, cwd, inputs, protoPath, files, compiler, signal });
   if (before === undefined) return undefined;
-  const after = { ...compiled, files: new Set(sources.files) };
-  progress?.(`comparing with ${against}`);
+  const after = { ...compiled, files };
+  progress?.(`comparing with ${name}`);
   const found: Diagnostic[] = [...removedChannels(before, after, sources)];
   found.push(...(await bufBreaking(before, after, { source: includesLevel(level, "source"), sources, signal })));
   if (includesLevel(level, "behaviour")) {
-    const report = (finding: Finding): void => void found.push(placed(finding, sources));
-    compareChannels(before, after, report);
+    const report = (finding: Finding): void =>
+      void found.push({ ...placed(finding, sources), at: symbolOf(finding.place) });
+    // A server may keep its policies to itself: then nothing is known of them.
+    compareChannels(before, after, { policies: typeof against === "string" || showsPolicies(against), report });
   }
   return sortDiagnostics(found);
 }

@@ -16,15 +16,19 @@ export function* removedChannels(
     if (now === undefined) {
       yield {
         ...removal(`the service ${service.typeName} is gone, and with it ${channels(service)}`),
+        at: service.typeName,
         file: sources.shown(service.file.proto.name),
       };
       continue;
     }
     for (const method of service.methods.filter(({ name }) => methodNamed(now, name) === undefined))
-      yield placed(
-        { ...removal(`the channel ${service.typeName}/${method.name} is gone`), place: nameOf(now) },
-        sources,
-      );
+      yield {
+        ...placed(
+          { ...removal(`the channel ${service.typeName}/${method.name} is gone`), place: nameOf(now) },
+          sources,
+        ),
+        at: `${service.typeName}/${method.name}`,
+      };
   }
 }
 

@@ -1,5 +1,5 @@
 // The program buf, which its npm package brings along: started, and what it says.
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { GenerateFailure } from "../failure.ts";
@@ -13,22 +13,69 @@ export interface Done {
   readonly err: string;
 }
 
+/** A buf that was started and may still be given its standard input. */
+export interface RunningBuf {
+  /** Rejects with a `GenerateFailure` if it did not start or was ended by somebody else, and with an `Error` once {@link end} has ended it. */
+  readonly done: Promise<Done>;
+  /** All of its standard input; resolves and rejects as {@link done}. */
+  feed(input: Uint8Array): Promise<Done>;
+  /** Kills it, if it is there. */
+  end(): void;
+}
+
 /** Offline, in a folder of the caller's own. Rejects with a `GenerateFailure` if it did not start, and with the signal's reason once that has ended it. */
 export function runBuf(args: readonly string[], cwd: string, abort: AbortSignal | undefined): Promise<Done> {
-  return new Promise((resolve, reject) => {
-    const command = bufCommand();
+  return doneOf(spawnBuf(args, cwd, "ignore", abort), abort);
+}
+
+/** While it waits for its input it keeps no process alive; when the one that started it ends, so does its input, and it. */
+export function startBuf(args: readonly string[], cwd: string): RunningBuf {
+  const ending = new AbortController();
+  const child = spawnBuf(args, cwd, "pipe", ending.signal);
+  const done = doneOf(child, ending.signal);
+  done.catch(() => undefined); // nobody may be waiting for it yet
+  const input = child.stdin!;
+  input.on("error", () => undefined); // it has ended; how, `done` says
+  const handles = [child, input, child.stdout!, child.stderr!] as readonly { ref?(): void; unref?(): void }[];
+  for (const handle of handles) handle.unref?.();
+  const hold = (): void => handles.forEach((handle) => handle.ref?.());
+  return {
+    done,
+    feed(bytes) {
+      hold();
+      input.end(bytes);
+      return done;
+    },
+    end() {
+      hold();
+      ending.abort(new Error("buf is not needed any more."));
+    },
+  };
+}
+
+function spawnBuf(
+  args: readonly string[],
+  cwd: string,
+  input: "ignore" | "pipe",
+  abort: AbortSignal | undefined,
+): ChildProcess {
+  const command = bufCommand();
+  return spawn(command[0], [...command.slice(1), ...args], {
+    cwd,
     // No network, no home: the cache is in the stage, and nothing is fetched.
-    const env = { ...process.env, BUF_CACHE_DIR: join(cwd, "cache") };
-    const child = spawn(command[0], [...command.slice(1), ...args], {
-      cwd,
-      env,
-      stdio: ["ignore", "pipe", "pipe"],
-      ...(abort !== undefined && { signal: abort }),
-    });
+    env: { ...process.env, BUF_CACHE_DIR: join(cwd, "cache") },
+    stdio: [input, "pipe", "pipe"],
+    // Not the usual one: a buf that waits for its input takes that down, and goes on waiting.
+    ...(abort !== undefined && { signal: abort, killSignal: "SIGKILL" }),
+  });
+}
+
+function doneOf(child: ChildProcess, abort: AbortSignal | undefined): Promise<Done> {
+  return new Promise((resolve, reject) => {
     const out: Buffer[] = [];
     const err: Buffer[] = [];
-    child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
-    child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
+    child.stdout!.on("data", (chunk: Buffer) => out.push(chunk));
+    child.stderr!.on("data", (chunk: Buffer) => err.push(chunk));
     child.once("error", (error) => {
       if (abort?.aborted !== true)
         reject(new GenerateFailure("tool", `buf did not start: ${error.message}.`, { cause: error }));

@@ -128,6 +128,13 @@ export function packageIn(code: string): string | undefined {
   return /^\s*package\s+([\w.]+)\s*;/m.exec(code)?.[1];
 }
 
+/** The import paths in a schema without comments, as far as they are written without escapes. */
+export function importsIn(code: string): readonly string[] {
+  return [...code.matchAll(/\bimport\s+(?:public\s+|weak\s+|option\s+)?(?:"([^"\\\n]+)"|'([^'\\\n]+)')/g)].map(
+    ([, double, single]) => double ?? single!,
+  );
+}
+
 export function withoutComments(text: string): string {
   return text.replaceAll(/\/\*[^]*?\*\/|\/\/[^\n]*/g, "");
 }

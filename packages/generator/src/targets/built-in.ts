@@ -10,6 +10,7 @@ import { markdown } from "./markdown/target.ts";
 import { mock } from "./mock/target.ts";
 import { openapi, openapiOptions } from "./openapi/target.ts";
 import { protoc, protocOptions } from "./protoc/target.ts";
+import { query } from "./query/target.ts";
 import { tsTarget } from "./ts/target.ts";
 
 interface BuiltIn {
@@ -17,11 +18,21 @@ interface BuiltIn {
   create(options: OptionsOf<OptionTable>): Target;
 }
 
-export type BuiltInTarget = "es" | "ts" | "mock" | "json-schema" | "openapi" | "asyncapi" | "markdown" | "protoc";
+export type BuiltInTarget =
+  | "es"
+  | "ts"
+  | "query"
+  | "mock"
+  | "json-schema"
+  | "openapi"
+  | "asyncapi"
+  | "markdown"
+  | "protoc";
 
 const builtIn: Readonly<Record<BuiltInTarget, BuiltIn>> = {
   es: { options: {}, create: () => esTarget() },
   ts: { options: {}, create: () => tsTarget() },
+  query: { options: {}, create: () => query() },
   mock: { options: {}, create: () => mock() },
   "json-schema": { options: jsonSchemaOptions, create: jsonSchema },
   openapi: { options: openapiOptions, create: openapi },
@@ -30,11 +41,19 @@ const builtIn: Readonly<Record<BuiltInTarget, BuiltIn>> = {
   protoc: { options: protocOptions, create: (options) => protoc({ plugin: "", ...options }) },
 };
 
+/** What is generated unless it is said otherwise. */
+export const defaultTargets: readonly BuiltInTarget[] = ["es", "ts"];
+
 /** In the order in which they are told to people. */
 export const builtInTargets: readonly BuiltInTarget[] = Object.keys(builtIn) as BuiltInTarget[];
 
 export function isBuiltIn(name: string): name is BuiltInTarget {
   return Object.hasOwn(builtIn, name);
+}
+
+/** With types and defaults, as {@link builtInTarget} takes them. */
+export function targetOptions(name: BuiltInTarget): OptionTable {
+  return builtIn[name].options;
 }
 
 /**

@@ -1,6 +1,6 @@
 // One session over a subject's links: both ends in the kit's hands, with the plainest handshake that can resume and switch.
 import type { ConnectError } from "@connectrpc/connect";
-import { type LinkOpened, type Limits, resolveLimits, systemClock } from "@raceway/core";
+import { type LinkOpened, type Limits, jsonCodec, protoCodec, resolveLimits, systemClock } from "@raceway/core";
 import {
   type Call,
   encodeFrame,
@@ -21,6 +21,7 @@ export type CodecName = "proto" | "json";
 /** Serves the calls of the client; told once per call. */
 export type Serve = (call: Call, method: string, payload: Uint8Array | undefined) => void;
 
+const CODECS = { proto: protoCodec(), json: jsonCodec() };
 const id = Uint8Array.from({ length: 16 }, (_, at) => at);
 const nothing = new Uint8Array(0);
 
@@ -65,9 +66,8 @@ export class Conversation implements AsyncDisposable {
       ended: (error) => this.#fail(error),
     });
     const session = (side: "client" | "server"): Session => {
-      const made = new Session({ side, limits: this.limits, clock, queue: new FlushQueue(clock), owner: owner(side) });
-      made.jsonPayload = codec === "json";
-      return made;
+      const queue = new FlushQueue(clock);
+      return new Session({ side, limits: this.limits, clock, queue, owner: owner(side), codec: CODECS[codec] });
     };
     this.client = session("client");
     this.server = session("server");

@@ -1,0 +1,14 @@
+// How services of ours that are not for everybody are mounted: served as any other, under one rule of authorization that has to be said.
+import { type ChannelPolicy, type ServiceContract, type ServiceDefinition, fail } from "@raceway/core";
+
+/** Who may call, as `auth` of a policy in a schema: `{ require: { roles: ["operator"] } }`, say, which `rbac` keeps. Everybody is `{ public: true }`, which has to be said. */
+export type Guard = NonNullable<ChannelPolicy["auth"]>;
+
+/** All channels of the service under the guard. Throws `service_unguarded` if there is none. */
+export function guarded<H extends object>(contract: ServiceContract, guard: Guard): ServiceDefinition<H> {
+  const { service } = contract;
+  const said = guard as Partial<{ readonly public: unknown; readonly require: unknown }> | undefined;
+  if (said?.public !== true && typeof said?.require !== "object")
+    throw fail("service_unguarded", { service: service.typeName });
+  return { contract, policy: Object.fromEntries(service.methods.map(({ localName }) => [localName, { auth: guard }])) };
+}

@@ -1,0 +1,21 @@
+// `@raceway/server/reflection`: a server gives its schemas to who may have them, by the service that tools of gRPC ask, `grpc.reflection.v1.ServerReflection`.
+import type { Raceway } from "./app.ts";
+import { type Guard, guarded } from "./guard.ts";
+import { reflectionServices } from "./reflection/service.ts";
+
+export type { Guard } from "./guard.ts";
+
+export interface ReflectionOptions {
+  /** Who may ask: `{ require: { roles: ["operator"] } }`, say, as in a schema, and kept by the plugin `rbac`. Everybody is `{ public: true }`. */
+  readonly auth: Guard;
+  /** The policies, too: who may use each channel, and how much. Else they stay with the server. Default false. */
+  readonly policies?: boolean;
+}
+
+/**
+ * Serves `grpc.reflection.v1.ServerReflection` and its older name v1alpha, by sessions and at the native doors: all that the app serves, also what it serves later.
+ * Call it before the first `listen`, `attach` or `fetch`. Throws `service_unguarded` if nothing is said of who may ask.
+ */
+export function serveReflection(app: Raceway, { auth, policies = false }: ReflectionOptions): void {
+  for (const { contract, handlers } of reflectionServices(app, policies)) app.serve(guarded(contract, auth), handlers);
+}
