@@ -7,6 +7,18 @@ import { type Stage, type WayName, names, stage } from "../middleware/stage.ts";
 
 export type Operator = Client<typeof Admin>;
 
+const address = "boards/tea/ticks";
+
+/** One use of each method, on somebody or something that is not there. */
+export const uses: Readonly<Record<keyof Operator, (admin: Operator) => Promise<unknown>>> = {
+  publish: (admin) => admin.publish({ address, event: { case: "binary", value: new Uint8Array(0) } }),
+  listSessions: (admin) => admin.listSessions({}),
+  listTopics: (admin) => admin.listTopics({}),
+  count: (admin) => admin.count({}),
+  disconnect: (admin) => admin.disconnect({ whom: { case: "principal", value: "ann" } }),
+  unsubscribe: (admin) => admin.unsubscribe({ whom: { case: "principal", value: "ann" }, address }),
+};
+
 export interface AdminStage extends Stage {
   operator(way?: WayName, credential?: string): Operator;
   /** Resolves when so many subscriptions to the address are there. */

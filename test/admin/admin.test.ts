@@ -20,7 +20,7 @@ import { RoomService } from "../gen/chat/v1/room_pb.ts";
 import { labService } from "../gen/lab/v1/lab.server.ts";
 import type { Tick } from "../gen/lab/v1/lab_pb.ts";
 import { first, names, outcome, wayNames } from "../middleware/stage.ts";
-import { type Operator, adminStage } from "./admin-stage.ts";
+import { type Operator, adminStage, uses } from "./admin-stage.ts";
 
 // Each way in opens sockets, which takes its time on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
@@ -31,16 +31,6 @@ const json = (value: JsonValue): { case: "json"; value: ReturnType<typeof fromJs
 });
 const ADDRESS = "boards/tea/ticks";
 const nothing = (): void => undefined;
-
-/** One use of each method, on somebody or something that is not there. */
-const uses: Readonly<Record<keyof Operator, (admin: Operator) => Promise<unknown>>> = {
-  publish: (admin) => admin.publish({ address: ADDRESS, event: json({ symbol: "forged" }) }),
-  listSessions: (admin) => admin.listSessions({}),
-  listTopics: (admin) => admin.listTopics({}),
-  count: (admin) => admin.count({}),
-  disconnect: (admin) => admin.disconnect({ whom: { case: "principal", value: "ann" } }),
-  unsubscribe: (admin) => admin.unsubscribe({ whom: { case: "principal", value: "ann" }, address: ADDRESS }),
-};
 
 /** Reads a topic until its end: what came, and why it ended. */
 function read(ticks: AsyncIterable<Tick>): { readonly symbols: string[]; readonly end: Promise<unknown> } {

@@ -20,6 +20,7 @@ import { issuer } from "../middleware/issuer.ts";
 import { mutualTls, tlsWays } from "../middleware/mutual-tls.ts";
 import { type WayName, names, outcome, stage, wayNames } from "../middleware/stage.ts";
 import { tampering } from "../middleware/tampering.ts";
+import { admins } from "./admins.ts";
 import { type Attack, holds } from "./attack.ts";
 import { bombs } from "./bombs.ts";
 import { caches } from "./caches.ts";
@@ -319,6 +320,7 @@ export const attacks: readonly Attack[] = [
       return "rate_limited after 3 of 8";
     },
   },
+  ...admins,
   ...signIns,
   ...bombs,
   ...caches,

@@ -1,6 +1,6 @@
 // Who is sent away, or unsubscribed: here at once, and on all other servers with the same store about a second later.
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import type { ConnectError } from "@connectrpc/connect";
+import type { ConnectError, ContextValues } from "@connectrpc/connect";
 import { type Host, type Opening, type Stations, fail, principal, sessionId } from "@raceway/core";
 import type { DisconnectRequest, UnsubscribeRequest } from "@raceway/core/admin";
 import { Announcements } from "@raceway/core/internal";
@@ -15,6 +15,8 @@ const REASON = 500;
 const LONGEST_MS = 365 * 86_400_000;
 /** A server that hears of a removal later than so does not need it any more: what it was about is gone, or was cut off from the store as long. */
 const KEPT_MS = 60_000;
+/** Who is to stay away may have been asked about elsewhere just before the store had it, and be there a little later, by a clock that is not quite this one. */
+const MARGIN_MS = 2_000;
 
 /** Whom a removal is about. */
 export interface Whom {
@@ -42,7 +44,7 @@ export interface Ended {
 /** As other servers are told. */
 interface Announced {
   readonly from: string;
-  /** What came later is not meant; by the clock of the server that says it. */
+  /** What came later is not meant; in milliseconds since 1970, by the clock of the server that says it. */
   readonly at: number;
   readonly removal: Removal;
 }
@@ -58,6 +60,8 @@ export class RemovalDesk {
   #host!: Host; // started before anybody is served
   #announced: Announcements | undefined;
   #self = "";
+  /** Openings about which the store is asked, or that are not there yet. */
+  readonly #asked = new Set<Opening>();
 
   constructor(inside: Inside) {
     this.#inside = inside;
@@ -83,16 +87,9 @@ export class RemovalDesk {
   /** Throws `admin_request_invalid`. Resolves when the store has what others are to know of it; what is here has ended by then. */
   async remove(removal: Removal, by: CallContext): Promise<{ readonly ended: Ended; readonly told: boolean }> {
     check(removal, by);
-    const { store, clock } = this.#host;
-    const { whom } = removal;
-    const at = clock.wallNow();
-    if (removal.kind === "disconnect" && whom.kind === "principal") {
-      const { stayAwayMs: ttlMs, reason } = removal;
-      const absence: Absence = { until: at + ttlMs, reason };
-      // Before anything is ended: whoever is let in after this was asked when it stood there.
-      if (ttlMs > 0) await store.put(absenceKey(whom.name), encode(absence), { ttlMs });
-      else await store.delete(absenceKey(whom.name));
-    }
+    let at = this.#host.clock.wallNow();
+    if (removal.kind === "disconnect" && removal.whom.kind === "principal" && (await this.#keepAway(removal)))
+      at = this.#host.clock.wallNow() + MARGIN_MS;
     const ended = this.#end(removal, Infinity, by);
     if (this.#announced !== undefined) {
       const announced: Announced = { from: this.#self, at, removal };
@@ -101,15 +98,33 @@ export class RemovalDesk {
     return { ended, told: this.#announced !== undefined };
   }
 
+  /** Before anything is ended: whoever is asked about after this is refused. False: he may come back, and who stayed away before may, too. */
+  async #keepAway({ whom, stayAwayMs: ttlMs, reason }: Removal & { readonly kind: "disconnect" }): Promise<boolean> {
+    const { store, clock } = this.#host;
+    if (ttlMs === 0) {
+      await store.delete(absenceKey(whom.name));
+      return false;
+    }
+    const absence: Absence = { until: clock.wallNow() + ttlMs, reason };
+    await store.put(absenceKey(whom.name), new TextEncoder().encode(JSON.stringify(absence)), { ttlMs });
+    return true;
+  }
+
   /** Everybody who comes in is asked after by name; nobody has none. */
-  async #admit({ context }: Opening): Promise<void> {
-    await this.#announced?.follow(); // before the store is asked: what is said after that is heard
-    const { id } = context.get(principal);
-    const bytes = id === "" ? undefined : await this.#host.store.get(absenceKey(id));
-    if (bytes === undefined) return;
-    const { until, reason } = JSON.parse(new TextDecoder().decode(bytes)) as Absence;
-    const retryAfterMs = until - this.#host.clock.wallNow();
-    if (retryAfterMs > 0) throw fail("stays_away", { reason, retryAfterMs });
+  async #admit(opening: Opening): Promise<void> {
+    const { store, clock } = this.#host;
+    this.#asked.add(opening);
+    try {
+      await this.#announced?.follow(); // before the store is asked: what is said after that is heard
+      const { id } = opening.context.get(principal);
+      const bytes = id === "" ? undefined : await store.get(absenceKey(id));
+      if (bytes === undefined) return;
+      const { until, reason } = JSON.parse(new TextDecoder().decode(bytes)) as Absence;
+      const retryAfterMs = until - clock.wallNow();
+      if (retryAfterMs > 0) throw fail("stays_away", { reason, retryAfterMs });
+    } finally {
+      clock.loopEnd(() => this.#asked.delete(opening)); // by then its session is there: nobody is asked after this
+    }
   }
 
   #heard({ from, at, removal }: Announced): void {
@@ -134,8 +149,13 @@ export class RemovalDesk {
       }
     }
     if (whom.kind === "session") return ended;
+    // Elsewhere one that may come back has come back by then.
+    if (removal.kind === "disconnect" && (by !== undefined || removal.stayAwayMs > 0))
+      for (const opening of this.#asked)
+        if (opening.context.get(principal).id === whom.name && !isOf(by, opening.context)) opening.end(error);
     for (const call of [...nativeCalls]) {
-      if (!isMeant(call, removal) || call.context === by?.values) continue;
+      if (!isMeant(call, removal) || isOf(by, call.context)) continue;
+      if (removal.kind === "disconnect" && started + call.since > at) continue;
       ended.nativeCalls++;
       call.end(error);
     }
@@ -180,13 +200,18 @@ function unsubscribe(session: ServerSession, address: string, error: ConnectErro
   return count;
 }
 
+/** Is it the call itself, or the session that it came by? */
+function isOf(by: CallContext | undefined, context: ContextValues): boolean {
+  const session = context.get(sessionId);
+  return by !== undefined && (session === "" ? context === by.values : session === by.get(sessionId));
+}
+
 function isMeant({ context, address }: NativeCall, { whom, ...removal }: Removal): boolean {
   if (context.get(principal).id !== whom.name) return false;
   return removal.kind === "disconnect" || address === removal.address;
 }
 
 const absenceKey = (id: string): string => `admin stays-away ${id}`;
-const encode = (absence: Absence): Uint8Array => new TextEncoder().encode(JSON.stringify(absence));
 
 /** Throws `admin_request_invalid`. */
 export function whomOf(given: DisconnectRequest["whom"] | UnsubscribeRequest["whom"]): Whom {

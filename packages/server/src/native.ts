@@ -138,6 +138,8 @@ const channelPath = (method: DescMethod): string => `/${method.parent.typeName}/
 /** One call at a native door: admitted like a session, and ended like one when its credential is. */
 export class NativeCall {
   readonly context: ContextValues;
+  /** When it came, by the host's clock, in milliseconds; 0 where it is not noted. */
+  readonly since: number;
   /** Of the topic that it reads. */
   address: string | undefined;
   readonly #end = new AbortController();
@@ -151,6 +153,7 @@ export class NativeCall {
     this.context = context;
     this.#client = client;
     this.#all = all?.add(this);
+    this.since = all === undefined ? 0 : clock.now();
     this.#expiry = new Expiry(clock, (error) => this.end(error));
     client.addEventListener("abort", this.#gone, { once: true });
     if (client.aborted) this.#gone();
