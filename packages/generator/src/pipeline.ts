@@ -15,7 +15,6 @@ import { openOutputFolder } from "./output/output-folder.ts";
 import { type Plan, planOutput } from "./output/plan.ts";
 import { rangeOf } from "./place.ts";
 import { counted, runTargets } from "./run-targets.ts";
-import { SourceText } from "./source-text.ts";
 import { type BuiltInTarget, builtInTarget, defaultTargets } from "./targets/built-in.ts";
 
 export interface Run {
@@ -115,7 +114,7 @@ function targetOf(target: BuiltInTarget | Target): Target {
 /** A finding with its line and column, and the lines around them. */
 export function placed({ rule, severity, place, message, mend }: Finding, sources: SchemaSources): Diagnostic {
   const file = place.file.proto.name;
-  const text = new SourceText(sources.text(file));
+  const text = sources.source(file);
   const range = rangeOf(place, text);
   return {
     rule,

@@ -78,14 +78,19 @@ export class SourceText {
   frame(range: Range): string {
     const oneLine = range.endLine === range.line;
     const endColumn = oneLine ? range.endColumn : this.line(range.line - 1).length + 1;
+    const first = Math.max(0, range.line - 2);
+    const options = { linesAbove: 1, linesBelow: 0, startLine: first + 1 }; // the last is not in the types
     return codeFrameColumns(
       // Only "\n" ends a line of protobuf; code-frame knows three more.
-      this.#lines.map((line) => line.replaceAll(/[\r\u2028\u2029]/g, " ")).join("\n"),
+      this.#lines
+        .slice(first, range.line)
+        .map((line) => line.replaceAll(/[\r\u2028\u2029]/g, " "))
+        .join("\n"),
       {
         start: { line: range.line, column: range.column },
         end: { line: range.line, column: Math.max(endColumn, range.column + 1) },
       },
-      { linesAbove: 1, linesBelow: 0 },
+      options,
     );
   }
 }

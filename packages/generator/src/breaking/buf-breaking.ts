@@ -8,7 +8,6 @@ import { FOUND, type Said, runBuf, saidIn } from "../compile/run-buf.ts";
 import type { SchemaSources } from "../compile/schema-sources.ts";
 import type { Diagnostic } from "../diagnostic.ts";
 import { GenerateFailure } from "../failure.ts";
-import { SourceText } from "../source-text.ts";
 import type { SchemaSet } from "./baseline.ts";
 import { withImportMarks } from "./import-mark.ts";
 import { symbolAtCell } from "./symbol.ts";
@@ -93,7 +92,7 @@ function diagnosticOf(rule: keyof typeof mends, said: Said, sources: SchemaSourc
   const found = { rule, severity: "error", message, mend: mends[rule], file: sources.shown(file) } as const;
   const { start_line: line = 1, start_column: column = 1, end_line: endLine = 1, end_column: endColumn = 1 } = said;
   if (said.path === undefined || (endLine === 1 && endColumn === 1)) return found;
-  const text = new SourceText(sources.text(file));
+  const text = sources.source(file);
   const range = text.range(text.atCell(line - 1, column - 1), text.atCell(endLine - 1, endColumn - 1));
   return { ...found, range, frame: text.frame(range) };
 }

@@ -228,3 +228,16 @@ test("what buf says in other words is passed on", async () => {
     "
   `);
 });
+
+test("thousands of names that mean nothing are told within the time of a test: files are looked through once, not once a name", async () => {
+  const messages = Array.from({ length: 8_000 }, (_, at) => `message M${at} { Thing${at % 40} thing = 1; }`);
+  using schema = new SchemaFolder({
+    "proto/a.proto": ['syntax = "proto3";', "message Thingy {}", ...messages].join("\n"),
+  });
+  const { diagnostics } = await schema.generate();
+  expect(diagnostics).toHaveLength(messages.length);
+  expect(diagnostics.at(-1)).toMatchObject({ mend: "did you mean `Thingy`?", range: { line: 8_002 } });
+  expect(diagnostics.at(-1)!.frame).toBe(
+    "  8001 | message M7998 { Thing38 thing = 1; }\n> 8002 | message M7999 { Thing39 thing = 1; }\n       |                 ^^^^^^^",
+  );
+});

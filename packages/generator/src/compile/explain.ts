@@ -7,7 +7,7 @@ import type { Diagnostic } from "../diagnostic.ts";
 import { file_raceway_v1_options } from "../gen/raceway/v1/options_pb.ts";
 import { nearest } from "../near.ts";
 import type { Rule } from "../rules.ts";
-import { type Point, SourceText } from "../source-text.ts";
+import type { Point, SourceText } from "../source-text.ts";
 import type { CompilerFinding } from "./schema-compiler.ts";
 import type { SchemaSources } from "./schema-sources.ts";
 
@@ -23,13 +23,14 @@ interface Explained {
 export function explainFindings(findings: readonly CompilerFinding[], sources: SchemaSources): readonly Diagnostic[] {
   const diagnostics: Diagnostic[] = [];
   const repeats = new Map<string, { at: number; count: number }>();
+  const names = new NearNames(sources);
   for (const finding of findings) {
-    const source = new SourceText(sources.text(finding.file));
+    const source = sources.source(finding.file);
     const start = source.atByte(finding.line - 1, finding.column - 1);
     // Of ".topc" in an option's name, the name is meant.
     const from = source.line(start.line)[start.index] === "." ? { ...start, index: start.index + 1 } : start;
     const to = source.atByte(finding.endLine - 1, finding.endColumn - 1);
-    const { rule, message, mend } = explain(finding.message, { source, from, to, sources, file: finding.file });
+    const { rule, message, mend } = explain(finding.message, { source, from, to, sources, names, file: finding.file });
     if (rule === "import_needed") {
       const key = `${finding.file}\n${mend}`;
       const earlier = repeats.get(key);
@@ -66,7 +67,41 @@ interface Where {
   readonly from: Point;
   readonly to: Point;
   readonly sources: SchemaSources;
+  readonly names: NearNames;
   readonly file: string;
+}
+
+/** What names mean in a file, looked up once a file and name: a missing import leaves thousands that mean nothing. */
+class NearNames {
+  readonly #sources: SchemaSources;
+  readonly #imports = new Map<string, readonly string[]>();
+  readonly #declared = new Map<string, readonly string[]>();
+  readonly #nearest = new Map<string, string | undefined>();
+
+  constructor(sources: SchemaSources) {
+    this.#sources = sources;
+  }
+
+  importsOf(file: string): readonly string[] {
+    return remembered(this.#imports, file, () => importsIn(this.#sources.text(file)));
+  }
+
+  /** Of the names that the file and those that it imports declare, the one that may be meant. */
+  nearest(file: string, name: string): string | undefined {
+    return remembered(this.#nearest, `${file}\n${name}`, () =>
+      nearest(
+        name,
+        [file, ...this.importsOf(file)].flatMap((one) =>
+          remembered(this.#declared, one, () => declaredIn(this.#sources.text(one))),
+        ),
+      ),
+    );
+  }
+}
+
+function remembered<T>(known: Map<string, T>, key: string, find: () => T): T {
+  if (!known.has(key)) known.set(key, find());
+  return known.get(key)!;
 }
 
 function explain(said: string, where: Where): Explained {
@@ -120,10 +155,9 @@ function missingImport(statement: string, { sources }: Where): Explained {
   };
 }
 
-function unknownName(name: string, { source, file, sources, from }: Where): Explained {
+function unknownName(name: string, { source, file, names, from }: Where): Explained {
   const home = homeOf(name);
-  const imports = importsIn(source.text);
-  if (home !== undefined && !imports.includes(home) && file !== home) {
+  if (home !== undefined && !names.importsOf(file).includes(home) && file !== home) {
     return {
       rule: "import_needed",
       message: `${name} is not known here`,
@@ -148,8 +182,7 @@ function unknownName(name: string, { source, file, sources, from }: Where): Expl
       mend: value === undefined ? `known are ${values.join(", ")}.` : `did you mean \`${value}\`?`,
     };
   }
-  const declared = [file, ...imports].flatMap((one) => declaredIn(sources.text(one)));
-  const guess = nearest(name, declared);
+  const guess = names.nearest(file, name);
   return {
     rule: "name_unknown",
     message: `${name} is not declared, here or in an imported file`,

@@ -4,6 +4,7 @@ import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { compareText } from "../diagnostic.ts";
 import { GenerateFailure } from "../failure.ts";
 import { pathProblem } from "../path-problem.ts";
+import { SourceText } from "../source-text.ts";
 import { visibleText } from "../visible-text.ts";
 import { bundledSchemas } from "./bundled-schemas.ts";
 
@@ -20,6 +21,8 @@ export interface SchemaSources {
   shownRoot(root: string): string;
   /** "" if it cannot be read. */
   text(file: string): string;
+  /** The same, with its lines. */
+  source(file: string): SourceText;
   /** The same files, whose text is read again. */
   anew(): SchemaSources;
 }
@@ -67,10 +70,18 @@ export function findSources(cwd: string, inputs: readonly string[], protoPaths: 
 }
 
 function sourcesOf(cwd: string, roots: readonly string[], files: readonly string[]): SchemaSources {
-  const texts = new Map<string, string>();
+  const texts = new Map<string, SourceText>();
   const locate = (file: string): string | undefined => {
     for (const root of roots) if (existsSync(join(root, file))) return join(root, file);
     return undefined;
+  };
+  const source = (file: string): SourceText => {
+    let text = texts.get(file);
+    if (text === undefined) {
+      const path = locate(file);
+      texts.set(file, (text = new SourceText(path === undefined ? "" : readFileSync(path, "utf8"))));
+    }
+    return text;
   };
   return {
     roots,
@@ -84,15 +95,8 @@ function sourcesOf(cwd: string, roots: readonly string[], files: readonly string
       bundledSchemas().some((bundled) => bundled.root === root)
         ? "the generator's own schemas"
         : posix(relative(cwd, root)) || ".",
-    text(file) {
-      let text = texts.get(file);
-      if (text === undefined) {
-        const path = locate(file);
-        text = path === undefined ? "" : readFileSync(path, "utf8");
-        texts.set(file, text);
-      }
-      return text;
-    },
+    text: (file) => source(file).text,
+    source,
     anew: () => sourcesOf(cwd, roots, files),
   };
 }

@@ -3,13 +3,14 @@ import type { DescExtension, DescEnum, DescFile, DescMessage, DescService } from
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { safeIdentifier } from "@bufbuild/protoplugin";
 
-type Named = DescFile | DescMessage | DescEnum | DescExtension | DescService;
+/** What has a name of its own in a `_pb` file. */
+export type Named = DescFile | DescMessage | DescEnum | DescExtension | DescService;
 
 export interface FileNames {
   /** Name of a type. */
   type(desc: DescMessage | DescEnum): string;
   /** Name of a descriptor. */
-  descriptor(desc: DescMessage | DescEnum | DescService): string;
+  descriptor(desc: Named): string;
 }
 
 // protoplugin keeps this to itself (`names.ts`, `allNames`); the order in which names are taken decides who gets a "$".
