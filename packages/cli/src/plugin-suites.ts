@@ -1,5 +1,7 @@
 // Which compliance suites a subject has to pass: what it has says what it is.
 import {
+  codecCases,
+  type CodecSubject,
   type LinkSubject,
   linkSuites,
   type PluginSubject,
@@ -29,6 +31,8 @@ export function suitesOf(subject: unknown): SubjectSuites | undefined {
     return { suites: [{ title: "store", cases: storeCases(subject as StoreSubject) }] };
   if (has(subject, { create: "function", compile: "function" }))
     return { suites: [{ title: "target", cases: targetCases(subject as TargetSubject) }] };
+  if (has(subject, { codec: "function", unknownFields: "string" }))
+    return { suites: [{ title: "codec", cases: codecCases(subject as CodecSubject) }] };
   return undefined;
 }
 

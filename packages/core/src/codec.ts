@@ -20,7 +20,7 @@ export interface Codec extends CodecDefinition, Part {
   readonly [defined]: true;
 }
 export interface MessageCodec<D extends DescMessage> {
-  /** The caller owns the result. Throws ConnectError `invalid_argument` if the message does not fit its type. */
+  /** The caller owns the result. Throws ConnectError `invalid_argument` if the message does not fit its type; a number that its field cannot hold may also be refused only where it is read. */
   encode(message: MessageInitShape<D>): Uint8Array;
   /** Throws ConnectError `invalid_argument` with reason `payload_malformed`. Does not keep the bytes beyond the message's own byte fields. */
   decode(bytes: Uint8Array): MessageShape<D>;

@@ -15,6 +15,8 @@ export {
   type PluginSubject,
 } from "./plugin/subject.ts";
 export { type CaseResult, runCases, type Totals } from "./run-cases.ts";
+export { codecCases } from "./codec-cases.ts";
+export type { CodecSubject } from "./codec/subject.ts";
 export { sessionCases, type SessionCaseOptions } from "./session-cases.ts";
 export type { LinkSubject } from "./subject.ts";
 export { linkSuites, type Suite } from "./suites.ts";

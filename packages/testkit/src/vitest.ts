@@ -1,6 +1,8 @@
 // The runner for Vitest, in Node and in a browser: one test per case.
 import { afterAll, describe, test } from "vitest";
 import type { Case } from "./case.ts";
+import { codecCases } from "./codec-cases.ts";
+import type { CodecSubject } from "./codec/subject.ts";
 import { pluginSuites } from "./plugin-cases.ts";
 import type { PluginSubject } from "./plugin/subject.ts";
 import type { LinkSubject } from "./subject.ts";
@@ -18,6 +20,11 @@ export function describeLink(subject: LinkSubject): void {
 /** Registers all cases that apply to a middleware plugin: by each way in, and as a part of its host. */
 export function describePlugin(subject: PluginSubject): void {
   for (const { title, cases } of pluginSuites(subject)) describeCases(title, cases);
+}
+
+/** Registers all cases that apply to a codec. */
+export function describeCodec(name: string, subject: CodecSubject): void {
+  describeCases(`codec ${name}`, codecCases(subject));
 }
 
 /** A group of which nothing applies, such as the native door of a client's plugin, is absent: Vitest takes an empty one for a mistake. */

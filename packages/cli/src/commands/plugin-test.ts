@@ -10,7 +10,7 @@ export const pluginTestCommand: Command = defineCommand({
   usage: "test <module>",
   summary: "Runs the compliance kit on a plugin",
   about:
-    "Imports a module and takes its export `subject`: a subject of @raceway/testkit, or a function that gives one. By what it is the kit is chosen: a LinkSubject (a transport: its links, and sessions over them), a PluginSubject (middleware), a StoreSubject (a backplane's store) or a TargetSubject (a generator target).",
+    "Imports a module and takes its export `subject`: a subject of @raceway/testkit, or a function that gives one. By what it is the kit is chosen: a LinkSubject (a transport: its links, and sessions over them), a PluginSubject (middleware), a StoreSubject (a backplane's store), a CodecSubject or a TargetSubject (a generator target).",
   examples: [
     ["$0 plugin test ./dist/subject.js", "A line per case, and what is broken"],
     ["$0 plugin test ./src/subject.ts", "The sources, as Node runs them"],
