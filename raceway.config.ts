@@ -60,6 +60,13 @@ export default {
       importExtension,
       targets: ["es", "ts", "query"],
     },
+    // One schema in two versions.
+    ...["old", "new"].map((version) => ({
+      inputs: [`test/evolution/schemas/${version}`],
+      protoPath: [`test/evolution/schemas/${version}`],
+      out: `test/evolution/gen/${version}`,
+      importExtension,
+    })),
     { inputs: ["bench/schemas"], protoPath: ["bench/schemas"], out: "bench/gen", importExtension },
     {
       inputs: ["examples/chat/schemas"],

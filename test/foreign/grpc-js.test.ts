@@ -139,13 +139,16 @@ it("gets errors with gRPC's codes: a deadline, a wrong address, a method that is
   await expect(all(foreign.ticks({ board: "" }, new Metadata()))).rejects.toMatchObject({
     code: status.INVALID_ARGUMENT,
   });
-  const nothing = new Promise((resolve) => {
+  const nothing = new Promise<ServiceError | null>((resolve) => {
     const pass = (bytes: Buffer): Buffer => bytes;
-    foreign.makeUnaryRequest("/lab.v1.LabService/Nothing", pass, pass, Buffer.alloc(0), (error) =>
-      resolve(error?.code),
-    );
+    foreign.makeUnaryRequest("/lab.v1.LabService/Nothing", pass, pass, Buffer.alloc(0), (error) => resolve(error));
   });
-  expect(await nothing).toBe(status.UNIMPLEMENTED);
+  const missing = await nothing;
+  expect(missing?.code).toBe(status.UNIMPLEMENTED);
+  // grpc-js leaves commas and slashes of a message escaped.
+  expect(decodeURIComponent(missing?.details ?? "")).toMatch(
+    /^There is no channel \/lab\.v1\.LabService\/Nothing here\. The client is grpc-node-js\/\S+, the server has version [0-9a-f]{8} of its schema\. /,
+  );
 });
 
 it("reads declared errors as gRPC has them: the code, the message, and the details of google.rpc.Status", async () => {

@@ -1,6 +1,7 @@
 // The contract of a method, where only its descriptor is at hand: remembered from generated code, or what its shape says.
 import type { DescMethod } from "@bufbuild/protobuf";
 import { type ChannelContract, defaultKind } from "@raceway/core";
+import { CLAIM_HEADER, type HeaderField, type Session, schemaVersion } from "@raceway/core/internal";
 
 /**
  * Values of google.protobuf.MethodOptions.IdempotencyLevel. The enum itself would bring all that describes descriptors into a page: 5 KB compressed.
@@ -29,4 +30,22 @@ function fromShape(method: DescMethod): ChannelContract {
     default:
       return { kind };
   }
+}
+
+const told = new WeakMap<Session, Set<DescMethod>>();
+const nothing: readonly HeaderField[] = [];
+
+/** What a server is told with a session's first call of a channel: of which version of the schema the client is, so that both can be named when they do not fit. */
+export function claimOf(session: Session, method: DescMethod): readonly HeaderField[] {
+  const methods = told.get(session) ?? new Set();
+  if (methods.has(method)) return nothing;
+  told.set(session, methods.add(method));
+  const { kind, addressFields = [] } = known.get(method) ?? {};
+  const numbers = addressFields.map((name) => method.input.field[name]?.number);
+  return [{ key: CLAIM_HEADER, value: [schemaVersion(method), kind, ...numbers].join(" ") }];
+}
+
+/** A call was given up, perhaps before the server had it: the next one tells it anew. */
+export function claimAnew(session: Session, method: DescMethod): void {
+  told.get(session)?.delete(method);
 }

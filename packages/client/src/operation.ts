@@ -21,6 +21,7 @@ import {
   headerFields,
   headersOf,
 } from "@raceway/core/internal";
+import { claimAnew, claimOf } from "./contracts.ts";
 import type { OutboxEntry } from "./outbox-entry.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -48,6 +49,8 @@ export interface CallInit extends OperationInit {
   readonly contextValues: ContextValues | undefined;
 }
 export interface OperationInit {
+  /** Absent: of a call that was kept over a restart, perhaps by an older program. */
+  readonly method?: DescMethod;
   readonly contextValues?: ContextValues | undefined;
   readonly signal: AbortSignal | undefined;
   readonly timeoutMs: number | undefined;
@@ -125,7 +128,9 @@ export abstract class Operation implements CallReceiver {
   /** Gives up: what waits is never sent, a server that may have it is told, the caller gets the error. */
   abort(error: ConnectError): void {
     if (this.#settled) return;
-    this.call?.cancel();
+    const { call, init } = this;
+    call?.cancel();
+    if (call && init.method) claimAnew(call.session, init.method);
     this.settle();
     this.failed(error);
   }
@@ -154,8 +159,9 @@ export abstract class Operation implements CallReceiver {
   }
   #open(session: Session, more: Readonly<Record<string, string>> | undefined): void {
     this.openedAt ??= this.host.clock.now();
-    const { header } = this.init;
-    this.open(session, more === undefined ? header : [...header, ...headerFields(more)]);
+    const { header, method } = this.init;
+    const claim = method && claimOf(session, method);
+    this.open(session, more || claim?.length ? [...header, ...(claim ?? []), ...headerFields(more)] : header);
   }
 
   lost(error: ConnectError): void {

@@ -60,8 +60,13 @@ export const serverReasons = {
   },
   channel_unknown: {
     code: Code.Unimplemented as Code,
-    message: (v: { path: string }): string =>
-      `There is no channel ${v.path} here. Serve it, or check that both ends were generated from the same schema.`,
+    message: (v: { path: string; client?: string; agent?: string; server?: string }): string =>
+      `There is no channel ${v.path} here.${versionsText(v)} Serve it, or check that both ends were generated from the same schema.`,
+  },
+  schema_mismatch: {
+    code: Code.FailedPrecondition as Code,
+    message: (v: { path: string; client: string; server: string; detail: string }): string =>
+      `The client has version ${v.client} of the schema of ${v.path}, the server version ${v.server}, and they do not fit: ${v.detail}. Generate and deploy the older of the two anew.`,
   },
   kind_unsupported: {
     code: Code.Unimplemented as Code,
@@ -184,6 +189,18 @@ export const serverReasons = {
       `Service ${v.service} is served twice. Merge the handlers into one object.`,
   },
 } as const;
+
+/** What is known of both sides of a channel that one of them does not have; "" if nothing is. */
+function versionsText({ client, agent, server }: { client?: string; agent?: string; server?: string }): string {
+  const known = [
+    ...(client === undefined ? [] : [`the client has version ${client} of its schema`]),
+    ...(agent === undefined ? [] : [`the client is ${agent}`]),
+    ...(server === undefined
+      ? []
+      : [`the server has version ${server}${client === undefined ? " of its schema" : ""}`]),
+  ].join(", ");
+  return known === "" ? "" : ` ${known[0]!.toUpperCase()}${known.slice(1)}.`;
+}
 
 /** All reasons. */
 export const catalogue: typeof common &

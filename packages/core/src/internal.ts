@@ -21,6 +21,7 @@ export { type LinkCoding, chooseCoders, codedFrame, dictionaryFrame } from "./li
 export * from "./flush-queue.ts";
 export * from "./message-queue.ts";
 export * from "./replay-buffer.ts";
+export { CLAIM_HEADER, schemaVersion } from "./schema-version.ts";
 export * from "./session.ts";
 export * from "./session-link.ts";
 export * from "./wire-values.ts";

@@ -1,5 +1,5 @@
 // The transport plugin: a client and a server half, made by separate factories, that produce links.
-import type { ConnectRouter } from "@connectrpc/connect";
+import type { ConnectError, ConnectRouter } from "@connectrpc/connect";
 import type { LinkOpened, LinkTraits, Peer } from "./link.ts";
 import type { Host, Part } from "./part.ts";
 
@@ -54,6 +54,8 @@ export interface NativeDoor {
   readonly compressed?: boolean;
   /** Registers every service served so far on the router. */
   register(router: ConnectRouter): void;
+  /** What to say of "/package.Service/Method" where the service is here and the method is not, to a client that calls itself so (`user-agent`); undefined: the service is not here either. */
+  missing?(path: string, agent: string | undefined): ConnectError | undefined;
 }
 
 /** What a transport answers to. All optional: a transport whose links come from a broker has neither. */

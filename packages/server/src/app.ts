@@ -72,6 +72,7 @@ import { type NativeCall, type NativeHost, registerService } from "./native.ts";
 import { Once } from "./once.ts";
 import { Orphans } from "./orphans.ts";
 import { ReadinessProbe } from "./readiness.ts";
+import { explained, fitted, unknownChannel } from "./schema-fit.ts";
 import { Serving, shownError } from "./serving.ts";
 import { ServerSession, Sessions } from "./sessions.ts";
 import { Subscription, checkSubscriptions } from "./subscription.ts";
@@ -236,7 +237,7 @@ class App implements Raceway {
     this.#plugins = orderPlugins(options.use ?? []);
   }
 
-  get channels(): readonly ServedChannel[] {
+  get channels(): readonly Channel[] {
     return [...this.#channels.values()];
   }
   get sessions(): number {
@@ -472,6 +473,10 @@ class App implements Raceway {
             metered: this.#meter !== undefined,
             compressed: this.#doorCompression !== undefined,
             register: (router) => this.#register(router),
+            missing: (path, agent) => {
+              const near = this.#near(path);
+              return near && unknownChannel(path, near, { agent });
+            },
           },
         });
         undo.push(async () => started[Symbol.asyncDispose]?.());
@@ -639,10 +644,18 @@ class App implements Raceway {
 
   // ---- calls
 
-  #opened(session: ServerSession, call: Call, frame: OpenFrame): void {
-    const channel = this.#channels.get(frame.method);
-    if (channel === undefined)
-      return this.#refuse(session, call, fail("channel_unknown", { path: frame.method.slice(0, 200) }), "");
+  #opened(session: ServerSession, call: Call, given: OpenFrame): void {
+    const channel = this.#channels.get(given.method);
+    let frame: OpenFrame;
+    try {
+      frame = fitted(session, given, channel);
+    } catch (error) {
+      return this.#refuse(session, call, ConnectError.from(error), given.method);
+    }
+    if (channel === undefined) {
+      const { method: path } = frame;
+      return this.#refuse(session, call, unknownChannel(path, this.#near(path), { session }), "");
+    }
     const { core } = session;
     if (channel.gated) return this.#subscribe(session, call, channel, frame);
     const { calls: limit } = this.limits;
@@ -652,6 +665,12 @@ class App implements Raceway {
     }
     call.window = channel.window;
     Serving.begin(call, channel, channel.coding(session.codec), frame, session);
+  }
+
+  /** Any channel of the service that the path names. */
+  #near(path: string): Channel | undefined {
+    const service = /^\/[^/]+\//.exec(path)?.[0];
+    return service === undefined ? undefined : this.channels.find((one) => one.path.startsWith(service));
   }
 
   #subscribe(session: ServerSession, call: Call, channel: Channel, frame: OpenFrame): void {
@@ -676,7 +695,8 @@ class App implements Raceway {
       session.core.subscribed(call);
       void subscription.begin(frame.after);
     } catch (error) {
-      this.#refuse(session, call, ConnectError.from(error), channel.path, "subscription");
+      const refused = explained(ConnectError.from(error), channel, session);
+      this.#refuse(session, call, refused, channel.path, "subscription");
     }
   }
 

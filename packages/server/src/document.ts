@@ -1,7 +1,6 @@
 // The negotiation document, `GET /.well-known/raceway`: what this server speaks, cacheable, with an ETag.
-import { type DescMessage, type DescMethod, toBinary } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import type { HttpExchange, Limits, ServerTransport } from "@raceway/core";
+import { schemaVersion } from "@raceway/core/internal";
 import type { Channel } from "./channel.ts";
 import { fingerprint } from "./fingerprint.ts";
 
@@ -29,7 +28,10 @@ export function serveDocument(init: DocumentInit): (exchange: HttpExchange) => v
       resumeMs: init.limits.resumeMs,
     },
     channels: Object.fromEntries(
-      init.channels.map((channel) => [channel.path, { kind: channel.contract.kind, hash: channelHash(channel.desc) }]),
+      init.channels.map((channel) => [
+        channel.path,
+        { kind: channel.contract.kind, hash: schemaVersion(channel.desc) },
+      ]),
     ),
   });
   const body = new TextEncoder().encode(text);
@@ -45,22 +47,4 @@ export function serveDocument(init: DocumentInit): (exchange: HttpExchange) => v
     else if (exchange.peer.header("if-none-match") === etag) exchange.reply(304, headers);
     else exchange.reply(200, headers, exchange.method === "HEAD" ? undefined : body);
   };
-}
-
-/** Changes when the channel's name, shape or any message type that it can reach does; 16 hex digits. */
-function channelHash(method: DescMethod): string {
-  const files = new Map<string, Uint8Array>();
-  const visit = (message: DescMessage): void => {
-    const { file } = message;
-    if (files.has(file.name)) return;
-    const { sourceCodeInfo: _, ...proto } = file.proto;
-    files.set(file.name, toBinary(FileDescriptorProtoSchema, proto));
-    for (const field of message.fields) if (field.message !== undefined) visit(field.message);
-  };
-  visit(method.input);
-  visit(method.output);
-  const head = new TextEncoder().encode(
-    `${method.parent.typeName}/${method.name} ${method.methodKind} ${method.input.typeName} ${method.output.typeName}`,
-  );
-  return fingerprint(head, ...[...files].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, bytes]) => bytes));
 }

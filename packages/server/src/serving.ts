@@ -24,6 +24,7 @@ import type { Channel, Coding } from "./channel.ts";
 import { InterceptedRequest } from "./intercepted-request.ts";
 import { isPromise } from "./is-promise.ts";
 import type { Orphans } from "./orphans.ts";
+import { explained } from "./schema-fit.ts";
 
 /** What calls need of their session. */
 export interface ServingHost {
@@ -326,12 +327,15 @@ export class Serving implements CallReceiver {
   }
 
   #failEarly(cause: unknown): void {
-    if (!this.#heard) this.#host.refused(ConnectError.from(cause), this.#channel.path);
+    if (!this.#heard) {
+      const error = explained(ConnectError.from(cause), this.#channel, this.#host);
+      this.#host.refused(error, this.#channel.path);
+    }
     this.#fail(cause);
   }
 
   #fail(cause: unknown): void {
-    const error = shownError(cause, this.#host.log, this.#channel.path);
+    const error = explained(shownError(cause, this.#host.log, this.#channel.path), this.#channel, this.#host);
     if (!this.#call.over) {
       const header = this.#headerSent ? undefined : this.#context.takeHeader();
       const trailer = [...(this.#context.takeTrailer() ?? []), ...headerFields(error.metadata)];

@@ -4,6 +4,8 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { Code, ConnectError, type ConnectRouter, createConnectRouter, createContextValues } from "@connectrpc/connect";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
+import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { CallBytes, type Clock, type HttpExchange, type Logger, callBytes, peer } from "@raceway/core";
 import type { CrossOrigin } from "./server-cross-origin.ts";
 import { cacheable } from "./server-http-cache.ts";
@@ -23,6 +25,8 @@ export interface DoorSetup {
   readonly compressed: boolean;
   /** Registers services, each with all of its options: a router's own do not hold for a service that has any. */
   register(router: ConnectRouter): void;
+  /** What to say where there is a service, and no such method of it. */
+  missing(path: string, agent: string | undefined): ConnectError | undefined;
 }
 
 /** HTTP/2's error code for a stream that is no longer wanted. */
@@ -42,7 +46,14 @@ export class Door {
   /** Answers the exchange if a service is registered at the path, "/package.Service/Method". */
   answer(exchange: HttpExchange, path: string): boolean {
     const handler = this.#handlers.get(path);
-    if (handler === undefined || exchange.node === undefined) return false;
+    if (handler === undefined) {
+      const missing = this.#setup.missing(path, exchange.peer.header("user-agent"));
+      if (missing === undefined) return false;
+      const own = this.#setup.crossOrigin.admit(exchange, ["POST", "OPTIONS"]);
+      if (own !== undefined) replyError(exchange, own, missing);
+      return true;
+    }
+    if (exchange.node === undefined) return false;
     const headers = this.#setup.crossOrigin.admit(exchange, methodsOf(handler));
     if (headers === undefined) return true;
     const request = exchange.node.request as NodeServerRequest;
@@ -115,6 +126,26 @@ async function* metered(
     if (wait !== undefined) await wait;
   }
 }
+
+/** An answer in the protocol of the request, without a handler: trailers in gRPC, headers that stand for them in gRPC-web, a body with the error in Connect's. */
+function replyError(exchange: HttpExchange, own: Readonly<Record<string, string>>, error: ConnectError): void {
+  const type = /^application\/grpc(?:-web)?(?:\+[a-z]+)?/.exec(exchange.peer.header("content-type") ?? "")?.[0];
+  if (type === undefined) {
+    const body = errorToJsonBytes(error, {});
+    return exchange.reply(codeToHttpStatus(error.code), { ...own, "content-type": "application/json" }, body);
+  }
+  const header = { ...own, "content-type": type };
+  const trailer = new Headers();
+  setTrailerStatus(trailer, error);
+  if (type.startsWith("application/grpc-web") || exchange.node === undefined)
+    return exchange.reply(200, { ...header, ...Object.fromEntries(trailer) });
+  // Node ends a stream by a frame of its own, not with the headers; clients of gRPC look for the status in trailers then.
+  const response = exchange.node.response as NodeServerResponse;
+  const answer = { status: 200, header: new Headers(header), body: nothing(), trailer };
+  universalResponseToNodeResponse(answer, response).catch(() => cut(response)); // the client is gone
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 /** What may be asked of it; HEAD is GET without the body. */
 function methodsOf({ allowedMethods }: UniversalHandler): readonly string[] {

@@ -51,6 +51,7 @@ export function grpc(given: GrpcServerOptions = {}): ServerTransport {
           router.service(LinkService, links, serviceOptions);
           host.native.register(router);
         },
+        missing: (path, agent) => host.native.missing?.(path, agent),
       });
       return {
         // Links are answered below the transport's own path too: proxies can send that path here, and clients ask there.

@@ -1,0 +1,66 @@
+// A server of either version of the shop, and clients of either that come by every way.
+import type { Transport } from "@connectrpc/connect";
+import type { Raceway } from "@raceway/server";
+import { type Stage, type WayName, stage } from "../middleware/stage.ts";
+import { type ShopHandlers as NewHandlers, shopService as newService } from "./gen/new/shop/v1/shop.server.ts";
+import { type ShopHandlers as OldHandlers, shopService as oldService } from "./gen/old/shop/v1/shop.server.ts";
+
+export interface Shop extends AsyncDisposable {
+  /** What handlers saw: their name, and headers that are not the protocol's. */
+  readonly seen: string[];
+  readonly url: string;
+  transport(way: WayName): Transport;
+}
+
+/** Handlers know nothing of the other version: what they are given, they give on. */
+function oldShop(app: Raceway, seen: string[]): void {
+  const refuse = (): never => {
+    throw new Error("not asked here");
+  };
+  const handlers: OldHandlers = {
+    order({ item }, context) {
+      seen.push(`order ${[...context.requestHeader.keys()].filter((name) => name.startsWith("raceway-")).join()}`);
+      return item === undefined ? {} : { item };
+    },
+    echo: (items) => items,
+    async show({ shop, item }) {
+      await topics.window.publish({ shop }, item!);
+      return {};
+    },
+    find: ({ words }) => ({ item: { name: words } }),
+    async *arrivals() {
+      yield { name: "arrived" };
+    },
+    cancel: refuse,
+  };
+  const topics = app.serve(oldService, handlers);
+}
+
+function newShop(app: Raceway, seen: string[]): void {
+  const handlers: NewHandlers = {
+    order({ item }, context) {
+      seen.push(`order ${[...context.requestHeader.keys()].filter((name) => name.startsWith("raceway-")).join()}`);
+      return { item: { ...item!, tags: [...item!.tags, "seen"] } };
+    },
+    echo: (items) => items,
+    async show({ shop, item }) {
+      await topics.window.publish({ store: shop }, item!);
+      return {};
+    },
+    find: ({ words }) => ({ item: { name: String(words?.hash) } }),
+    refund: ({ item }) => (item === undefined ? {} : { item }),
+  };
+  const topics = app.serve(newService, handlers);
+}
+
+export async function shop(version: "old" | "new"): Promise<Shop> {
+  const seen: string[] = [];
+  const also = (app: Raceway): void => (version === "old" ? oldShop : newShop)(app, seen);
+  const it: Stage = await stage({ use: [], also });
+  return {
+    seen,
+    url: it.url,
+    transport: (way) => it.transport(way),
+    [Symbol.asyncDispose]: () => it[Symbol.asyncDispose](),
+  };
+}

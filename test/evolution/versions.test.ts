@@ -1,0 +1,263 @@
+// Client and server of different versions of one schema, by every way: what is new hurts nobody and survives those who do not know it; what does not fit says so, and names both.
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { connect } from "@raceway/client";
+import { errorInfo, jsonCodec, reasonOf } from "@raceway/core";
+import { schemaVersion } from "@raceway/core/internal";
+import { poll } from "@raceway/transport-poll/client";
+import { sse } from "@raceway/transport-sse/client";
+import { websocket } from "@raceway/transport-websocket/client";
+import { describe, expect, it } from "vitest";
+import { wayNames } from "../middleware/stage.ts";
+import { shopClient as newClient } from "./gen/new/shop/v1/shop.client.ts";
+import * as next from "./gen/new/shop/v1/shop_pb.ts";
+import { shopClient as oldClient } from "./gen/old/shop/v1/shop.client.ts";
+import * as old from "./gen/old/shop/v1/shop_pb.ts";
+import { shop } from "./shops.ts";
+
+const versions = {
+  old: schemaVersion(old.ShopService.method.order),
+  new: schemaVersion(next.ShopService.method.order),
+};
+const sessions = wayNames.filter((way) => !way.includes("door"));
+/** gRPC-web has no duplex. */
+const duplexes = wayNames.filter((way) => way !== "gRPC-web door");
+
+/** With all that the old version does not know, also within what it knows. */
+const gift = create(next.ItemSchema, {
+  name: "cup",
+  kind: next.Kind.GIFT,
+  wrapping: { paper: "blue", bow: true },
+  tags: ["a", "b"],
+});
+
+async function first<T>(messages: AsyncIterable<T>): Promise<T | undefined> {
+  for await (const message of messages) return message;
+  return undefined;
+}
+async function* once<T>(message: T): AsyncGenerator<T> {
+  yield message;
+}
+const failure = (promise: Promise<unknown>): Promise<ConnectError> =>
+  promise.then(
+    (value) => {
+      throw new Error(`it answered: ${JSON.stringify(value)}`);
+    },
+    (error: unknown) => ConnectError.from(error),
+  );
+
+it("the versions are different, and eight digits each", () => {
+  expect(versions.old).toMatch(/^[0-9a-f]{8}$/);
+  expect(versions.new).toMatch(/^[0-9a-f]{8}$/);
+  expect(versions.new).not.toBe(versions.old);
+});
+
+describe("what an old server does not know survives it", () => {
+  it.each(wayNames)("in a handler's reply, by %s", async (way) => {
+    await using it = await shop("old");
+    const client = newClient(it.transport(way));
+    expect((await client.order({ item: gift })).item).toEqual(gift);
+  });
+
+  it.each(wayNames)("in the first reply of a call that runs once, by %s", async (way) => {
+    await using it = await shop("old");
+    const client = newClient(it.transport(way));
+    const headers = { "idempotency-key": "one" };
+    expect((await client.order({ item: gift }, { headers })).item).toEqual(gift);
+    expect((await client.order({ item: gift }, { headers })).item).toEqual(gift);
+    expect(it.seen).toHaveLength(1);
+    // What a server does not know makes a request another one all the same.
+    const other = { ...gift, tags: ["c"] };
+    expect(reasonOf(await failure(client.order({ item: other }, { headers })))).toBe("idempotency_key_reused");
+  });
+
+  it.each(wayNames)("in the log of a topic, by %s", async (way) => {
+    await using it = await shop("old");
+    const client = newClient(it.transport(way));
+    await client.show({ shop: "x", item: gift });
+    const kept = way.includes("door")
+      ? client.window({ store: "x" }, { headers: { "raceway-after": "start" } })
+      : client.window({ store: "x" }, { from: "start" });
+    expect(await first(kept)).toEqual(gift);
+  });
+
+  it.each(duplexes)("in a conversation, by %s", async (way) => {
+    await using it = await shop("old");
+    expect(await first(newClient(it.transport(way)).echo(once(gift)))).toEqual(gift);
+  });
+});
+
+describe("what an old client does not know survives it", () => {
+  it.each(wayNames)("in a reply that it sends again, by %s", async (way) => {
+    await using it = await shop("new");
+    // As an old client gets it: read, changed, written.
+    const item = fromBinary(old.ItemSchema, toBinary(next.ItemSchema, gift));
+    const { item: answer } = await oldClient(it.transport(way)).order({ item: { ...item, name: "saucer" } });
+    expect(fromBinary(next.ItemSchema, toBinary(old.ItemSchema, answer!))).toEqual({
+      ...gift,
+      name: "saucer",
+      tags: ["a", "b", "seen"],
+    });
+  });
+
+  it.each(wayNames)("and what is new beside it is nobody's trouble, by %s", async (way) => {
+    await using it = await shop("new");
+    const client = oldClient(it.transport(way));
+    const { item } = await client.order({ item: { name: "cup", kind: old.Kind.GOODS } });
+    expect(item).toMatchObject({ name: "cup", kind: old.Kind.GOODS });
+    await client.show({ shop: "x", item: { name: "cup" } });
+    const kept = way.includes("door")
+      ? client.window({ shop: "x" }, { headers: { "raceway-after": "start" } })
+      : client.window({ shop: "x" }, { from: "start" });
+    expect(await first(kept)).toMatchObject({ name: "cup" });
+  });
+});
+
+describe("in JSON", () => {
+  it.each([websocket, sse, poll])("what is not known is left out, by %o", async (transport) => {
+    await using it = await shop("old");
+    await using connection = connect(it.url, { transports: [transport()], codecs: [jsonCodec()] });
+    const { item } = await newClient(connection).order({ item: { ...gift, kind: next.Kind.GOODS } });
+    expect(item).toEqual(create(next.ItemSchema, { name: "cup", kind: next.Kind.GOODS }));
+  });
+
+  it("values of enums are written by name: one that is not known is left out, too", async () => {
+    await using it = await shop("old");
+    await using connection = connect(it.url, { transports: [websocket()], codecs: [jsonCodec()] });
+    const { item } = await newClient(connection).order({ item: gift });
+    expect(item).toEqual(create(next.ItemSchema, { name: "cup" }));
+  });
+});
+
+/** What an error says to programs and people. */
+function facts(error: ConnectError): object {
+  return { reason: reasonOf(error), code: error.code, metadata: errorInfo(error)?.metadata, message: error.rawMessage };
+}
+/** The error of a channel that does not fit: it names both versions. */
+function mismatch(path: string, client: "old" | "new", detail = ""): object {
+  const server = client === "old" ? "new" : "old";
+  const text = `The client has version ${versions[client]} of the schema of ${path}, the server version ${versions[server]}, and they do not fit: ${detail}`;
+  return {
+    reason: "schema_mismatch",
+    code: Code.FailedPrecondition,
+    metadata: expect.objectContaining({ path, client: versions[client], server: versions[server] }) as object,
+    message: expect.stringContaining(text) as string,
+  };
+}
+
+describe.each(sessions)("what does not fit is an error that names both versions, by %s:", (way) => {
+  it("a method that is not there", async () => {
+    await using before = await shop("old");
+    await using after = await shop("new");
+    for (const [call, path, client, server] of [
+      [() => newClient(before.transport(way)).refund({}), "/shop.v1.ShopService/Refund", "new", "old"],
+      [() => oldClient(after.transport(way)).cancel({}), "/shop.v1.ShopService/Cancel", "old", "new"],
+    ] as const) {
+      const error = await failure(call());
+      expect(reasonOf(error)).toBe("channel_unknown");
+      expect(error.code).toBe(Code.Unimplemented);
+      expect(error.rawMessage).toBe(
+        `There is no channel ${path} here. The client has version ${versions[client]} of its schema, the server has version ${versions[server]}. Serve it, or check that both ends were generated from the same schema.`,
+      );
+    }
+  });
+
+  it("a kind that is another, in both directions, and again the next time", async () => {
+    const path = "/shop.v1.ShopService/Arrivals";
+    await using after = await shop("new");
+    const client = oldClient(after.transport(way));
+    for (let time = 0; time < 2; time++)
+      expect(facts(await failure(first(client.arrivals({ shop: "x" }))))).toEqual(
+        mismatch(path, "old", "the client takes it for a feed, and it is a topic"),
+      );
+    // All else goes on.
+    expect((await client.order({ item: { name: "cup" } })).item).toMatchObject({ name: "cup" });
+    await using before = await shop("old");
+    const events = newClient(before.transport(way)).arrivals({ store: "x" });
+    expect(facts(await failure(first(events)))).toEqual(
+      mismatch(path, "new", "the client takes it for a topic, and it is a feed"),
+    );
+  });
+
+  it("a topic that is found by other fields", async () => {
+    await using after = await shop("new");
+    const error = await failure(first(oldClient(after.transport(way)).stock({ shop: "x" })));
+    const detail =
+      "its address is stock/{region}/{shop}, by field 2, 1 of shop.v1.StockRequest, and the client's by field 1.";
+    expect(facts(error)).toEqual(mismatch("/shop.v1.ShopService/Stock", "old", detail));
+  });
+
+  it("a request that cannot be read any more", async () => {
+    await using after = await shop("new");
+    const error = await failure(oldClient(after.transport(way)).find({ words: "green tea" }));
+    expect(facts(error)).toEqual(mismatch("/shop.v1.ShopService/Find", "old"));
+    await using before = await shop("old");
+    const other = await failure(newClient(before.transport(way)).find({ words: { hash: 0xffffffffffffffffn } }));
+    expect(facts(other)).toEqual(mismatch("/shop.v1.ShopService/Find", "new"));
+  });
+
+  it("also after a call that was given up before the server had it", async () => {
+    await using after = await shop("new");
+    const client = oldClient(after.transport(way));
+    await client.order({ item: { name: "cup" } });
+    const leaving = new AbortController();
+    const given = failure(client.find({ words: "green tea" }, { signal: leaving.signal }));
+    leaving.abort();
+    expect((await given).code).toBe(Code.Canceled);
+    const error = await failure(client.find({ words: "green tea" }));
+    expect(facts(error)).toEqual(mismatch("/shop.v1.ShopService/Find", "old"));
+  });
+
+  it("handlers do not see what the two ends say of it", async () => {
+    await using it = await shop("old");
+    await newClient(it.transport(way)).order({ item: gift });
+    expect(it.seen).toEqual(["order "]);
+  });
+
+  it("a client without contracts claims nothing that it does not know", async () => {
+    await using it = await shop("old");
+    const { show, window } = createClient(next.ShopService, it.transport(way));
+    const reading = first(window({ store: "x" }));
+    // A subscription begins now: what comes after it is read.
+    for (let at = 0, answered = false; !answered; at++) {
+      await show({ shop: "x", item: { name: String(at) } });
+      answered = (await Promise.race([
+        reading.then(() => true),
+        new Promise((resolve) => setTimeout(resolve, 20, false)),
+      ])) as boolean;
+    }
+    expect((await reading)!.name).toMatch(/^\d+$/);
+  });
+});
+
+describe.each(["gRPC door", "gRPC-web door", "Connect door"] as const)("a foreign client, by the %s,", (way) => {
+  it("is told of a method that is not there, with the server's version and what it calls itself", async () => {
+    await using it = await shop("old");
+    const error = await failure(newClient(it.transport(way)).refund({}));
+    expect(error.code).toBe(Code.Unimplemented);
+    expect(error.rawMessage).toMatch(
+      new RegExp(
+        `^There is no channel /shop\\.v1\\.ShopService/Refund here\\. The client is connect-es/\\S+, the server has version ${versions.old} of its schema\\. `,
+      ),
+    );
+    expect(errorInfo(error)).toMatchObject({ reason: "channel_unknown", metadata: { server: versions.old } });
+  });
+});
+
+describe("claims of strangers", () => {
+  it.each([
+    ["nothing", ""],
+    ["another text", "x"],
+    ["a long text", `00000000 ${"a".repeat(10_000)}`],
+    ["more than a claim", "00000000 call 1 2 3 ; drop"],
+    ["many fields", `00000000 call${" 1".repeat(1000)}`],
+    ["letters beyond ASCII", "00000000 \u00e9"],
+  ])("%s is no claim: the call goes on", async (_, value) => {
+    await using it = await shop("old");
+    const client = oldClient(it.transport("memory"));
+    await client.order({ item: { name: "cup" } }); // the client's own is told
+    const headers = { "raceway-channel": value };
+    expect((await client.order({ item: { name: "cup" } }, { headers })).item).toMatchObject({ name: "cup" });
+    expect(it.seen).toEqual(["order ", "order "]);
+  });
+});
