@@ -147,6 +147,10 @@ describe("publishes to a topic", () => {
         .split("\n")
         .map((line) => JSON.parse(line) as unknown),
     ).toEqual([{ symbol: "one" }, { symbol: "two", price: 2.5 }, { symbol: "three" }]);
+    // Whoever runs a server may have none of its schemas at hand.
+    const count = ["call", at, "raceway.v1.Admin/ListTopics", "{}", "--token", "ann #operator", "--json"];
+    const listed = await racewayCommand(count, "", { cwd: import.meta.dirname });
+    expect(listed).toMatchObject({ code: 0, out: "{}\n" }); // nobody subscribes now
     const refused = await publish(at, ["--key", key, "--token", "bob", "{}"]);
     expect(refused).toMatchObject({
       code: 1,

@@ -9,6 +9,7 @@ import {
   type FileRegistry,
 } from "@bufbuild/protobuf";
 import type { ChannelContract } from "@raceway/core";
+import { Admin, file_raceway_v1_admin } from "@raceway/core/admin";
 import { compileModel, contractOf, formatDiagnostics } from "@raceway/generator";
 import { readConfig } from "../config.ts";
 import { type CommandContext, UsageError } from "../context.ts";
@@ -36,6 +37,7 @@ export type RemoteMethod =
  * have errors: those go to standard error.
  */
 export async function loadChannels(args: SchemaArguments, context: CommandContext): Promise<readonly RemoteChannel[]> {
+  if (/^\/?raceway\.v1\.Admin[/.]/.test(args.channel)) return adminChannels();
   const sources = await sourcesOf(args, context.cwd);
   if (sources === undefined) {
     const { services, set } = await reflect(args, context, "name them with --schema");
@@ -63,6 +65,13 @@ export async function loadChannels(args: SchemaArguments, context: CommandContex
   }
   context.progress("");
   return channels;
+}
+
+/** Known by themselves: whoever runs a server may have none of its schemas at hand. */
+function adminChannels(): readonly RemoteChannel[] {
+  const { proto, dependencies } = file_raceway_v1_admin;
+  const registry = createFileRegistry(proto, (name) => dependencies.find((file) => file.proto.name === name));
+  return channelsIn([Admin.typeName], registry);
 }
 
 /** Of services as a server gives them: contracts are in the options of their methods. */
