@@ -11,7 +11,8 @@ const EVENTS = 1_000;
 
 /** Adds up what it is shown, in the reducer, and in an effect as users do who want to act on each event. */
 function Counting({ lab, board, seen }: { lab: LabQueries; board: number; seen: number[] }): ReactNode {
-  const { data } = useSuspenseQuery(lab.ticks.accumulated({ board: `page-${board}` }, { limit: 2 * EVENTS }));
+  const options = { limit: 2 * EVENTS, graceMs: 60_000 }; // a busy machine may take longer than the default to show it
+  const { data } = useSuspenseQuery(lab.ticks.accumulated({ board: `page-${board}` }, options));
   useEffect(() => {
     for (const { sequence } of data.slice(seen.length)) seen.push(sequence);
   }, [data, seen]);

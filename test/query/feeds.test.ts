@@ -26,6 +26,19 @@ describe("a feed", () => {
     expect(it.calls).toEqual(["counted 1", "counted 1"]);
   });
 
+  it("that is done and was invalidated is opened again by who looks at it next", async () => {
+    await using it = await stage();
+    const options = it.queries.count.accumulated({ from: 1, to: 3 });
+    const first = watch(it.cache, options);
+    await it.clock.settle();
+    first[Symbol.dispose]();
+    await it.cache.invalidateQueries({ queryKey: it.queries.count.key() });
+    using again = watch(it.cache, options);
+    await it.clock.settle();
+    expect(again.result.data).toHaveLength(3);
+    expect(it.calls).toEqual(["counted 1", "counted 1"]);
+  });
+
   it("of nothing is an empty list, and no newest message", async () => {
     await using it = await stage();
     using all = watch(it.cache, it.queries.count.accumulated({ from: 2, to: 1 }));

@@ -91,18 +91,39 @@ describe("who looks", () => {
     other[Symbol.dispose]();
     await it.clock.advance(999);
     expect(it.door).toMatchObject({ opened: 1, open: 1 });
+    expect(it.cache.getQueryCache().hasListeners()).toBe(true);
     await it.clock.advance(1);
     expect(it.door).toMatchObject({ opened: 1, open: 0 });
+    expect(it.cache.getQueryCache().hasListeners()).toBe(false);
   });
 
   it("may leave and come at once, before there is anything or after, as StrictMode has it", async () => {
     await using it = await stage();
     const options = it.queries.ticks.accumulated(BOARD);
     watch(it.cache, options)[Symbol.dispose]();
-    using all = watch(it.cache, options);
+    const all = watch(it.cache, options);
     await it.clock.advance(5_000);
     await it.tell(1);
     expect(numbers(all.result.data)).toEqual([1]);
+    all[Symbol.dispose]();
+    using again = watch(it.cache, options);
+    await it.clock.advance(5_000);
+    await it.tell(2);
+    expect(numbers(again.result.data)).toEqual([1, 2]);
+    expect(it.door).toMatchObject({ opened: 1, open: 1 });
+  });
+
+  it("leaves before there is anything, and comes back within the grace: what came meanwhile is there", async () => {
+    await using it = await stage();
+    const options = it.queries.ticks.accumulated(BOARD);
+    const first = watch(it.cache, options);
+    await it.clock.settle();
+    first[Symbol.dispose]();
+    await it.tell(1);
+    using again = watch(it.cache, options);
+    expect(numbers(again.result.data)).toEqual([1]);
+    await it.tell(2);
+    expect(numbers(again.result.data)).toEqual([1, 2]);
     expect(it.door).toMatchObject({ opened: 1, open: 1 });
   });
 
@@ -170,6 +191,17 @@ describe("who looks", () => {
     all.setOptions(options);
     await it.clock.settle();
     expect(numbers(all.result.data)).toEqual([1, 2]);
+  });
+
+  it("is nobody yet, as when a component suspends: what is asked for is waited for as long as it takes", async () => {
+    await using it = await stage();
+    const asked = it.cache.query(it.queries.ticks.live(BOARD));
+    await it.clock.advance(60_000);
+    expect(it.door.open).toBe(1);
+    await it.tell(1);
+    expect((await asked).sequence).toBe(1);
+    await it.clock.advance(1_000);
+    expect(it.door.open).toBe(0);
   });
 
   it("is nobody yet: what was asked for ahead is kept for a second, and goes on by position later", async () => {

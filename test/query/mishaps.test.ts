@@ -2,7 +2,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Gap } from "@raceway/client";
 import { reasonOf } from "@raceway/core";
-import { dehydrate, hydrate, QueryCache, QueryClient } from "@tanstack/query-core";
+import { dehydrate, hydrate, MutationObserver, onlineManager, QueryCache, QueryClient } from "@tanstack/query-core";
 import { describe, expect, it, vi } from "vitest";
 import { BOARD, numbers, range, stage, watch } from "./stage.ts";
 
@@ -35,6 +35,7 @@ describe("what goes wrong", () => {
     it.memory.cut();
     await it.clock.advance(1_000); // the session comes back, and is asked anew
     expect(all.result).toMatchObject({ status: "error", isRefetchError: true, isStale: true, fetchStatus: "idle" });
+    expect(cache.getQueryState(options.queryKey)?.isInvalidated).toBe(true);
     expect(all.result.error?.code).toBe(Code.PermissionDenied);
     expect(numbers(all.result.data)).toEqual([1]);
     expect(onError).toHaveBeenCalledExactlyOnceWith(all.result.error, cache.getQueryCache().find(options));
@@ -114,6 +115,30 @@ describe("what goes wrong", () => {
     expect(all.result.error).toBeNull();
   });
 
+  it("shows that nothing is left of what was said, if the server lost it all: a list is empty, the newest is the last that was seen", async () => {
+    await using it = await stage();
+    const { ticks } = it.queries;
+    const onReset = (): void => {};
+    const list = ticks.accumulated(BOARD, { onReset });
+    const newest = ticks.live(BOARD, { onReset });
+    const before = [watch(it.cache, list), watch(it.cache, newest)];
+    await it.clock.settle();
+    await it.tell(1);
+    for (const one of before) one[Symbol.dispose]();
+    await it.clock.advance(1_000);
+    await using other = await stage(); // another server, whose log never had any of it
+    const queries = other.queries.ticks;
+    using all = watch(it.cache, queries.accumulated(BOARD, { onReset }));
+    using last = watch(it.cache, queries.live(BOARD, { onReset }));
+    await other.clock.settle();
+    expect(numbers(all.result.data)).toEqual([]);
+    expect(last.result.data?.sequence).toBe(1);
+    expect([all, last].map(({ result }) => result.fetchStatus)).toEqual(["idle", "idle"]);
+    await other.tell(7);
+    expect(numbers(all.result.data)).toEqual([7]);
+    expect(last.result.data?.sequence).toBe(7);
+  });
+
   it("fails by a function of the user's own that throws", async () => {
     await using it = await stage();
     using sum = watch(
@@ -165,6 +190,32 @@ describe("what TanStack does with it", () => {
     expect(it.door).toMatchObject({ opened: 2, open: 1 });
   });
 
+  it("resets it while nobody looks: nothing is put into it any more", async () => {
+    await using it = await stage();
+    const options = it.queries.ticks.accumulated(BOARD);
+    const before = watch(it.cache, options);
+    await it.clock.settle();
+    await it.tell(1);
+    before[Symbol.dispose]();
+    await it.cache.resetQueries(options);
+    await it.tell(2);
+    expect(it.cache.getQueryState(options.queryKey)).toMatchObject({ status: "pending", data: undefined });
+    expect(it.door.open).toBe(0);
+  });
+
+  it("takes it for offline because the browser says so: what is live goes on, and mutations are made", async () => {
+    await using it = await stage();
+    onlineManager.setOnline(false);
+    using _ = { [Symbol.dispose]: () => onlineManager.setOnline(true) };
+    using newest = watch(it.cache, it.queries.ticks.live(BOARD));
+    await it.clock.settle();
+    await it.tell(1);
+    expect(newest.result.data?.sequence).toBe(1);
+    const added = new MutationObserver(it.cache, it.queries.add.mutation()).mutate({ a: 1, b: 2 });
+    await it.clock.settle();
+    expect(await added).toMatchObject({ sum: 3 });
+  });
+
   it("cancels it while it waits for the first message, or removes it: the subscription ends", async () => {
     await using it = await stage();
     const options = it.queries.ticks.live(BOARD);
@@ -182,16 +233,26 @@ describe("what TanStack does with it", () => {
     expect(it.door).toMatchObject({ opened: 2, open: 0 });
   });
 
-  it("hydrates a page with it: what the server sent is shown, and is replaced by what is live", async () => {
+  it.each([
+    ["when it is mounted", false, {}],
+    [
+      "when it is mounted by a component that suspends, for which nothing is stale within a second",
+      false,
+      { staleTime: 1_000 },
+    ],
+    ["when a component that showed another moves to it", true, {}],
+  ] as const)("hydrates a page with it: what the server sent is shown, and is live %s", async (_, moves, more) => {
     await using it = await stage();
-    const options = it.queries.ticks.accumulated(BOARD, { from: "start" });
+    const { ticks } = it.queries;
+    const options = { ...ticks.accumulated(BOARD, { from: "start" }), ...more };
     await it.tell(1);
     const asked = it.cache.query(options);
     await it.clock.settle();
     await asked;
     const page = new QueryClient();
     hydrate(page, JSON.parse(JSON.stringify(dehydrate(it.cache))));
-    using all = watch(page, options);
+    using all = watch(page, moves ? ticks.accumulated({ board: "other" }) : options);
+    if (moves) all.setOptions(options);
     expect(numbers(all.result.data)).toEqual([1]);
     await it.clock.settle();
     await it.tell(2);

@@ -47,4 +47,5 @@ export { markdown } from "./targets/markdown/target.ts";
 export { mock } from "./targets/mock/target.ts";
 export { openapi } from "./targets/openapi/target.ts";
 export { protoc } from "./targets/protoc/target.ts";
+export { query } from "./targets/query/target.ts";
 export { tsTarget } from "./targets/ts/target.ts";

@@ -65,7 +65,6 @@ export function callQueries<I extends DescMessage, O extends DescMessage, E exte
     query: (request, options) => ({
       queryKey: channelKey(method, request) as ChannelQuery<MessageShape<O>, E>["queryKey"],
       queryFn: ({ signal }) => call(request, { ...options, signal }),
-      networkMode: ALWAYS,
       ...retryOf(contract),
     }),
   };

@@ -22,8 +22,8 @@ export interface ChannelMutation<D, E extends Error, V> extends Pick<
 }
 
 /**
- * A connection knows by itself whether there is a way, waits for one, and keeps calls in its outbox meanwhile. So TanStack does not pause when the browser says "offline": that is not
- * always so, and a worker or a local server can be reached all the same.
+ * For what the connection waits with by itself until there is a way: live queries go on, and mutations are in its outbox, which may be kept over reloads. TanStack would pause them when the browser says
+ * that it is offline, which is not always so.
  */
 export const ALWAYS = "always" as const;
 

@@ -44,11 +44,14 @@ export class Follower {
   #status: Status = "opening";
   #source: Source<unknown> | undefined;
   #iterator: AsyncIterator<unknown> | undefined;
-  /** Came, and did not go into the query yet. */
+  /** Came, and did not go into the query yet; and where the last of it stands. */
   #waiting: unknown[] = [];
+  #reached: Position | undefined;
   #scheduled = false;
   /** What the query has is not continued, but replaced. */
   #anew: boolean;
+  /** Events are gone, and the query does not show it yet. */
+  #isReset = false;
   /** The stream is over; with an error, or well. */
   #outcome: { readonly error?: Error } | undefined;
   #grace: Timer | undefined;
@@ -113,10 +116,7 @@ export class Follower {
     if (!this.#running) return;
     const isOpening = this.#status === "opening";
     this.#end("stopped");
-    if (isOpening) {
-      this.#first.reject(fail("call_cancelled"));
-      void this.#query.cancel({ revert: true });
-    }
+    if (isOpening) this.#first.reject(fail("call_cancelled"));
     this.#query.invalidate();
   }
 
@@ -132,6 +132,7 @@ export class Follower {
       const next = await iterator.next();
       if (next.done === true || !this.#running) return;
       this.#waiting.push(next.value);
+      this.#reached = this.#source.position;
       this.#schedule();
     }
   }
@@ -146,6 +147,7 @@ export class Follower {
     if (!this.#running) return;
     this.#flush();
     this.#anew = true;
+    this.#isReset = true;
     this.#schedule();
   }
 
@@ -168,7 +170,7 @@ export class Follower {
   #flush(): void {
     const wasOpening = this.#status === "opening";
     const endedWell = this.#outcome !== undefined && this.#outcome.error === undefined;
-    if (this.#waiting.length > 0 || (this.#anew && (!wasOpening || endedWell))) this.#take();
+    if (this.#waiting.length > 0 || this.#isReset || (wasOpening && endedWell)) this.#take();
     if (this.#outcome === undefined || !this.#running) return;
     if (wasOpening && this.#status === "live") this.#schedule();
     else if (this.#outcome.error !== undefined) this.#fail(this.#outcome.error);
@@ -187,11 +189,13 @@ export class Follower {
     } catch (cause) {
       return this.#fail(this.#plan.failure(cause));
     }
-    this.position = this.#source?.position;
+    if (messages.length > 0) this.position = this.#reached;
+    const shown = folded ?? (this.#isReset ? data : undefined);
     this.#anew = false;
-    if (folded === undefined) return;
-    if (this.#status === "opening") this.#live(folded);
-    else this.#client.setQueryData(this.#query.queryKey, folded);
+    this.#isReset = false;
+    if (shown === undefined) return;
+    if (this.#status === "opening") this.#live(shown);
+    else this.#client.setQueryData(this.#query.queryKey, shown);
   }
 
   #live(data: unknown): void {

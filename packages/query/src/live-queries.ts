@@ -132,7 +132,7 @@ function liveQueries<I extends DescMessage, O extends DescMessage, E extends Con
       retry: false, // the connection goes on over all that can be gone on over; what is left is told
       // What is followed is up to date by itself. What nobody follows, since the page was loaded with it or nobody looked at it for a while, is followed again when it is looked at.
       staleTime: (one) => (isFollowed(one) ? Number.POSITIVE_INFINITY : 0),
-      refetchOnMount: (one) => (isFollowed(one) ? false : "always"),
+      refetchOnMount: (one) => (isFollowed(one) ? true : "always"),
     };
   }
 
