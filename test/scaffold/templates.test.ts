@@ -171,6 +171,7 @@ test.each([
   ["plugin-transport", 50],
   ["plugin-middleware", 60],
   ["plugin-backplane", 20],
+  ["plugin-codec", 50],
   ["plugin-target", 11],
 ])("template %s: installs, compiles and passes its tests", { timeout: 180_000 }, async (template, least) => {
   const project = join(folder, template);

@@ -12,11 +12,12 @@ export const appTemplates = {
 } as const;
 export type AppTemplate = keyof typeof appTemplates;
 
-/** Of plugins, and the package that the template is written as. There is none of a codec: servers know their own two alone. */
+/** Of plugins, and the package that the template is written as. */
 export const pluginKinds = {
   transport: "raceway-transport-unix",
   middleware: "raceway-middleware-api-key",
   backplane: "raceway-backplane-file",
+  codec: "raceway-codec-cbor",
   target: "raceway-target-channels",
 } as const;
 export type PluginKind = keyof typeof pluginKinds;

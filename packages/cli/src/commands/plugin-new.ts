@@ -1,7 +1,7 @@
 // `raceway plugin new`: its arguments.
 import { type Command, type JsonArgument, defineCommand } from "../command.ts";
 
-export const kinds = ["transport", "middleware", "backplane", "target"] as const;
+export const kinds = ["transport", "middleware", "backplane", "codec", "target"] as const;
 
 export interface PluginNewArguments extends JsonArgument {
   readonly kind: (typeof kinds)[number];
@@ -14,7 +14,7 @@ export const pluginNewCommand: Command = defineCommand({
   usage: "new <kind> <folder>",
   summary: "Makes a plugin's package that works and passes its compliance kit",
   about:
-    "What it is when it is made: a transport over Unix domain sockets, API keys, a store in a JSON file, a target that lists channels. Change it until it is yours; its README says how. The folder has to be empty, or is made.",
+    "What it is when it is made: a transport over Unix domain sockets, API keys, a store in a JSON file, payloads in CBOR, a target that lists channels. Change it until it is yours; its README says how. The folder has to be empty, or is made.",
   examples: [
     ["$0 plugin new transport raceway-transport-pigeon", "A transport, in a folder of this name"],
     ["$0 plugin new middleware ./audit --name @me/audit", "Middleware, under another name"],
