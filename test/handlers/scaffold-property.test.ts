@@ -13,7 +13,7 @@ const members = {
   say: ["say(request: M): M { return request }", "say: (request: M): M => request"],
   sum: [
     "async sum(requests: AsyncIterable<M>): Promise<{ text: string }> {NL  for await (const one of requests) return oneNL  return { text: §}§ }NL}",
-    "§sum§: async (): Promise<{ text: string }> => ({ text: `{ ${1}NL` })",
+    "§sum§: async (): Promise<{ text: string }> => ({ text: `{ \\${NL` })",
   ],
   watch: ["async *watch(request: M): AsyncGenerator<M> { yield request }", "watch: async function* () {}"],
   talk: [
@@ -77,7 +77,7 @@ function written(one: File, index: number): string {
   const broken = [...lines, ...behind].map((line) =>
     line === "" ? "NL" : `NL${unit}${line.replaceAll("NL", `NL${unit}`)}`,
   );
-  const alone = one.braceAlone || /^\/\//.test(one.behind);
+  const alone = one.braceAlone || one.behind.startsWith("//");
   const body = flat ? ` ${own.join(" ")}${one.end}` : `${broken.join("")}${alone ? "NL" : one.end}`;
   const object = `{${body}}`;
   const code = {
