@@ -9,7 +9,7 @@ export interface AnnouncementOptions {
   readonly keptMs: number;
   /** Is anybody concerned? Once nobody is, the reading stops until the next `follow`. */
   wanted(): boolean;
-  /** One was made, here or elsewhere. Must not throw. */
+  /** One was made, here or elsewhere. What it throws goes to the log, and the next is heard a second later. */
   heard(said: string): void;
 }
 
@@ -121,9 +121,9 @@ export class Announcements implements Disposable {
           this.#next = 0;
           continue;
         }
+        if (said === undefined && (head === undefined || head.count <= this.#next)) break;
+        this.#next++; // first: what one cannot make sense of is not to come again and again
         if (said !== undefined) this.#options.heard(text(said));
-        else if (head === undefined || head.count <= this.#next) break;
-        this.#next++;
       }
       this.#complained = false;
     } catch (error) {

@@ -128,7 +128,8 @@ export class RemovalDesk {
   }
 
   #heard({ from, at, removal }: Announced): void {
-    if (from === this.#self) return;
+    const kinds: readonly string[] = ["disconnect", "unsubscribe"];
+    if (from === this.#self || !kinds.includes(removal.kind)) return; // others are of a later version
     const ended = this.#end(removal, at, undefined);
     this.#inside.log.info("admin", { act: `${removal.kind} heard of another server`, ...ended });
   }
