@@ -5,11 +5,12 @@ import { dirname, join } from "node:path";
 import type { Model, Target, TargetContext } from "@raceway/core/target";
 import { GenerateFailure } from "./failure.ts";
 import { formatDiagnostics } from "./format-diagnostic.ts";
-import { generate } from "./generate.ts";
+import { type GenerateOptions, generate } from "./generate.ts";
 
-/** `schemas` are texts by import path. What is wrong with them is thrown as a `GenerateFailure`. Writes to a temporary folder alone. */
+/** `schemas` are texts by import path; buf compiles them unless `compiler` is said. What is wrong with them is thrown as a `GenerateFailure`. Writes to a temporary folder alone. */
 export async function compileSchemas(
   schemas: Readonly<Record<string, string>>,
+  { compiler }: Pick<GenerateOptions, "compiler"> = {},
 ): Promise<{ readonly model: Model; readonly context: TargetContext }> {
   const folder = mkdtempSync(join(tmpdir(), "raceway-schemas-"));
   try {
@@ -26,7 +27,8 @@ export async function compileSchemas(
         return [];
       },
     };
-    const options = { inputs: [folder], protoPath: [folder], out: join(folder, "out"), cwd: folder, check: true };
+    const places = { inputs: [folder], protoPath: [folder], out: join(folder, "out"), cwd: folder };
+    const options = { ...places, check: true, ...(compiler !== undefined && { compiler }) };
     const { diagnostics } = await generate({ ...options, targets: [taker] });
     if (given === undefined) throw new GenerateFailure("usage", formatDiagnostics(diagnostics, "text"));
     return given;
