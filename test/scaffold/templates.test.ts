@@ -1,8 +1,8 @@
-// Each template as its user meets it: made by the command, installed from packed packages, compiled, tested and run. And, word by word, the README's first five minutes and the guide to a transport.
+// Each template as its user meets it: made by the command, installed from packed packages, compiled, tested and run. And, word by word, the README's first five minutes and the guides to a transport and to a generator target.
 import { existsSync } from "node:fs";
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -200,37 +200,47 @@ test.each([
   expect(told).toMatch(/\d\d passed, 0 failed, /);
 });
 
+/** Types the commands of a guide and writes its files, in their order; resolves with what the commands said and what was written. */
+async function follow(
+  guide: string,
+): Promise<{ readonly cwd: string; readonly told: readonly string[]; readonly written: readonly string[] }> {
+  const text = await readFile(join(root, guide), "utf8");
+  let cwd = await mkdtemp(join(folder, "guide-"));
+  const written: string[] = [];
+  const told: string[] = [];
+  for (const [, kind, block] of text.matchAll(/```(sh|ts|proto)\n([\s\S]*?)```/g)) {
+    if (kind === "sh") {
+      for (const line of block!.trim().split("\n")) {
+        if (line.startsWith("cd ")) cwd = join(cwd, line.slice("cd ".length));
+        else told.push(await run(cwd, line, { ...asNpmUser(), npm_config_yes: "true" })); // npx asks before it runs what is new to it
+      }
+      continue;
+    }
+    // What does not begin with a file's name is there to be read.
+    const file = /^\/\/ ((?:src|schemas)\/\S+)\n/.exec(block!)?.[1];
+    if (file === undefined) continue;
+    await mkdir(dirname(join(cwd, file)), { recursive: true });
+    await writeFile(join(cwd, file), block!.slice(block!.indexOf("\n") + 1));
+    written.push(file);
+  }
+  return { cwd, told, written };
+}
+
+/** All files of a template's `src` but for how the kit is run, which guides leave as it is. */
+async function sourcesOf(template: string): Promise<readonly string[]> {
+  const names = await readdir(join(root, "templates", template, "src"));
+  return names
+    .filter((name) => name !== "compliance.test.ts")
+    .map((name) => `src/${name}`)
+    .toSorted();
+}
+
 test(
   "the guide to a transport, followed word by word, makes one that passes the kit",
   { timeout: 300_000 },
   async () => {
-    const guide = await readFile(join(root, "docs/plugins/transport.md"), "utf8");
-    const template = await readdir(join(root, "templates/plugin-transport/src"));
-    const blocks = guide.matchAll(/```(sh|ts)\n([\s\S]*?)```/g);
-    let cwd = await mkdtemp(join(folder, "guide-"));
-    const written: string[] = [];
-    const told: string[] = [];
-    for (const [, kind, text] of blocks) {
-      if (kind === "sh") {
-        for (const line of text!.trim().split("\n")) {
-          if (line.startsWith("cd ")) cwd = join(cwd, line.slice("cd ".length));
-          else told.push(await run(cwd, line, { ...asNpmUser(), npm_config_yes: "true" })); // npx asks before it runs what is new to it
-        }
-        continue;
-      }
-      // What does not begin with a file's name is there to be read.
-      const file = /^\/\/ (src\/\S+\.ts)\n/.exec(text!)?.[1];
-      if (file === undefined) continue;
-      await writeFile(join(cwd, file), text!.slice(text!.indexOf("\n") + 1));
-      written.push(file);
-    }
-    // Nothing of the template is left but how the kit is run.
-    expect(written.toSorted()).toEqual(
-      template
-        .filter((name) => name !== "compliance.test.ts")
-        .map((name) => `src/${name}`)
-        .toSorted(),
-    );
+    const { told, written } = await follow("docs/plugins/transport.md");
+    expect(written.toSorted()).toEqual(await sourcesOf("plugin-transport")); // nothing of the template is left
     const [made, before, built, after, kit] = told;
     expect(made).toContain("raceway-transport-port: ");
     expect(before).toMatch(/Tests {2}5\d passed/);
@@ -238,5 +248,24 @@ test(
     expect(after).toMatch(/Tests {2}5\d passed/);
     expect(kit).toContain("port link, binary batches\n  ✓ ");
     expect(kit).toMatch(/5\d passed, 0 failed, \d+ left out/);
+  },
+);
+
+test(
+  "the guide to a generator target, followed word by word, makes one that passes the kit and generates what it shows",
+  { timeout: 300_000 },
+  async () => {
+    const { cwd, told, written } = await follow("docs/plugins/target.md");
+    expect(written.filter((file) => file.startsWith("src/")).toSorted()).toEqual(await sourcesOf("plugin-target"));
+    const [made, before, built, after, kit, generated] = told;
+    expect(made).toContain("raceway-target-http: ");
+    expect(before).toMatch(/Tests {2}1\d passed/);
+    expect(built).not.toContain("error");
+    expect(after).toMatch(/Tests {2}1\d passed/);
+    expect(kit).toMatch(/1\d passed, 0 failed, /);
+    expect(generated).toContain("1 added");
+    const guide = await readFile(join(root, "docs/plugins/target.md"), "utf8");
+    const [, file, shown] = /```http\n\/\/ (\S+)\n([^]*?)```/.exec(guide)!;
+    expect(await readFile(join(cwd, file!), "utf8")).toBe(shown);
   },
 );
