@@ -10,6 +10,8 @@ import { poll } from "@raceway/transport-poll/server";
 import { sse } from "@raceway/transport-sse/server";
 import { websocket } from "@raceway/transport-websocket/server";
 import { expect, test, vi } from "vitest";
+import { shopService as newShop } from "../evolution/gen/new/shop/v1/shop.server.ts";
+import { shopService as oldShop } from "../evolution/gen/old/shop/v1/shop.server.ts";
 import { type Ended, racewayCommand } from "./raceway.ts";
 
 // Each starts processes, which takes its time on a busy machine.
@@ -65,6 +67,39 @@ async function serving(
   const { url } = await app.listen({ port: 0, host: "127.0.0.1" });
   return { app, url, [Symbol.asyncDispose]: () => app.close(0) };
 }
+
+test("schemas of which the server has the same version, another one, or none", async () => {
+  const served = async (version: "old" | "new"): Promise<{ readonly url: string } & AsyncDisposable> => {
+    const app = raceway({ transports: [websocket()] });
+    const refuse = (): never => {
+      throw new Error("not asked here");
+    };
+    const handlers = { order: refuse, echo: refuse, show: refuse, find: refuse, arrivals: refuse };
+    if (version === "old") app.serve(oldShop, { ...handlers, cancel: refuse });
+    else app.serve(newShop, { ...handlers, refund: refuse });
+    const { url } = await app.listen({ port: 0, host: "127.0.0.1" });
+    return { url, [Symbol.asyncDispose]: () => app.close(0) };
+  };
+  const inputs = join(import.meta.dirname, "../evolution/schemas/old");
+  const config = `export default { generate: [{ inputs: [${JSON.stringify(inputs)}], protoPath: [${JSON.stringify(inputs)}], out: "gen" }] };`;
+  using folder = new Folder({ "raceway.config.mjs": config });
+  await using same = await served("old");
+  expect((await doctor(folder.path, same.url)).found["schemas"]).toMatchObject({
+    outcome: "fine",
+    detail: "1 service is of the same version here and on the server",
+  });
+  await using other = await served("new");
+  const { found } = await doctor(folder.path, other.url);
+  expect(found["schemas"]).toMatchObject({
+    outcome: "warning",
+    detail: expect.stringMatching(
+      /^shop\.v1\.ShopService is of version [0-9a-f]{8} here, and [0-9a-f]{8} there; the server has no shop\.v1\.ShopService\/Cancel$/,
+    ) as string,
+    mend: expect.stringContaining(`raceway breaking --against ${other.url}`) as string,
+  });
+  await using nothing = await serving();
+  expect((await doctor(folder.path, nothing.url)).found["schemas"]).toMatchObject({ outcome: "left out" });
+});
 
 test("a server that all can reach", async () => {
   using folder = new Folder();

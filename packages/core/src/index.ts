@@ -71,6 +71,7 @@ export {
 } from "./plugin-inspect.ts";
 export * from "./random.ts";
 export { type RevocationOptions, Revocations } from "./revocations.ts";
+export { schemaVersion } from "./schema-version.ts";
 export * from "./sensitive.ts";
 export * from "./topic-address.ts";
 export * from "./transport.ts";

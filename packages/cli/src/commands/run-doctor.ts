@@ -3,6 +3,7 @@ import { type CommandContext, Exit, painted } from "../context.ts";
 import type { Finding } from "../doctor/check.ts";
 import { checkGenerated } from "../doctor/generated.ts";
 import { checkCopies, checkNode, checkVersions } from "../doctor/installation.ts";
+import { checkSchemaVersions } from "../doctor/schema-versions.ts";
 import { checkServer } from "../doctor/server.ts";
 import { checkTransports } from "../doctor/transports.ts";
 import { urlOf } from "../remote/dial.ts";
@@ -24,8 +25,9 @@ export async function runDoctor(args: DoctorArguments, context: CommandContext):
   tell(await checkGenerated(context.cwd));
   if (url !== undefined) {
     context.progress(`asking ${url}`);
-    const { findings, offered } = await checkServer(url, args.timeout * 1000);
+    const { findings, offered, channels } = await checkServer(url, args.timeout * 1000);
     tell(findings);
+    if (channels !== undefined) tell([await checkSchemaVersions(context.cwd, channels, url)]);
     // Who does not answer at all is not asked four times more.
     if (findings.some(({ check }) => check === "clock"))
       tell(await checkTransports({ ...args, url }, offered, context));

@@ -1,10 +1,11 @@
 // Checks of the way to a server: whether it answers, what it offers, whether it is ready, and how far the clocks are apart.
 import { type Finding, fine, leftOut, warning, wrong } from "./check.ts";
+import type { ServedVersions } from "./schema-versions.ts";
 
 /** The part of the negotiation document that is looked at. */
 interface Document {
   readonly transports: readonly { readonly name: string }[];
-  readonly channels: Readonly<Record<string, unknown>>;
+  readonly channels: ServedVersions;
 }
 
 /** Date headers count whole seconds, and an answer takes its time; tokens mind no less. */
@@ -14,6 +15,8 @@ export interface ServerLook {
   readonly findings: readonly Finding[];
   /** Names of transports; undefined if the server does not say. */
   readonly offered?: readonly string[];
+  /** As the server names the versions of its schemas; undefined likewise. */
+  readonly channels?: ServedVersions;
 }
 
 /** `url` without a slash at its end. */
@@ -46,7 +49,13 @@ export async function checkServer(url: string, limitMs: number): Promise<ServerL
     findings.push(await checkReady(url, limitMs));
   }
   findings.push(checkClock(response.headers.get("date"), date));
-  return { findings, ...(document !== undefined && { offered: document.transports.map(({ name }) => name) }) };
+  return {
+    findings,
+    ...(document !== undefined && {
+      offered: document.transports.map(({ name }) => name),
+      channels: document.channels,
+    }),
+  };
 }
 
 /** `now` in milliseconds since 1970, when the answer came. */
@@ -81,7 +90,9 @@ async function documentIn(response: Response): Promise<Document | undefined> {
   try {
     const json = (await response.json()) as Partial<Document> | null;
     const { transports, channels } = json ?? {};
-    return Array.isArray(transports) && typeof channels === "object" ? { transports, channels } : undefined;
+    return Array.isArray(transports) && typeof channels === "object" && channels !== null
+      ? { transports, channels }
+      : undefined;
   } catch {
     return undefined; // a page of somebody else, or cut off
   }
