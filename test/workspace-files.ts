@@ -29,7 +29,7 @@ export interface Workspace {
 const sources = [
   "*.ts",
   "tools/**/*.{ts,mjs}",
-  "test/**/*.ts",
+  "test/**/*.{ts,tsx}",
   "bench/**/*.ts",
   "examples/**/*.ts",
   "packages/*/{src,test,test-kit}/**/*.ts",

@@ -233,6 +233,20 @@ describe("what TanStack does with it", () => {
     expect(it.door).toMatchObject({ opened: 2, open: 0 });
   });
 
+  it.each([true, false])(
+    "cancels it while nobody looks, with or without revert (%s): the subscription ends",
+    async (revert) => {
+      await using it = await stage();
+      const options = it.queries.ticks.live(BOARD);
+      const asked = it.cache.query(options).catch(() => "cancelled");
+      await it.clock.settle();
+      await it.cache.cancelQueries(options, { revert });
+      expect(await asked).toBe("cancelled");
+      await it.clock.advance(1_000);
+      expect(it.door).toMatchObject({ opened: 1, open: 0 });
+    },
+  );
+
   it.each([
     ["when it is mounted", false, {}],
     [

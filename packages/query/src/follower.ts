@@ -99,17 +99,20 @@ export class Follower {
   look(): void {
     if (!this.#running) return;
     const isWaitedFor = this.#status === "opening" && this.#query.state.fetchStatus !== "idle";
-    if (isWaitedFor || this.#query.isActive()) {
-      this.#grace?.[Symbol.dispose]();
-      this.#grace = undefined;
-    } else this.#grace ??= this.#plan.clock.after(this.#plan.graceMs, () => this.stop());
+    if (!isWaitedFor && !this.#query.isActive()) return this.#release();
+    this.#grace?.[Symbol.dispose]();
+    this.#grace = undefined;
   }
 
   /** A `queryFn` was aborted: by its caller, or because nobody looks any more, in which case somebody may at once look again. */
   abandon(): void {
     if (this.#status !== "opening") return;
     if (this.#query.isActive()) this.stop();
-    else this.look();
+    else this.#release();
+  }
+
+  #release(): void {
+    this.#grace ??= this.#plan.clock.after(this.#plan.graceMs, () => this.stop());
   }
 
   stop(): void {
