@@ -124,7 +124,7 @@ it("every method has a use in these tests, and a policy", () => {
 describe("mounted", () => {
   const app = (use: Parameters<typeof raceway>[0]["use"] = []) => raceway({ transports: [], use });
   it("not without a word on who may use it", () => {
-    for (const auth of [undefined, {}, { require: {} }, { require: { roles: [] } }, { public: false }])
+    for (const auth of [undefined, {}, { require: {} }, { require: { roles: [], match: "any" } }, { public: false }])
       expect(reasonOf(thrown(() => serveAdmin(app(), { auth: auth as never })))).toBe("service_unguarded");
   });
   it("not where nobody keeps that word", async () => {

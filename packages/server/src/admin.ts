@@ -41,8 +41,11 @@ export interface AdminOptions {
 export function serveAdmin(app: Raceway, { auth }: AdminOptions): void {
   const inside = insideOf("admin", app);
   const service = guarded<AdminService>(adminContract, auth);
-  if ("require" in auth && !Object.values(auth.require).some((demand) => demand.length > 0))
-    throw fail("service_unguarded", { service: Admin.typeName });
+  if ("require" in auth) {
+    const { scopes = [], roles = [], methods = [], policy = "" } = auth.require;
+    const demands = scopes.length + roles.length + methods.length + policy.length;
+    if (demands === 0) throw fail("service_unguarded", { service: Admin.typeName });
+  }
   const desk = new RemovalDesk(inside);
   app.serve(service, new AdminService(inside, desk));
   inside.join((host) => desk.start(host));
