@@ -298,6 +298,45 @@ test("leaves alone what it cannot read or must not write, and says so", async ()
   `);
 });
 
+test("adds once what several projects import, and to handlers of a package of generated code that was built", async () => {
+  const project = (include: string): string => tsconfig({}).replace("./**/*", `../${include}`);
+  using folder = new HandlerFolder({
+    "tsconfig.json": JSON.stringify({ files: [], references: [{ path: "./lib" }, { path: "./app" }] }),
+    "lib/tsconfig.json": project("lib"),
+    "app/tsconfig.json": project("app"),
+    "lib/handlers.ts": `import type { LabHandlers } from "../src/gen/lab.server.ts";\nexport const handlers: LabHandlers = {};\n`,
+    "app/server.ts": `import { raceway } from "@raceway/server";
+import { labService } from "../src/gen/lab.server.ts";
+import { handlers } from "../lib/handlers.ts";
+export const { Code } = { Code: raceway({ transports: [] }).serve(labService, handlers) };
+`,
+    "node_modules/@acme/api/package.json": `{ "name": "@acme/api", "type": "module", "exports": { "./*": "./dist/*" } }`,
+    "node_modules/@acme/api/dist/lab.server.js": "export const labService = {};\n",
+    "node_modules/@acme/api/dist/lab.server.d.ts": `export interface LabHandlers { say(text: string): string; }\nexport declare const labService: object;\n`,
+    "app/built.ts": `import { raceway } from "@raceway/server";
+import { labService } from "@acme/api/lab.server.js";
+export function serve(app: ReturnType<typeof raceway>, Code: number): unknown {
+  return [Code, app.serve(labService as never, { say: (text: string) => text })];
+}
+export class Last {
+  say(): void {}
+  static
+}
+export const last: unknown = raceway({ transports: [] }).serve(labService as never, new Last());
+`,
+  });
+  const { changes } = await folder.scaffold();
+  expect(changes.map(({ file, handlers }) => [file, handlers.map(({ names }) => names.join(" "))])).toEqual([
+    ["app/built.ts", ["sum watch talk point", "sum watch talk point"]],
+    ["lib/handlers.ts", ["say sum watch talk point"]],
+  ]);
+  const built = folder.read("app/built.ts");
+  expect(built).toContain('import { Code as Code$, ConnectError } from "@connectrpc/connect";');
+  expect(built).toContain('is not implemented yet", Code$.Unimplemented);');
+  expect(built).toContain("static;\n");
+  expect((await folder.scaffold()).changes).toEqual([]);
+});
+
 test("refuses what cannot be meant, before it writes", async () => {
   using folder = new HandlerFolder({});
   await expect(folder.scaffold({ services: ["LapService"] })).rejects.toThrow(
@@ -305,9 +344,11 @@ test("refuses what cannot be meant, before it writes", async () => {
   );
   await expect(folder.scaffold({ services: ["other.v1.Nothing"] })).rejects.toThrow("Known are lab.v1.LabService.");
   await expect(folder.scaffold({ into: "../elsewhere.ts" })).rejects.toThrow("outside of the working folder");
+  await folder.generate();
+  await expect(folder.scaffold({ into: "src/gen/lab.server.ts" })).rejects.toThrow("is generated");
   await expect(folder.scaffold({ into: "handlers.json" })).rejects.toThrow("Name a file of TypeScript");
   await expect(folder.scaffold({ project: "nowhere.json" })).rejects.toThrow(/There is no .*nowhere\.json/);
   folder.write({ "proto/lab.proto": "syntax = 3;" });
   expect(await folder.scaffold()).toMatchObject({ ok: false, changes: [], diagnostics: [{ rule: "schema_invalid" }] });
-  expect(folder.has("src")).toBe(false);
+  expect(folder.has("src/lab-handlers.ts")).toBe(false);
 });

@@ -19,17 +19,28 @@ export function addMembers(
   const spaced = slot.spaced ?? slot.form === "class";
   let added = "";
   for (const [at, lines] of members.entries()) {
-    const apart = spaced && (at > 0 || last !== undefined);
-    added += (apart ? eol : "") + eol + written(lines, indent, style);
+    const distant = spaced && (at > 0 || last !== undefined);
+    added += (distant ? eol : "") + eol + written(lines, indent, style);
     added += at < members.length - 1 || trailing ? comma : "";
   }
   const begin = last === undefined ? slot.open : (last.comma ?? last.end);
   const blank = /\s*$/.exec(text.slice(begin, close))![0];
   const at = close - blank.length;
-  const between = last !== undefined && last.comma === undefined ? [{ at: last.end, text: comma }] : [];
+  const between =
+    last === undefined || last.comma !== undefined ? "" : slot.form === "object" ? "," : endOf(text, last.end);
+  const apart = between === "" ? [] : [{ at: last!.end, text: between }];
   return blank.includes("\n")
-    ? [...between, { at, text: added }]
-    : [...between, ...weave(at, blank, added + eol + slot.base)];
+    ? [...apart, { at, text: added }]
+    : [...apart, ...weave(at, blank, added + eol + slot.base)];
+}
+
+/** A field with such a name would be taken for a modifier of what follows it. */
+function endOf(text: string, end: number): string {
+  return /\b(?:static|get|set|accessor|async|declare|readonly|override|abstract|public|private|protected)$/.test(
+    text.slice(0, end),
+  )
+    ? ";"
+    : "";
 }
 
 /** Without a line break at the end. */

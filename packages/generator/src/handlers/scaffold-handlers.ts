@@ -4,6 +4,7 @@ import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import type { ChannelModel } from "@raceway/core/target";
 import { type Diagnostic, compareText, sortDiagnostics } from "../diagnostic.ts";
 import { GenerateFailure, reasonText } from "../failure.ts";
+import { isOurs } from "../output/header.ts";
 import { replaceFiles } from "../output/replace-files.ts";
 import { hasErrors } from "../pipeline.ts";
 import { docComment } from "../targets/ts/doc-comment.ts";
@@ -249,6 +250,8 @@ function intoPath(cwd: string, into: string): string {
       "usage",
       `Handlers cannot be written into ${into}. Name a file of TypeScript or JavaScript.`,
     );
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined && isOurs(path, readFileSync(path, "utf8"), false))
+    throw new GenerateFailure("usage", `${into} is generated, and would be written over.`);
   if (!isInside(cwd, path)) throw new GenerateFailure("usage", `${into} is outside of the working folder.`);
   return path.replaceAll("\\", "/");
 }

@@ -96,6 +96,7 @@ function wanted(
   return {
     typeName: service.typeName,
     serverFile: absolute(out, outputPath(file.path, ".server")),
+    serverModule: outputPath(file.path, ".server").replace(/\.ts$/, ""),
     handlers: names.handlers,
     definition: names.definition,
     channels: new Map(

@@ -18,6 +18,8 @@ export interface WantedService {
   readonly typeName: string;
   /** The generated file that declares what handlers have to be; absolute. */
   readonly serverFile: string;
+  /** Its path in the output folder, without an ending: in a package that was built, its declarations have it, too. */
+  readonly serverModule: string;
   /** What it exports: "RoomHandlers", "roomService". */
   readonly handlers: string;
   readonly definition: string;
@@ -104,7 +106,7 @@ export interface Slot {
   /** Before the closing brace. */
   readonly close: number;
   /** Ends of the last member, and of the comma behind it. */
-  readonly last?: { readonly end: number; readonly comma?: number; readonly semicolon: boolean };
+  readonly last?: { readonly end: number; readonly comma?: number };
   /** White space before a member that begins its line. */
   readonly indent?: string;
   /** White space before the line of the closing brace, or of the opening one if they share it. */

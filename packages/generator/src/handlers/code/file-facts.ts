@@ -84,7 +84,7 @@ export function bracesOf(
     open,
     close,
     ...(last !== undefined && {
-      last: { end: last.getEnd(), semicolon: text[last.getEnd() - 1] === ";", ...(comma !== undefined && { comma }) },
+      last: { end: last.getEnd(), ...(comma !== undefined && { comma }) },
     }),
     ...(own.length > 0 && { indent: lineBefore(text, own.at(-1)!.getStart(true)) }),
   };
@@ -110,11 +110,21 @@ function declaredNames(file: SourceFile): ReadonlySet<string> {
   const names = new Set<string>();
   const visit = (node: ts.Node): void => {
     const { name } = node as { readonly name?: ts.Node };
-    if (name !== undefined && ts.isIdentifier(name) && !ts.isPropertyAccessExpression(node)) names.add(name.text);
+    if (name !== undefined && ts.isIdentifier(name) && !isMember(node)) names.add(name.text);
     ts.forEachChild(node, visit);
   };
   visit(file.compilerNode);
   return names;
+}
+
+/** What is only ever named behind a dot, or within an object. */
+function isMember(node: ts.Node): boolean {
+  return (
+    ts.isPropertyAccessExpression(node) ||
+    ts.isObjectLiteralElement(node) ||
+    ts.isClassElement(node) ||
+    ts.isTypeElement(node)
+  );
 }
 
 function styleOf(file: SourceFile, text: string): Style {

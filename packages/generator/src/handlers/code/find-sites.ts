@@ -26,17 +26,14 @@ const DEPTH = 8;
 export class SiteFinder {
   readonly sites: HandlerSite[] = [];
   readonly unreadable: Unreadable[] = [];
-  /** By the file that declares them and their name there. */
-  readonly #handlers: ReadonlyMap<string, WantedService>;
-  readonly #definitions: ReadonlyMap<string, WantedService>;
+  readonly #services: readonly WantedService[];
   readonly #expected = new Map<WantedService, Type | undefined>();
   readonly #seen = new Set<Node>();
   readonly #project: Project;
 
   constructor(project: Project, services: readonly WantedService[]) {
     this.#project = project;
-    this.#handlers = new Map(services.map((one) => [`${one.serverFile}#${one.handlers}`, one]));
-    this.#definitions = new Map(services.map((one) => [`${one.serverFile}#${one.definition}`, one]));
+    this.#services = services;
   }
 
   /** Adds what a file has. */
@@ -81,7 +78,7 @@ export class SiteFinder {
     }
     for (const declaration of declarationsOf(node)) {
       if (!Node.isVariableDeclaration(declaration)) continue;
-      const service = this.#definitions.get(`${declaration.getSourceFile().getFilePath()}#${declaration.getName()}`);
+      const service = this.#declaredBy(declaration, declaration.getName(), "definition");
       if (service !== undefined) return service;
       const initializer = declaration.getInitializer();
       if (initializer !== undefined) return this.#definitionOf(initializer, depth - 1);
@@ -104,7 +101,7 @@ export class SiteFinder {
     for (const part of parts) {
       for (const symbol of [part.getAliasSymbol(), part.getSymbol()]) {
         for (const declaration of symbol?.getDeclarations() ?? []) {
-          const service = this.#handlers.get(`${declaration.getSourceFile().getFilePath()}#${symbol!.getName()}`);
+          const service = this.#declaredBy(declaration, symbol!.getName(), "handlers");
           if (service !== undefined) return service;
         }
       }
@@ -115,6 +112,14 @@ export class SiteFinder {
       }
     }
     return undefined;
+  }
+
+  #declaredBy(declaration: Node, name: string, what: "handlers" | "definition"): WantedService | undefined {
+    const path = declaration.getSourceFile().getFilePath();
+    const built = /^(.*)\.d\.[cm]?ts$/.exec(path)?.[1];
+    return this.#services.find(
+      (one) => one[what] === name && (one.serverFile === path || built?.endsWith(`/${one.serverModule}`) === true),
+    );
   }
 
   /** Services of its own `implements`, and those of its bases that leave something to it. */

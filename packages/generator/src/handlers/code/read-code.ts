@@ -43,6 +43,7 @@ function lookThrough(request: CodeRequest): CodeFacts {
   const unreadable: Unreadable[] = [];
   const typeErrors: TypeFinding[] = [];
   const sites: HandlerSite[] = [];
+  const met = new Set<string>();
   const { unusedParameters, projects } = openProjects(request);
   for (const { project, files: candidates } of projects) {
     const finder = new SiteFinder(project, services);
@@ -56,7 +57,12 @@ function lookThrough(request: CodeRequest): CodeFacts {
       files.set(path, fileFacts(file));
       if (request.types) typeErrors.push(...typeErrorsOf(file, project));
     }
-    sites.push(...finder.sites);
+    for (const site of finder.sites) {
+      const { file, start } = site.place;
+      const key = `${file}:${site.slot?.open ?? start}:${site.service.typeName}`;
+      if (!met.has(key)) sites.push(site); // a file may be in one project, and be imported in another
+      met.add(key);
+    }
     unreadable.push(...finder.unreadable);
   }
   return { sites, unreadable, files, unusedParameters, typeErrors };
