@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import {
   type DescMethod,
   type FileRegistry,
+  type UnknownField,
   create,
   createFileRegistry,
   fromBinary,
@@ -14,7 +15,13 @@ import {
   toBinary,
   toJson,
 } from "@bufbuild/protobuf";
-import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import {
+  FileDescriptorProtoSchema,
+  FileDescriptorSetSchema,
+  FileOptionsSchema,
+  MethodOptionsSchema,
+  ServiceOptionsSchema,
+} from "@bufbuild/protobuf/wkt";
 import {
   type Client,
   type ClientDuplexStream,
@@ -28,6 +35,7 @@ import { loadFileDescriptorSetFromBuffer, loadSync } from "@grpc/proto-loader";
 import { reasonOf } from "@raceway/core";
 import { raceway } from "@raceway/server";
 import { serveReflection } from "@raceway/server/reflection";
+import { grpc } from "@raceway/transport-grpc/server";
 import { describe, expect, it } from "vitest";
 import { type ReflectedWorld, reflectedWorld } from "./reflected-world.ts";
 
@@ -273,6 +281,52 @@ describe("buf curl", { timeout: 60_000 }, () => {
 });
 
 describe("a server", () => {
+  it("shows nothing that it does not serve, and no policy that stands in descriptors of others", async () => {
+    // As from a generator that strips nothing: each option of Raceway is there, whatever is in it.
+    const said = (): { $unknown: UnknownField[] } => ({
+      $unknown: [50711, 50712].map((no) => ({ no, wireType: 2, data: new Uint8Array([2, 0x0a, 0]) })),
+    });
+    const method = (name: string): object => ({
+      name,
+      inputType: ".own.v1.M",
+      outputType: ".own.v1.M",
+      options: Object.assign(create(MethodOptionsSchema), said()),
+    });
+    const service = (name: string): object => ({
+      name,
+      method: [method("Go")],
+      options: Object.assign(create(ServiceOptionsSchema), said()),
+    });
+    const file = create(FileDescriptorProtoSchema, {
+      name: "own/v1/own.proto",
+      package: "own.v1",
+      syntax: "proto3",
+      messageType: [{ name: "M" }],
+      service: [service("Served"), service("Hidden")],
+      options: Object.assign(create(FileOptionsSchema), said()),
+    });
+    const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: [file] }));
+    const app = raceway({ transports: [grpc()] });
+    const contract = { service: registry.getService("own.v1.Served")!, channels: { go: { kind: "call" } } } as const;
+    app.serve({ contract, policy: {} }, { go: (message: object) => message });
+    serveReflection(app, openly);
+    const { url } = await app.listen({ port: 0, host: "127.0.0.1" });
+    const world = { app, url, [Symbol.asyncDispose]: () => app.close(0) };
+    await using _ = world;
+    const [shown, hidden] = await ask(foreign(world), [
+      { fileContainingSymbol: "own.v1.Served.Go" },
+      { fileContainingSymbol: "own.v1.Hidden" },
+    ]);
+    expect(hidden!.errorResponse!.errorCode).toBe(status.NOT_FOUND);
+    const [bytes] = shown!.fileDescriptorResponse!.fileDescriptorProto;
+    const given = fromBinary(FileDescriptorProtoSchema, bytes!);
+    const numbers = (holder: { $unknown?: UnknownField[] | undefined } | undefined): number[] =>
+      (holder?.$unknown ?? []).map(({ no }) => no);
+    expect(given.service.map(({ name }) => name)).toEqual(["Served"]);
+    expect([numbers(given.options), numbers(given.service[0]!.options)]).toEqual([[], []]);
+    expect(numbers(given.service[0]!.method[0]!.options)).toEqual([50711]);
+  });
+
   it("reflects nothing unless it is told to, and not without a rule", async () => {
     const app = raceway({ transports: [] });
     for (const auth of [undefined, {}, { public: false }, { require: undefined }]) {
