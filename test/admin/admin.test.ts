@@ -340,6 +340,7 @@ describe("disconnect", () => {
       {},
       { whom: { case: "principal", value: "" } },
       { whom: { case: "session", value: "" } },
+      { whom: { case: "principal", value: "x".repeat(5_000) } },
       { whom: { case: "session", value: session }, stayAway: stay(1) },
       { whom: { case: "principal", value: "root" }, stayAway: stay(1) },
       { whom: { case: "principal", value: "bob" }, stayAway: stay(-1) },
@@ -349,9 +350,10 @@ describe("disconnect", () => {
       expect(reasonOf(await outcome(admin.disconnect(request as never))), JSON.stringify(request, String)).toBe(
         "admin_request_invalid",
       );
-    expect(reasonOf(await outcome(admin.unsubscribe({ whom: { case: "session", value: session } })))).toBe(
-      "admin_request_invalid",
-    );
+    for (const address of ["", "x".repeat(600)])
+      expect(reasonOf(await outcome(admin.unsubscribe({ whom: { case: "session", value: session }, address })))).toBe(
+        "admin_request_invalid",
+      );
     // Who is not there is not there.
     expect(await admin.disconnect({ whom: { case: "session", value: session } })).toMatchObject({ sessions: 0 });
     expect(await disconnect(admin, "nobody-knows", 1)).toMatchObject({ sessions: 0, nativeCalls: 0 });
@@ -382,7 +384,7 @@ it("what an operator does is in the log, with his name, and nothing in it forges
   const admin = it.operator();
   const { epoch } = await admin.publish({ address: ADDRESS });
   await admin.disconnect({ whom: { case: "principal", value: "bob" }, reason: "x\nINFO forged", stayAway: stayed });
-  await admin.unsubscribe({ whom: { case: "session", value: "s" }, address: ADDRESS });
+  await admin.unsubscribe({ whom: { case: "session", value: "s\r" }, address: "a\u2028b" });
   const by = "root";
   const none = { sessions: 0, subscriptions: 0, nativeCalls: 0 };
   expect(lines).toEqual([
@@ -391,7 +393,7 @@ it("what an operator does is in the log, with his name, and nothing in it forges
       "admin",
       { by, act: "disconnected", principal: "bob", reason: "x\\u000aINFO forged", stayAwayMs: 60_000, ...none },
     ],
-    ["admin", { by, act: "unsubscribed", session: "s", reason: "", address: ADDRESS, ...none }],
+    ["admin", { by, act: "unsubscribed", session: "s\\u000d", reason: "", address: "a\\u2028b", ...none }],
   ]);
 });
 const stayed = { seconds: 60n, nanos: 0 };

@@ -10,8 +10,9 @@ import type { NativeCall } from "./native.ts";
 import type { ServerSession } from "./sessions.ts";
 import { Subscription } from "./subscription.ts";
 
-/** Longest reason, in characters, and longest absence. */
+/** Longest reason, and name of a session or principal, in characters; and longest absence. */
 const REASON = 500;
+const NAME = 4_096;
 const LONGEST_MS = 365 * 86_400_000;
 /** A server that hears of a removal later than so does not need it any more: what it was about is gone, or was cut off from the store as long. */
 const KEPT_MS = 60_000;
@@ -219,6 +220,8 @@ export function whomOf(given: DisconnectRequest["whom"] | UnsubscribeRequest["wh
   // Who is nobody has no name: all who are would be meant.
   if (given.case === undefined || given.value === "")
     throw fail("admin_request_invalid", { detail: "neither a session nor a principal is named" });
+  if (given.value.length > NAME)
+    throw fail("admin_request_invalid", { detail: `the ${given.case}'s name has more than ${NAME} characters` });
   return { kind: given.case, name: given.value };
 }
 

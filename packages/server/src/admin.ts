@@ -164,7 +164,9 @@ class AdminService {
   }
 
   async unsubscribe({ whom, address, reason }: UnsubscribeRequest, context: CallContext): Promise<object> {
-    if (address === "") throw fail("admin_request_invalid", { detail: "address is empty" });
+    const { addressBytes } = this.#inside.limits;
+    if (address === "" || address.length > addressBytes)
+      throw fail("admin_request_invalid", { detail: `address is empty, or has more than ${addressBytes} bytes` });
     const { told, ended } = await this.#remove({ kind: "unsubscribe", whom: whomOf(whom), address, reason }, context);
     return { subscriptions: ended.subscriptions + ended.nativeCalls, toldOthers: told };
   }
@@ -175,7 +177,7 @@ class AdminService {
     const { kind: act, ...what } = more;
     this.#note(context, act === "disconnect" ? "disconnected" : "unsubscribed", {
       [whom.kind]: whom.name,
-      reason: printable(reason),
+      reason,
       ...what,
       ...done.ended,
     });
@@ -186,10 +188,13 @@ class AdminService {
 
   /** What changes something is always told. */
   #note(context: CallContext, act: string, fields: Readonly<Record<string, unknown>>): void {
-    this.#inside.log.info("admin", { by: context.get(principal).id, act, ...fields });
+    const written = Object.entries({ by: context.get(principal).id, act, ...fields }).map(
+      ([name, value]) => [name, typeof value === "string" ? printable(value) : value] as const,
+    );
+    this.#inside.log.info("admin", Object.fromEntries(written));
   }
   #looked(context: CallContext, act: string): void {
-    this.#inside.log.debug("admin", { by: context.get(principal).id, act });
+    this.#inside.log.debug("admin", { by: printable(context.get(principal).id), act });
   }
 }
 
