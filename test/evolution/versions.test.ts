@@ -208,6 +208,15 @@ describe.each(sessions)("what does not fit is an error that names both versions,
     expect(facts(error)).toEqual(mismatch("/shop.v1.ShopService/Find", "old"));
   });
 
+  it("and is none for code of the server's version in the same session", async () => {
+    await using it = await shop("old");
+    const connection = it.transport(way);
+    const path = "/shop.v1.ShopService/Arrivals";
+    const wrong = await failure(first(newClient(connection).arrivals({ store: "x" })));
+    expect(facts(wrong)).toEqual(mismatch(path, "new", "the client takes it for a topic, and it is a feed"));
+    expect(await first(oldClient(connection).arrivals({ shop: "x" }))).toMatchObject({ name: "arrived" });
+  });
+
   it("handlers do not see what the two ends say of it", async () => {
     await using it = await shop("old");
     await newClient(it.transport(way)).order({ item: gift });

@@ -37,9 +37,13 @@ export function fitted(session: object, frame: OpenFrame, channel: Channel | und
   return frame;
 }
 
+/** The last claim counts: one program may hold code of two versions. */
 function hear(session: object, path: string, channel: Channel | undefined, claim: Claim | undefined): void {
+  if (claim === undefined) return;
   const server = channel && schemaVersion(channel.desc);
-  if (claim === undefined || claim.version === server) return;
+  strangers.get(session)?.delete(path);
+  misfits.get(session)?.delete(path);
+  if (claim.version === server) return;
   remember(strangers, session, path, claim.version);
   const detail = channel && misfitOf(claim, channel);
   if (detail === undefined) return;

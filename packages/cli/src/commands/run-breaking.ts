@@ -13,6 +13,7 @@ import { readConfig } from "../config.ts";
 import { type CommandContext, Exit, painted, UsageError } from "../context.ts";
 import { inputsOf, type SchemaInputs } from "../input-arguments.ts";
 import { refusedAsUsage } from "../refused.ts";
+import { isServerAddress, urlOf } from "../remote/dial.ts";
 import { reflect } from "../remote/reflection.ts";
 import { tellFindings } from "../tell-findings.ts";
 import type { BreakingArguments } from "./breaking.ts";
@@ -20,9 +21,7 @@ import type { BreakingArguments } from "./breaking.ts";
 export async function runBreaking(args: BreakingArguments, context: CommandContext): Promise<number> {
   const { against, level } = args;
   const inputs = await inputsOf(args, context.cwd);
-  const baselines = /^https?:\/\//.test(against)
-    ? await servedBaselines(args, inputs, context)
-    : inputs.map(() => against);
+  const baselines = isServerAddress(against) ? await servedBaselines(args, inputs, context) : inputs.map(() => against);
   const accept = (await readConfig(context.cwd))?.breaking?.accept ?? [];
   let fine = true;
   let compared = 0;
@@ -68,7 +67,7 @@ async function servedBaselines(
   const own = await refusedAsUsage(() =>
     Promise.resolve(inputs.map((one) => new Set(schemaFiles({ ...one, cwd: context.cwd })))),
   );
-  const url = args.against;
+  const url = urlOf(args.against);
   const { services, set } = await reflect({ ...args, url }, context, "compare with a file or a revision");
   const served = { name: url, services, set };
   if (args.level === "behaviour" && !showsPolicies(served))

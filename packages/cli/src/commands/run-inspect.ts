@@ -12,6 +12,7 @@ import {
 import { testHost } from "@raceway/testkit";
 import { type CommandContext, Exit, UsageError } from "../context.ts";
 import { moduleUrl } from "../module-url.ts";
+import { isServerAddress } from "../remote/dial.ts";
 import type { InspectArguments } from "./inspect.ts";
 
 /** A server, as `raceway()` makes it. */
@@ -25,7 +26,7 @@ interface ClientOptions {
 }
 
 export async function runInspect(args: InspectArguments, context: CommandContext): Promise<number> {
-  if (/^https?:\/\//.test(args.module)) return (await import("./inspect-server.ts")).inspectServer(args, context);
+  if (isServerAddress(args.module)) return (await import("./inspect-server.ts")).inspectServer(args, context);
   let fine = true;
   for (const [name, inspect] of await subjectsOf(args, context)) {
     try {

@@ -65,6 +65,11 @@ function opened(connection: Connection, limitMs: number, url: string): Promise<v
   });
 }
 
+/** Where something else may be named, too: a file, a revision. As "http://localhost:8080", or "localhost:8080". */
+export function isServerAddress(text: string): boolean {
+  return /^https?:\/\//.test(text) || /^[\w.-]+:\d+$/.test(text);
+}
+
 /** Throws a {@link UsageError} for what is no address of a server. */
 export function urlOf(text: string): string {
   const url = text.includes("://") ? text : `http://${text}`;
