@@ -337,6 +337,32 @@ export const last: unknown = raceway({ transports: [] }).serve(labService as nev
   expect((await folder.scaffold()).changes).toEqual([]);
 });
 
+test("names that mean something in TypeScript, and comments that would end, stay what they are", async () => {
+  const types = ["Promise", "AsyncIterable", "CallContext", "ConnectError", "Code2"];
+  using folder = new HandlerFolder({
+    "proto/lab.proto": `syntax = "proto3"; package h.v1;
+// */ \${evil} \`x\`
+// @ts-nocheck
+service Code {
+  // */ } ; alert(1); /*
+  rpc New(Promise) returns (Promise); rpc Delete(AsyncIterable) returns (stream AsyncIterable);
+  rpc Then(stream CallContext) returns (ConnectError); rpc Constructor(Code2) returns (Code2);
+  rpc ToString(Code2) returns (Code2); rpc HasOwnProperty(Code2) returns (Code2); rpc Class(stream Code2) returns (stream Code2);
+}
+service ConnectErrorService { rpc Say(Code2) returns (ConnectError); }
+${types.map((name) => `message ${name} {}`).join(" ")}`,
+    "src/named.ts": `import type { CodeHandlers } from "./gen/lab.server.ts";\nexport class Named implements CodeHandlers {}\nexport const named: CodeHandlers = {};\n`,
+  });
+  await folder.generate();
+  expect((await folder.scaffold()).changes).toMatchObject([
+    { file: "src/connect-error-handlers.ts" },
+    { file: "src/named.ts" },
+  ]);
+  expect(folder.typeErrors()).toEqual([]);
+  expect((await folder.check({ types: true })).diagnostics).toEqual([]);
+  expect((await folder.scaffold()).changes).toEqual([]);
+});
+
 test("refuses what cannot be meant, before it writes", async () => {
   using folder = new HandlerFolder({});
   await expect(folder.scaffold({ services: ["LapService"] })).rejects.toThrow(

@@ -96,6 +96,17 @@ test("as JSON, one object per finding and per file; as annotations of GitHub", a
   ]);
 });
 
+test("what is wrong with schemas comes first, and nothing is added", async () => {
+  using folder = new CommandFolder({
+    ...files,
+    "proto/chat/v1/room.proto": schema.replace("string text", "Strin text"),
+  });
+  const check = await folder.run("check");
+  expect(check).toMatchObject({ code: 1, err: "schemas: 1 error\n" });
+  expect(check.out).toMatch(/^error name_unknown: Strin /);
+  expect(await folder.run("scaffold")).toEqual({ ...check, err: "nothing was added\n" });
+});
+
 test("without a configuration, schemas and output are named", async () => {
   using folder = new CommandFolder({ "proto/chat/v1/room.proto": schema });
   const made = await folder.run("scaffold", "--schemas", "proto", "-o", "src/gen", "--into", "src/rooms.ts");

@@ -11,6 +11,7 @@ export async function runCheck(args: CheckArguments, context: CommandContext): P
   const { diagnostics, services, ok } = await refusedAsUsage(() =>
     checkHandlers({ ...options, progress: (text) => context.progress(text) }),
   );
-  tellFindings(`${services} service${services === 1 ? "" : "s"}`, diagnostics, args, context);
+  const name = services === undefined ? "schemas" : `${services} service${services === 1 ? "" : "s"}`;
+  tellFindings(name, diagnostics, args, context);
   return ok ? Exit.fine : Exit.findings;
 }

@@ -18,7 +18,7 @@ export async function runScaffold(args: ScaffoldArguments, context: CommandConte
     else if (dryRun) context.out(coloredDiff(change.diff, context.colors.out));
     context.err(summary(change, dryRun));
   }
-  if (changes.length === 0) context.err("nothing to add\n");
+  if (changes.length === 0) context.err(ok ? "nothing to add\n" : "nothing was added\n");
   return ok ? Exit.fine : Exit.findings;
 }
 

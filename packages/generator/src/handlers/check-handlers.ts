@@ -14,8 +14,8 @@ export interface CheckOptions extends HandlerOptions {
 export interface CheckResult {
   /** Sorted; of the schemas alone if they have errors. */
   readonly diagnostics: readonly Diagnostic[];
-  /** Services that were looked at. */
-  readonly services: number;
+  /** Services that were looked at; absent if the schemas have errors. */
+  readonly services?: number;
   /** No errors. */
   readonly ok: boolean;
 }
@@ -24,7 +24,7 @@ export interface CheckResult {
 export async function checkHandlers(options: CheckOptions): Promise<CheckResult> {
   const cwd = resolve(options.cwd ?? ".");
   const { diagnostics, services, generated } = await wantedServices(options);
-  if (hasErrors(diagnostics)) return { diagnostics, services: 0, ok: false };
+  if (hasErrors(diagnostics)) return { diagnostics, ok: false };
   options.progress?.("reading handlers");
   const { tsMorphReader } = await import("./code/read-code.ts");
   const project = options.project === undefined ? undefined : resolve(cwd, options.project);

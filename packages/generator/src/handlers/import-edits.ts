@@ -3,6 +3,9 @@ import { compareText } from "../diagnostic.ts";
 import type { FileFacts, ImportFacts, Style } from "./code/code-facts.ts";
 import type { Insertion } from "./insertion.ts";
 
+/** What stubs use without an import; a message may be called so. */
+const GLOBALS = ["AsyncIterable", "Promise"];
+
 interface Wanted {
   readonly module: string;
   readonly name: string;
@@ -17,7 +20,7 @@ export class ImportEdits {
 
   constructor(file: FileFacts) {
     this.#file = file;
-    this.#taken = new Set(file.declared);
+    this.#taken = new Set([...file.declared, ...GLOBALS]);
   }
 
   /** The name under which the file has it. */
