@@ -144,8 +144,9 @@ export function received<I extends DescMessage, O extends DescMessage>(
       return {
         next: () => (source !== undefined ? next(source) : (starting ??= begin()).then(next, refused)),
         return: async () => {
-          leaving.abort(); // first: a transport that is not ours may wait for a message before it ends
-          await source?.return?.();
+          const left = source?.return?.(); // begun first: whoever waits for a message is told of the end, and of no failure
+          leaving.abort(); // a transport that is not ours may wait for a message before it ends
+          await left;
           return { done: true, value: undefined };
         },
       };
