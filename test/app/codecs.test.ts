@@ -107,6 +107,11 @@ describe("client and server agree on", () => {
     expect(mirror.read).toEqual(expect.not.arrayContaining(["EchoResponse", "CountResponse"]));
   });
 
+  it("protobuf, if the client names none", async () => {
+    await using it = await lab({ server: { codecs: [mirrorCodec()] }, client: { codecs: [] } });
+    expect((await it.client.echo({ text: "x" })).text).toBe("x");
+  });
+
   it("nothing, if they have none in common: the client is told, and its calls end", async () => {
     await using it = await lab({ client: { codecs: [mirrorCodec()] } });
     const error = await it.client.echo({ text: "x" }).catch((cause: unknown) => cause);

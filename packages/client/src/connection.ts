@@ -65,7 +65,7 @@ export interface ConnectOptions {
   /** Middleware. */
   readonly use?: PluginList;
   /**
-   * What payloads may be written with, best first: a session takes the first that its server has. Default: `protoCodec()` alone. `jsonCodec()` of @raceway/core for payloads
+   * What payloads may be written with, best first: a session takes the first that its server has. Default, and if it is empty: `protoCodec()` alone. `jsonCodec()` of @raceway/core for payloads
    * that people can read; a page that does not ask for it does not load it. With a codec of a plugin, put one last that every server has.
    */
   readonly codecs?: readonly Codec[];
@@ -133,7 +133,7 @@ class RacewayConnection implements Connection, OperationHost {
     const log = options.log ?? silentLogger;
     this.#log = log;
     const failed = (error: unknown): void => this.failed(error);
-    const codecs = options.codecs ?? [protoCodec(this.limits)];
+    const codecs = options.codecs?.length ? options.codecs : [protoCodec(this.limits)];
     const host: Host = {
       side: "client",
       clock: this.clock,

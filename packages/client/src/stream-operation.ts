@@ -1,7 +1,7 @@
 // A streaming call of any shape, topics included: messages out of an iterable, messages into a queue.
 import type { DescMessage, DescMethodStreaming } from "@bufbuild/protobuf";
 import { type ConnectError, ConnectError as Failure, type StreamResponse } from "@connectrpc/connect";
-import { type Position, fail } from "@raceway/core";
+import { type Codec, type Position, fail } from "@raceway/core";
 import {
   type EndFrame,
   type HeaderField,
@@ -39,6 +39,9 @@ class StreamOperation extends Operation {
   readonly #reject: (error: unknown) => void;
   readonly #init: CallInit;
   readonly #queue: MessageQueue<unknown>;
+  /** By the codec; looked up once, and not for each message. */
+  #encode!: (message: never) => Uint8Array;
+  #decode!: (payload: Uint8Array) => unknown;
   readonly #queueLimit: number;
   readonly #header = new Headers();
   readonly #trailer = new Headers();
@@ -76,8 +79,9 @@ class StreamOperation extends Operation {
     this.#resolve = resolve;
     this.#reject = reject;
     this.#queueLimit = queueLimit;
+    this.#speak(this.codec);
     this.#queue = new MessageQueue<unknown>({
-      decode: (payload) => this.codec.of(init.method.output).decode(payload),
+      decode: (payload) => this.#decode(payload),
       consumed: (bytes) => this.#consumed(bytes),
       abandoned: () => this.abort(fail("call_cancelled")),
     });
@@ -89,14 +93,12 @@ class StreamOperation extends Operation {
   }
 
   async #begin(input: AsyncIterable<unknown>): Promise<void> {
-    const { method } = this.#init;
-    const encode = (message: unknown): Uint8Array => this.codec.of(method.input).encode(message as never);
-    if (method.methodKind === "server_streaming") {
+    if (this.#init.method.methodKind === "server_streaming") {
       for await (const request of input) {
-        this.#request = encode(request);
+        this.#request = this.#encode(request as never);
         break;
       }
-      this.#request ??= encode({});
+      this.#request ??= this.#encode({} as never);
       if (!this.settled) this.host.outbox.submit(this);
       return;
     }
@@ -111,7 +113,7 @@ class StreamOperation extends Operation {
         await new Promise<void>((resolve) => (this.#room = resolve));
       if (this.settled) return;
       this.#said = true;
-      this.call!.send(encode(result.value)); // now, for the session that has the call by now
+      this.call!.send(this.#encode(result.value as never)); // now, for the session that has the call by now
     }
     this.#input = undefined;
     while (!this.settled && this.call === undefined) await new Promise<void>((resolve) => (this.#room = resolve));
@@ -124,7 +126,7 @@ class StreamOperation extends Operation {
     const { input, output } = this.#init.method;
     this.#request &&= this.again(this.#request, input, session);
     this.#queue.rewrite((payload) => this.again(payload, output, session));
-    this.codec = session.codec;
+    this.#speak(session.codec);
     const after = this.#after();
     this.#asked = false;
     this.call = session.open(this, this.path, {
@@ -136,6 +138,13 @@ class StreamOperation extends Operation {
     this.call.window = this.host.windowOf(this.#init.method);
     if (this.#isTopic || this.#reading !== undefined) session.subscribed(this.call);
     this.writable(); // whoever waited for room on another session looks again
+  }
+
+  #speak(codec: Codec): void {
+    const { input, output } = this.#init.method;
+    this.codec = codec;
+    this.#encode = codec.of(input).encode;
+    this.#decode = codec.of(output).decode;
   }
 
   protected get fresh(): boolean {
