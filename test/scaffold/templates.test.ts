@@ -115,12 +115,30 @@ test.skipIf(executablePath === undefined)(
   },
 );
 
-test("template server: compiles, passes its test, and answers", { timeout: 180_000 }, async () => {
+test("template server: compiles, passes its test, and answers", { timeout: 300_000 }, async () => {
   await run(folder, `${create} server --template server --no-install`);
   const project = join(folder, "server");
   await install(project);
   await run(project, "npm run types");
   expect(await run(project, "npm test")).toMatch(/pass 2\n[^]*fail 0\n/);
+  // A channel more: its handler is begun where the others are, and all of it compiles.
+  expect(await run(project, "npx raceway check")).toBe("1 service: nothing found\n");
+  const [schema, handlers] = [join(project, own[0]), join(project, own[1])];
+  const [channels, code] = [await readFile(schema, "utf8"), await readFile(handlers, "utf8")];
+  await writeFile(
+    schema,
+    channels.replace("rpc ", "rpc Leave(Left) returns (Left);\n  rpc ").concat("message Left {}\n"),
+  );
+  await expect(run(project, "npx raceway check")).rejects.toThrow(
+    "leave of chat.v1.RoomService is a call without a handler",
+  );
+  await run(project, "npx raceway scaffold");
+  expect(await readFile(handlers, "utf8")).toContain("async leave(request, context) {");
+  expect(await run(project, "npx raceway check --types")).toBe("1 service: nothing found\n");
+  await run(project, "npm run types");
+  await writeFile(schema, channels);
+  await writeFile(handlers, code);
+  await run(project, "npx raceway generate");
   await using server = await runUntil(project, "npm start", /listening on (\S+)/, { PORT: "0" });
   const response = await fetch(`${server.match[1]}/chat.v1.RoomService/Say`, {
     method: "POST",
