@@ -71,7 +71,7 @@ export async function scaffoldHandlers(options: ScaffoldOptions): Promise<Scaffo
   const plans = files.plans(findings);
   findings.sites(facts, (site, name) => site.missing.includes(name) && plans.some(({ sites }) => sites.has(site)));
   findings.unreadable(facts);
-  if (options.dryRun !== true) await write(cwd, plans);
+  if (options.dryRun !== true) write(cwd, plans);
   const all = sortDiagnostics([...diagnostics, ...findings.all()]);
   return { diagnostics: all, changes: plans.map((plan) => changeOf(cwd, plan)), ok: !hasErrors(all) };
 }
@@ -211,9 +211,9 @@ class ScaffoldFiles {
   }
 }
 
-async function write(cwd: string, plans: readonly Plan[]): Promise<void> {
+function write(cwd: string, plans: readonly Plan[]): void {
   try {
-    await replaceFiles(
+    replaceFiles(
       plans.map(({ file, fresh, insertions }) => {
         const mark = !fresh && readFileSync(file.path, "utf8").startsWith("\ufeff") ? "\ufeff" : "";
         const text = mark + insert(file.text, insertions);

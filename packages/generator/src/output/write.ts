@@ -9,7 +9,7 @@ import { replaceFiles } from "./replace-files.ts";
 export async function writePlan(folder: string, plan: Plan): Promise<void> {
   const writes = [...plan.changes, plan.manifest].filter(({ change }) => change === "added" || change === "changed");
   try {
-    await replaceFiles(writes.map(({ path, after }) => ({ path: join(folder, path), text: after })));
+    replaceFiles(writes.map(({ path, after }) => ({ path: join(folder, path), text: after })));
     for (const { path, change } of plan.changes) if (change === "deleted") await rm(join(folder, path));
   } catch (error) {
     throw new GenerateFailure("tool", `Could not write to ${folder}: ${reasonText(error)}.`, { cause: error });
