@@ -24,6 +24,7 @@ import { admins } from "./admins.ts";
 import { type Attack, holds } from "./attack.ts";
 import { bombs } from "./bombs.ts";
 import { caches } from "./caches.ts";
+import { schemas } from "./schemas.ts";
 import { signIns } from "./sign-ins.ts";
 
 /** A key pair of the issuer, with its public half as a JWK. */
@@ -321,6 +322,7 @@ export const attacks: readonly Attack[] = [
     },
   },
   ...admins,
+  ...schemas,
   ...signIns,
   ...bombs,
   ...caches,
