@@ -1,6 +1,7 @@
 // Codecs that throw or give garbage: what they touch ends with a clear error, and nothing else does, and nothing hangs.
 import type { DescMessage } from "@bufbuild/protobuf";
-import { protoCodec, reasonOf } from "@raceway/core";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type Codec, protoCodec, reasonOf } from "@raceway/core";
 import { raceway } from "@raceway/server";
 import { describe, expect, it } from "vitest";
 import { labClient } from "../gen/lab/v1/lab.client.ts";
@@ -11,6 +12,9 @@ describe("a broken codec", () => {
   const failing = {
     "that throws": () => {
       throw new Error("no luck");
+    },
+    "that throws what it should not": () => {
+      throw new ConnectError("Not my fault.", Code.Internal);
     },
     "that gives nothing": () => undefined,
     "that gives text": () => "text",
@@ -36,7 +40,7 @@ describe("a broken codec", () => {
     it("when one writes, fails the call or the subscription, and nothing else", async () => {
       const broken = (type: string): ReturnType<typeof mirrorCodec> =>
         mirrorCodec((desc) => (desc.name === type ? { encode: fault } : {}));
-      const expected = name === "that throws" ? "does not fit" : "Payload is not a valid";
+      const expected = name.startsWith("that throws") ? "does not fit" : "Payload is not a valid";
       for (const [server, client] of [
         [broken("EchoResponse"), mirrorCodec()],
         [mirrorCodec(), broken("EchoRequest")],
@@ -77,6 +81,19 @@ describe("a broken codec", () => {
       client: { codecs: [mirrorCodec(() => ({}), { binary: false })] },
       memory: { text: true },
     });
+    expect(reasonOf(await it.client.echo({ text: "x" }).catch((error: unknown) => error))).toBe("payload_malformed");
+  });
+
+  it("made by hand is told by the compiler, and held to its contract by a server all the same", async () => {
+    const byHand = {
+      name: "mirror",
+      contract: 1,
+      binary: true,
+      of: () => ({ encode: () => 5, decode: () => 5 }) as never,
+    } as const;
+    // @ts-expect-error -- not by defineCodec
+    const codecs: readonly Codec[] = [byHand];
+    await using it = await lab({ server: { codecs }, client: { codecs: [mirrorCodec()] } });
     expect(reasonOf(await it.client.echo({ text: "x" }).catch((error: unknown) => error))).toBe("payload_malformed");
   });
 

@@ -1,13 +1,14 @@
 // `defineCodec()`: makes a codec of what writes and reads one type, and sees to it that it holds to its contract.
-import type { DescMessage } from "@bufbuild/protobuf";
-import { ConnectError } from "@connectrpc/connect";
+import type { DescMessage, Message } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { type Codec, type CodecDefinition, type MessageCodec, preparedCodec } from "./codec.ts";
-import { fail } from "./errors.ts";
+import { fail, reasonOf } from "./errors.ts";
 import { CONTRACT } from "./part.ts";
 import { messageUnfit, payloadMalformed } from "./payload-error.ts";
 
 /** Codecs that hold to their contract. */
 const sound = new WeakSet<object>();
+const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** It is known to hold to its contract. */
 export function vouch(codec: Codec): Codec {
@@ -31,12 +32,15 @@ export function defineCodec(codec: CodecDefinition & { readonly contract?: numbe
         try {
           bytes = (own ??= codec.of(desc)).encode(message);
         } catch (error) {
-          throw error instanceof ConnectError ? error : messageUnfit(desc, error);
+          throw error instanceof ConnectError && error.code === Code.InvalidArgument
+            ? error
+            : messageUnfit(desc, error);
         }
         try {
           // Not `instanceof`: bytes of another realm are bytes.
-          if (bytes.BYTES_PER_ELEMENT !== 1) throw new Error(`the codec "${name}" wrote no bytes`);
-          if (!binary) JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+          if ((bytes as Uint8Array | undefined)?.BYTES_PER_ELEMENT !== 1)
+            throw new Error(`the codec "${name}" wrote no bytes`);
+          if (!binary) JSON.parse(decoder.decode(bytes));
         } catch (error) {
           throw payloadMalformed(desc, error);
         }
@@ -45,10 +49,11 @@ export function defineCodec(codec: CodecDefinition & { readonly contract?: numbe
       decode(bytes) {
         try {
           const message = (own ??= codec.of(desc)).decode(bytes);
-          if (message.$typeName !== desc.typeName) throw new Error(`the codec "${name}" read something else`);
+          if ((message as Message | undefined)?.$typeName !== desc.typeName)
+            throw new Error(`the codec "${name}" read something else`);
           return message;
         } catch (error) {
-          throw error instanceof ConnectError ? error : payloadMalformed(desc, error);
+          throw reasonOf(error) === "payload_malformed" ? error : payloadMalformed(desc, error);
         }
       },
     };

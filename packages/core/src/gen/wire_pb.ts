@@ -218,7 +218,7 @@ export type Hello = Message<"raceway.v1.Hello"> & {
   version: number;
 
   /**
-   * Codecs of payloads the client speaks, best first: "proto", "json".
+   * Codecs of payloads the client speaks, best first: "proto", "json", others by their names.
    *
    * @generated from field: repeated string codecs = 2;
    */
