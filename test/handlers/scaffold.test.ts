@@ -187,6 +187,14 @@ export const labHandlers: LabHandlers = {
 `,
   );
   expect((await folder.scaffold({ into: "tools/own.ts" })).changes).toEqual([]);
+
+  // In JavaScript, types are comments.
+  const script = await folder.scaffold({ into: "tools/script.mjs" });
+  expect(script.changes).toMatchObject([{ file: "tools/script.mjs", change: "added" }]);
+  expect(folder.read("tools/script.mjs")).toContain(
+    `\n/** @type {import("../src/gen/lab.server.ts").LabHandlers} */\nexport const labHandlers = {\n`,
+  );
+  expect(await folder.scaffold({ into: "tools/script.mjs" })).toEqual({ diagnostics: [], changes: [], ok: true });
 });
 
 test("finds handlers behind aliases, re-exports, functions, classes and spreads, and makes them complete", async () => {
@@ -372,7 +380,8 @@ test("refuses what cannot be meant, before it writes", async () => {
   await expect(folder.scaffold({ into: "../elsewhere.ts" })).rejects.toThrow("outside of the working folder");
   await folder.generate();
   await expect(folder.scaffold({ into: "src/gen/lab.server.ts" })).rejects.toThrow("is generated");
-  await expect(folder.scaffold({ into: "handlers.json" })).rejects.toThrow("Name a file of TypeScript");
+  for (const into of ["handlers.json", "common.cjs", "types.d.ts"])
+    await expect(folder.scaffold({ into })).rejects.toThrow("Name a file of TypeScript, or a module of JavaScript.");
   await expect(folder.scaffold({ project: "nowhere.json" })).rejects.toThrow(/There is no .*nowhere\.json/);
   folder.write({ "proto/lab.proto": "syntax = 3;" });
   expect(await folder.scaffold()).toMatchObject({ ok: false, changes: [], diagnostics: [{ rule: "schema_invalid" }] });

@@ -245,10 +245,10 @@ function homePath({ out, handlers }: Wanted): string {
 
 function intoPath(cwd: string, into: string): string {
   const path = resolve(cwd, into);
-  if (!/\.[cm]?[jt]s$/.test(path) || /\.d\.[cm]?ts$/.test(path))
+  if (!/\.m?[jt]s$/.test(path) || /\.d\.[cm]?ts$/.test(path))
     throw new GenerateFailure(
       "usage",
-      `Handlers cannot be written into ${into}. Name a file of TypeScript or JavaScript.`,
+      `Handlers cannot be written into ${into}. Name a file of TypeScript, or a module of JavaScript.`,
     );
   if (statSync(path, { throwIfNoEntry: false }) !== undefined && isOurs(path, readFileSync(path, "utf8"), false))
     throw new GenerateFailure("usage", `${into} is generated, and would be written over.`);

@@ -41,8 +41,9 @@ function* projectsOf(request: CodeRequest, parsed: readonly ts.ParsedCommandLine
     const paths = sources.filter((path) => mentioning.has(path));
     if (at === 0) paths.push(...request.also.filter((path) => !known.has(path) && existsSync(path)));
     if (paths.length === 0) continue;
+    const scripts = paths.some((path) => /\.[cm]?jsx?$/.test(path)); // somebody has named one
     const project = new Project({
-      compilerOptions: { ...unit.options, noEmit: true },
+      compilerOptions: { ...unit.options, noEmit: true, ...(scripts && { allowJs: true }) },
       skipAddingFilesFromTsConfig: true,
     });
     const ambient = unit.fileNames.filter((path) => /\.d\.[cm]?ts$/.test(path) && !request.generated.has(path));
