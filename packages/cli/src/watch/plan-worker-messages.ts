@@ -2,9 +2,12 @@
 import type { Diagnostic, FileChange, Plan } from "@raceway/generator";
 import type { GenerateArguments } from "../commands/generate.ts";
 
-export interface WorkerInput {
+export interface WatchInput {
   readonly args: GenerateArguments;
   readonly cwd: string;
+}
+
+export interface WorkerInput extends WatchInput {
   /** Nobody waits for it: where threads have a priority, it steps back. */
   readonly background: boolean;
 }

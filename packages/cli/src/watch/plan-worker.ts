@@ -1,7 +1,7 @@
 // The thread that plans for `raceway generate --watch`: it loads the configuration, so that a new configuration is a new thread.
 import { statSync } from "node:fs";
 import { registerHooks } from "node:module";
-import { setPriority } from "node:os";
+import { constants, getPriority, setPriority } from "node:os";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
@@ -18,12 +18,12 @@ import {
   type WorkerInput,
 } from "./plan-worker-messages.ts";
 
-/** Of the background, from 0 to 19: a third of what others get, if all want the processor. */
-const NICENESS = 5;
+/** How much nicer than the command the background is: it gets a third of what others get, if all want the processor. */
+const NICER = 5;
 
 const { args, cwd, background } = workerData as WorkerInput;
 // Linux alone has it for a thread, and for the processes that the thread starts; elsewhere it would be for all of the command.
-if (background && process.platform === "linux") setPriority(NICENESS);
+if (background && process.platform === "linux") stepBack();
 const port = parentPort!;
 const say = (report: Report): void => port.postMessage(report);
 const stopped = new AbortController();
@@ -80,6 +80,14 @@ function serve(jobs: readonly GenerateJob[]): void {
       if (!stopped.signal.aborted) say({ kind: "planned", plans });
     })();
   });
+}
+
+function stepBack(): void {
+  try {
+    setPriority(Math.min(getPriority() + NICER, constants.priority.PRIORITY_LOW));
+  } catch {
+    // A sandbox may forbid it; then both are as important.
+  }
 }
 
 async function dataOf(plan: () => Promise<Planned | "unchanged" | "whole">): Promise<JobPlan> {

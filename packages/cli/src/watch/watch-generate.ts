@@ -6,7 +6,7 @@ import type { GenerateArguments } from "../commands/generate.ts";
 import { configNames } from "../config.ts";
 import { type CommandContext, Exit, UsageError } from "../context.ts";
 import { ConfigurationRefused, PlanWorker } from "./plan-worker-handle.ts";
-import type { JobPlan, WorkerInput } from "./plan-worker-messages.ts";
+import type { JobPlan, WatchInput } from "./plan-worker-messages.ts";
 import { TreeWatch } from "./tree-watch.ts";
 import { WatchOutput } from "./watch-output.ts";
 
@@ -44,7 +44,7 @@ export async function watchGenerate(
  * an edit since the next edit waits for it, one of the whole since it is thrown away if there was an edit while it was made.
  */
 class GenerateWatch {
-  readonly #input: Omit<WorkerInput, "background">;
+  readonly #input: WatchInput;
   readonly #stopping: AbortSignal;
   readonly #output: WatchOutput;
   readonly #listener: WatchListener | undefined;
@@ -68,12 +68,7 @@ class GenerateWatch {
   #wholePlans: readonly JobPlan[] | undefined;
   #failure: Error | undefined;
 
-  constructor(
-    input: Omit<WorkerInput, "background">,
-    stopping: AbortSignal,
-    output: WatchOutput,
-    listener: WatchListener | undefined,
-  ) {
+  constructor(input: WatchInput, stopping: AbortSignal, output: WatchOutput, listener: WatchListener | undefined) {
     this.#listener = listener;
     this.#input = input;
     this.#stopping = stopping;
@@ -273,10 +268,7 @@ class GenerateWatch {
 }
 
 /** Both threads load the same at the same time; edits do not wait for the whole. If one cannot start, neither does. */
-async function startBoth(
-  input: Omit<WorkerInput, "background">,
-  progress: (text: string) => void,
-): Promise<[PlanWorker, PlanWorker]> {
+async function startBoth(input: WatchInput, progress: (text: string) => void): Promise<[PlanWorker, PlanWorker]> {
   const silent = (): void => undefined;
   const starting = [
     PlanWorker.start({ ...input, background: false }, silent),
