@@ -345,6 +345,43 @@ export const last: unknown = raceway({ transports: [] }).serve(labService as nev
   expect((await folder.scaffold()).changes).toEqual([]);
 });
 
+test("one object or class can be the handlers of several services", async () => {
+  using folder = new HandlerFolder({
+    "proto/lab.proto": `syntax = "proto3"; package two.v1;
+service OneService { rpc Say(M) returns (M); rpc Both(M) returns (M); rpc Talk(stream M) returns (stream M); }
+service TwoService { rpc Hear(M) returns (stream M); rpc Both(M) returns (M); }
+message M { string text = 1; }`,
+    "src/class.ts": `import type { OneHandlers, TwoHandlers } from "./gen/lab.server.ts";
+export class Two implements OneHandlers, TwoHandlers {}
+export const both: OneHandlers & TwoHandlers = {
+  say: (request) => request,
+  async *hear(request) { yield request; },
+};
+`,
+    "src/served.ts": `import { raceway } from "@raceway/server";
+import { oneService, twoService } from "./gen/lab.server.ts";
+import type { M } from "./gen/lab_pb.ts";
+const shared = { both: (request: M): M => request };
+const app = raceway({ transports: [] });
+export const served: unknown[] = [app.serve(oneService, shared), app.serve(twoService, shared)];
+export function turns(times: number): typeof shared {
+  if (times > 3) return turns(times - 1);
+  return times > 2 ? turns(1) : times > 1 ? turns(0) : shared;
+}
+app.serve(oneService, turns(9) as never);
+`,
+  });
+  const { changes, diagnostics } = await folder.scaffold();
+  expect(lines(diagnostics)).toEqual([]);
+  expect(changes.map(({ file, handlers }) => [file, handlers.map(({ names }) => names.join(" "))])).toEqual([
+    ["src/class.ts", ["say both talk", "hear", "both talk"]],
+    ["src/served.ts", ["say talk", "hear"]],
+  ]);
+  await folder.generate();
+  expect(folder.typeErrors({ isolatedDeclarations: false })).toEqual([]);
+  expect(lines((await folder.check({ types: true })).diagnostics)).toEqual([]);
+});
+
 test("names that mean something in TypeScript, and comments that would end, stay what they are", async () => {
   const types = ["Promise", "AsyncIterable", "CallContext", "ConnectError", "Code2"];
   using folder = new HandlerFolder({

@@ -10,7 +10,7 @@ import { hasErrors } from "../pipeline.ts";
 import { docComment } from "../targets/ts/doc-comment.ts";
 import { lowerCamel } from "../targets/ts/names.ts";
 import { type Line, addMembers, written } from "./add-members.ts";
-import type { CodeFacts, CodeReader, FileFacts, HandlerSite, Style } from "./code/code-facts.ts";
+import type { CodeFacts, CodeReader, FileFacts, HandlerSite, Slot, Style } from "./code/code-facts.ts";
 import { HandlerFindings, shownPath } from "./handler-findings.ts";
 import { ImportEdits } from "./import-edits.ts";
 import { type Insertion, insert } from "./insertion.ts";
@@ -81,6 +81,8 @@ interface Plan {
   readonly fresh: boolean;
   readonly imports: ImportEdits;
   readonly insertions: Insertion[];
+  /** What is added to objects and classes that are there, by where they begin. */
+  readonly slots: Map<number, { readonly slot: Slot; readonly members: Map<string, readonly Line[]> }>;
   readonly sites: Set<HandlerSite>;
   readonly handlers: { readonly service: string; readonly names: readonly string[] }[];
   readonly serve: string[];
@@ -106,10 +108,13 @@ class ScaffoldFiles {
     const file = this.#facts.files.get(site.place.file);
     if (site.slot === undefined || site.missing.length === 0 || file === undefined) return;
     const plan = this.#planOf(site.place.file, file);
-    const members = this.#stubs(plan, service, site.missing, site.slot.typed);
-    plan.insertions.push(...addMembers(file.text, site.slot, file.style, members));
+    const known = plan.slots.get(site.slot.open) ?? { slot: site.slot, members: new Map() };
+    plan.slots.set(site.slot.open, known);
+    const names = site.missing.filter((name) => !known.members.has(name)); // several services may want the same
+    const members = this.#stubs(plan, service, names, site.slot.typed);
+    for (const [at, name] of names.entries()) known.members.set(name, members[at]!);
     plan.sites.add(site);
-    plan.handlers.push({ service: service.typeName, names: site.missing });
+    if (names.length > 0) plan.handlers.push({ service: service.typeName, names });
   }
 
   /** Makes an object of handlers where there is none. */
@@ -147,7 +152,11 @@ class ScaffoldFiles {
   plans(findings: HandlerFindings): readonly Plan[] {
     const done: Plan[] = [];
     for (const plan of [...this.#plans.values()].toSorted((a, b) => compareText(a.file.path, b.file.path))) {
-      const complete = { ...plan, insertions: [...plan.imports.insertions(), ...plan.insertions] };
+      const { file, imports, slots } = plan;
+      const members = [...slots.values()].flatMap((one) => [
+        ...addMembers(file.text, one.slot, file.style, [...one.members.values()]),
+      ]);
+      const complete = { ...plan, insertions: [...imports.insertions(), ...members, ...plan.insertions] };
       const why = this.#problem(complete);
       if (why === undefined) done.push(complete);
       else {
@@ -195,7 +204,7 @@ class ScaffoldFiles {
       const imports = new ImportEdits(file);
       this.#plans.set(
         path,
-        (known = { file, fresh, imports, insertions: [], sites: new Set(), handlers: [], serve: [] }),
+        (known = { file, fresh, imports, insertions: [], slots: new Map(), sites: new Set(), handlers: [], serve: [] }),
       );
     }
     return known;

@@ -28,7 +28,8 @@ export class SiteFinder {
   readonly unreadable: Unreadable[] = [];
   readonly #services: readonly WantedService[];
   readonly #expected = new Map<WantedService, Type | undefined>();
-  readonly #seen = new Set<Node>();
+  /** What was looked at, and for which services: one object may be the handlers of several. */
+  readonly #seen = new Map<Node, Set<WantedService>>();
   readonly #project: Project;
 
   constructor(project: Project, services: readonly WantedService[]) {
@@ -40,8 +41,7 @@ export class SiteFinder {
   look(file: SourceFile): void {
     file.forEachDescendant((node) => {
       if (Node.isObjectLiteralExpression(node)) {
-        const service = isSpread(node) ? undefined : this.#expectedAt(node);
-        if (service !== undefined) this.#addLiteral(node, service);
+        for (const service of isSpread(node) ? [] : this.#expectedAt(node)) this.#addLiteral(node, service);
       } else if (Node.isCallExpression(node) || Node.isNewExpression(node)) {
         for (const [argument, service] of this.#handlersGiven(node)) this.#follow(argument, service);
       } else if (Node.isClassDeclaration(node) || Node.isClassExpression(node)) {
@@ -54,8 +54,8 @@ export class SiteFinder {
     const given = call.getArguments().filter((one) => Node.isExpression(one));
     const served = this.#served(call, given);
     return given.flatMap((argument, at) => {
-      const service = at === 1 && served !== undefined ? served : this.#expectedAt(argument);
-      return service === undefined ? [] : [[argument, service] as const];
+      const services = at === 1 && served !== undefined ? [served] : this.#expectedAt(argument);
+      return services.map((service) => [argument, service] as const);
     });
   }
 
@@ -86,18 +86,15 @@ export class SiteFinder {
     return undefined;
   }
 
-  #expectedAt(node: Expression): WantedService | undefined {
+  #expectedAt(node: Expression): readonly WantedService[] {
     const type = node.getContextualType();
-    return type === undefined ? undefined : this.#serviceOf(type);
+    const parts = type?.isIntersection() === true ? type.getIntersectionTypes() : type === undefined ? [] : [type];
+    return [...new Set(parts.flatMap((part) => this.#serviceOf(part) ?? []))];
   }
 
   #serviceOf(type: Type): WantedService | undefined {
     const present = type.getNonNullableType();
-    const parts = present.isUnion()
-      ? present.getUnionTypes()
-      : present.isIntersection()
-        ? present.getIntersectionTypes()
-        : [present];
+    const parts = present.isUnion() ? present.getUnionTypes() : [present];
     for (const part of parts) {
       for (const symbol of [part.getAliasSymbol(), part.getSymbol()]) {
         for (const declaration of symbol?.getDeclarations() ?? []) {
@@ -143,6 +140,7 @@ export class SiteFinder {
       this.#follow(node.getWhenTrue(), service, depth);
       return this.#follow(node.getWhenFalse(), service, depth);
     }
+    if (!this.#isNew(node, service)) return;
     if (depth === 0) return this.#addValue(node, service);
     if (Node.isThisExpression(node)) {
       const around = node.getFirstAncestor((one) => Node.isClassDeclaration(one) || Node.isClassExpression(one));
@@ -159,8 +157,14 @@ export class SiteFinder {
     for (const source of sources) this.#follow(source, service, depth - 1);
   }
 
+  #isNew(node: Node, service: WantedService): boolean {
+    const known = this.#seen.get(node) ?? new Set();
+    this.#seen.set(node, known);
+    return !known.has(service) && known.add(service).size > 0;
+  }
+
   #addLiteral(node: ObjectLiteralExpression, service: WantedService): void {
-    if (this.#seen.has(node)) return;
+    if (!this.#isNew(node, service)) return;
     const own = node.getProperties().flatMap((one) => {
       const named = Node.isSpreadAssignment(one) ? undefined : one.getNameNode();
       const name = named && nameOf(named);
@@ -182,7 +186,7 @@ export class SiteFinder {
   }
 
   #addClass(node: AnyClass, service: WantedService): void {
-    if (this.#seen.has(node)) return;
+    if (!this.#isNew(node, service)) return;
     const text = node.getSourceFile().getFullText();
     const members = node.getMembersWithComments().filter((one) => !Node.isCommentNode(one));
     const open = node.getFirstChildByKindOrThrow(SyntaxKind.OpenBraceToken).getEnd();
@@ -209,7 +213,7 @@ export class SiteFinder {
   /** Only its type is known, and nothing can be added. What is declared as handlers is somebody else's to make. */
   #addValue(node: Node, service: WantedService): void {
     const type = node.getType();
-    if (this.#seen.has(node) || (this.#serviceOf(type) !== undefined && isParameter(node))) return;
+    if (this.#serviceOf(type) !== undefined && isParameter(node)) return;
     this.#add(node, service, type, { place: placeOf(node), own: [] });
   }
 
@@ -219,7 +223,6 @@ export class SiteFinder {
     type: Type,
     { place, own, slot }: { place: CodePlace; own: HandlerSite["unknown"]; slot?: Slot },
   ): void {
-    this.#seen.add(node);
     if (type.isAny()) {
       const why = "its type is any, so nobody can tell which handlers it has";
       this.unreadable.push({ place, why, services: [service] });

@@ -65,7 +65,7 @@ function lookThrough(request: CodeRequest): CodeFacts {
     }
     unreadable.push(...finder.unreadable);
   }
-  return { sites, unreadable, files, unusedParameters, typeErrors };
+  return { sites: sites.map((site) => sharedSite(site, sites)), unreadable, files, unusedParameters, typeErrors };
 
   /** Whatever the parser stumbles over, others' files are still looked at. */
   function attempt(file: SourceFile, act: () => void): void {
@@ -75,6 +75,13 @@ function lookThrough(request: CodeRequest): CodeFacts {
       unreadable.push(unreadableFile(file, `the parser failed: ${reasonText(error)}`, services));
     }
   }
+}
+
+/** One object may be the handlers of several services: what one does not know, another may. */
+function sharedSite(site: HandlerSite, all: readonly HandlerSite[]): HandlerSite {
+  const beside = all.filter(({ place, slot }) => place.file === site.place.file && slot?.open === site.slot?.open);
+  const isKnown = (name: string): boolean => beside.some(({ service }) => service.channels.get(name)?.handled === true);
+  return { ...site, unknown: site.unknown.filter(({ name }) => !isKnown(name)) };
 }
 
 function readFile(path: string, text: string): FileFacts {
