@@ -3,7 +3,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { matchesGlob } from "node:path";
 
 /** Packages on @raceway/core that hold no middleware. One that is not named here has nothing but plugins, or says below what else it has. */
-const others = ["client", "server", "testkit", "testing", "generator", "cli", "transport-*", "backplane-*"];
+const others = ["client", "server", "testkit", "testing", "generator", "cli", "query", "transport-*", "backplane-*"];
 
 /** What packages of middleware export beside plugins: "package/entry#name", and what it is. */
 const notPlugins: Readonly<Record<string, string>> = {
