@@ -603,8 +603,11 @@ export class Keeper implements SeatHost {
     const moving = new AbortController();
     this.#moving = moving;
     const backoff = this.#newBackoff();
+    const wait = (ms: number): void => {
+      const timer = this.#host.clock.after(ms, attempt);
+      moving.signal.addEventListener("abort", () => timer[Symbol.dispose]());
+    };
     const attempt = (): void => {
-      if (moving.signal.aborted) return;
       this.state.set({ status: "switching" });
       this.#race(this.#seat, true, moving.signal).then(
         () => {
@@ -613,12 +616,12 @@ export class Keeper implements SeatHost {
         (lost: unknown) => {
           if (moving.signal.aborted) return;
           this.state.set({ status: "open" });
-          this.#host.clock.after(backoff.next(lost instanceof RaceLost ? lost.refusal?.retryAfterMs : 0), attempt);
+          wait(backoff.next(lost instanceof RaceLost ? lost.refusal?.retryAfterMs : 0));
         },
       );
     };
     if (waitMs === 0) attempt();
-    else this.#host.clock.after(waitMs, attempt);
+    else wait(waitMs);
   }
 
   #stay(): void {

@@ -9,6 +9,7 @@ import {
   type Observer,
   type Position,
   type Retention,
+  type Timer,
   fail,
 } from "@raceway/core";
 import { FlushQueue, type Flushable } from "@raceway/core/internal";
@@ -71,6 +72,8 @@ export class Topics implements Disposable {
   readonly #proto: Codec;
   readonly #topics = new Map<string, Topic>();
   readonly #users = new Map<Topic, number>();
+  /** Those that nobody uses at present, and when they go. */
+  readonly #lingering = new Map<Topic, Timer>();
   readonly #appending = new Map<string, Appending>();
   #handles = 0;
 
@@ -135,19 +138,23 @@ export class Topics implements Disposable {
       made.ready.catch(() => this.#topics.delete(address)); // the next subscriber tries anew
     }
     this.#users.set(topic, (this.#users.get(topic) ?? 0) + 1);
+    this.#lingering.get(topic)?.[Symbol.dispose]();
+    this.#lingering.delete(topic);
     return topic;
   }
 
   release(topic: Topic): void {
-    const users = this.#users.get(topic)! - 1;
-    this.#users.set(topic, users);
-    if (users > 0) return;
-    this.#clock.after(LINGER_MS, () => {
-      if (this.#users.get(topic) !== 0) return;
+    const before = this.#users.get(topic);
+    if (before === undefined) return; // all is over
+    this.#users.set(topic, before - 1);
+    if (before > 1) return;
+    const timer = this.#clock.after(LINGER_MS, () => {
+      this.#lingering.delete(topic);
       this.#users.delete(topic);
       if (this.#topics.get(topic.address) === topic) this.#topics.delete(topic.address);
       topic[Symbol.dispose]();
     });
+    this.#lingering.set(topic, timer);
   }
 
   get size(): number {
@@ -162,6 +169,8 @@ export class Topics implements Disposable {
     for (const topic of this.#topics.values()) topic[Symbol.dispose]();
     this.#topics.clear();
     this.#users.clear();
+    for (const timer of this.#lingering.values()) timer[Symbol.dispose]();
+    this.#lingering.clear();
   }
 }
 
