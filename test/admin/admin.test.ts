@@ -7,11 +7,12 @@ import { promisify } from "node:util";
 import { type JsonValue, fromJson } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { ConnectError, createClient } from "@connectrpc/connect";
-import { type Logger, reasonOf } from "@raceway/core";
+import { type Logger, type StorePart, reasonOf } from "@raceway/core";
 import { Admin, adminContract } from "@raceway/core/admin";
 import { rbac } from "@raceway/middleware/rbac";
-import { raceway } from "@raceway/server";
+import { memory, raceway } from "@raceway/server";
 import { serveAdmin } from "@raceway/server/admin";
+import { virtualClock } from "@raceway/testkit";
 import { validate } from "@raceway/validate/server";
 import { describe, expect, it, vi } from "vitest";
 import { handlers } from "../app/lab.ts";
@@ -19,6 +20,7 @@ import { roomService } from "../gen/chat/v1/room.server.ts";
 import { RoomService } from "../gen/chat/v1/room_pb.ts";
 import { labService } from "../gen/lab/v1/lab.server.ts";
 import type { Tick } from "../gen/lab/v1/lab_pb.ts";
+import { sharedStore } from "../middleware/shared-store.ts";
 import { first, names, outcome, wayNames } from "../middleware/stage.ts";
 import { type Operator, adminStage, uses } from "./admin-stage.ts";
 
@@ -124,7 +126,10 @@ it("every method has a use in these tests, and a policy", () => {
 describe("mounted", () => {
   const app = (use: Parameters<typeof raceway>[0]["use"] = []) => raceway({ transports: [], use });
   it("not without a word on who may use it", () => {
-    for (const auth of [undefined, {}, { require: {} }, { require: { roles: [], match: "any" } }, { public: false }])
+    const require = { roles: ["operator"] };
+    const two = [true, false].map((everybody) => ({ public: everybody, require })); // of which the first would count, without rbac
+    const none = [undefined, {}, { require: {} }, { require: null }, { require: { roles: [], match: "any" } }];
+    for (const auth of [...none, { public: false }, ...two])
       expect(reasonOf(thrown(() => serveAdmin(app(), { auth: auth as never })))).toBe("service_unguarded");
   });
   it("not where nobody keeps that word", async () => {
@@ -330,6 +335,35 @@ describe("disconnect", () => {
     const { sessions } = await admin.disconnect({ whom: { case: "principal", value: "root" } });
     expect(sessions).toBe(isDoor ? 1 : 2); // that of the stage, which counts, too
     expect(await outcome(admin.count({}))).toBe("ok");
+  });
+
+  it("ends the session of who sends himself away and waits for no answer", async () => {
+    const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    using shared = await sharedStore(virtualClock());
+    const store: StorePart = {
+      ...shared.part,
+      start: async (host) => ({
+        ...(await shared.part.start(host)),
+        async delete() {
+          reached.resolve();
+          await released.promise;
+        },
+      }),
+    };
+    await using it = await adminStage({ backplane: memory({ store }) });
+    const [admin, other] = [it.operator("websocket", "ann #operator"), it.operator()];
+    await admin.count({});
+    const leaving = new AbortController();
+    const whom = { case: "principal", value: "ann" } as const;
+    const left = outcome(admin.disconnect({ whom }, { signal: leaving.signal }));
+    await reached.promise;
+    leaving.abort();
+    expect(reasonOf(await left)).toBe("call_cancelled");
+    await admin.count({}); // by then the server knows that nobody waits
+    const [own] = (await other.listSessions({ principal: "ann" })).sessions;
+    released.resolve();
+    for (let sessions = [own]; sessions.some((each) => each?.session === own!.session);)
+      ({ sessions } = await other.listSessions({ principal: "ann" }));
   });
 
   it("is told what makes no sense", async () => {

@@ -329,7 +329,7 @@ describe("a server", () => {
 
   it("reflects nothing unless it is told to, and not without a rule", async () => {
     const app = raceway({ transports: [] });
-    for (const auth of [undefined, {}, { public: false }, { require: undefined }]) {
+    for (const auth of [undefined, {}, { public: false }, { require: undefined }, { public: false, require: {} }]) {
       let thrown: unknown;
       try {
         serveReflection(app, { auth: auth as never });

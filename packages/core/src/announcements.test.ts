@@ -9,10 +9,17 @@ function world() {
   const values = new Map<string, Uint8Array>();
   let timers: (() => void)[] = [];
   let fails = false;
+  /** Holds up the next question for the head of the list, and not those that go with it. */
+  let held: Promise<void> | undefined;
   const warnings: string[] = [];
   const ask = <T>(value: T): Promise<T> => (fails ? Promise.reject(new Error("it is away")) : Promise.resolve(value));
   const store: Store = {
-    get: (key) => ask(values.get(key)),
+    get(key) {
+      if (held === undefined || !key.endsWith(" list")) return ask(values.get(key));
+      const late = held.then(() => values.get(key));
+      held = undefined;
+      return late;
+    },
     put(key, value, { ifAbsent }) {
       if (ifAbsent === true && values.has(key)) return ask(false);
       if (!fails) values.set(key, value);
@@ -38,6 +45,7 @@ function world() {
       return timers.length;
     },
     fail: (now: boolean) => void (fails = now),
+    hold: (until: Promise<void>) => void (held = until),
     /** A second passes for all. */
     async tick(): Promise<void> {
       const due = timers;
@@ -102,6 +110,22 @@ describe("announcements", () => {
     expect(south.heard).toEqual(["one"]);
   });
 
+  it("are heard though the store answers for the head of the list later than for what was to come next", async () => {
+    const it = world();
+    const [north, south] = [it.server(), it.server()];
+    await south.own.follow();
+    await north.own.say("one");
+    await it.tick();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    it.hold(promise);
+    await it.tick(); // there was nothing yet
+    await north.own.say("two");
+    resolve(); // and the head counts it by now
+    await it.tick();
+    await it.tick();
+    expect(south.heard).toEqual(["one", "two"]);
+  });
+
   it("are not read while nobody wants them", async () => {
     const it = world();
     let wanted = true;
@@ -115,6 +139,8 @@ describe("announcements", () => {
     await one.own.follow();
     expect(it.timers).toBe(1);
     one.own[Symbol.dispose]();
+    expect(it.timers).toBe(0);
+    await one.own.follow(); // somebody whose admission took longer than the server lived
     expect(it.timers).toBe(0);
   });
 });

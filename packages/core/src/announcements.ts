@@ -30,7 +30,7 @@ interface Head {
   readonly count: number;
 }
 
-/** Disposing ends the reading. */
+/** Disposing ends the reading for good. */
 export class Announcements implements Disposable {
   readonly #host: Host;
   readonly #options: AnnouncementOptions;
@@ -39,6 +39,7 @@ export class Announcements implements Disposable {
   #epoch = "";
   #next = 0;
   #complained = false;
+  #over = false;
 
   constructor(host: Host, options: AnnouncementOptions) {
     this.#host = host;
@@ -74,6 +75,7 @@ export class Announcements implements Disposable {
     this.#timer = this.#following = undefined;
   }
   [Symbol.dispose](): void {
+    this.#over = true; // whoever is admitted still begins no reading that nobody would end
     this.stop();
   }
 
@@ -104,7 +106,7 @@ export class Announcements implements Disposable {
     return following;
   }
   #wait(following: Following): void {
-    if (!this.#options.wanted()) return this.stop();
+    if (this.#over || !this.#options.wanted()) return this.stop();
     const { clock, random } = this.#host;
     this.#timer = clock.after(ASK_MS * (0.9 + 0.2 * random.next()), () => void this.#ask(following));
   }
@@ -114,7 +116,10 @@ export class Announcements implements Disposable {
     try {
       for (;;) {
         const { store } = this.#host;
-        const [head, said] = await Promise.all([this.#head(), store.get(this.#entry(this.#epoch, this.#next))]);
+        const entry = this.#entry(this.#epoch, this.#next);
+        let [head, said] = await Promise.all([this.#head(), store.get(entry)]);
+        // The head may be the younger of the two answers: what it counts was written before it.
+        if (said === undefined && head?.epoch === this.#epoch && head.count > this.#next) said = await store.get(entry);
         if (this.#following !== following) return;
         if (head !== undefined && head.epoch !== this.#epoch) {
           this.#epoch = head.epoch; // the first list, or the last one was so old that it was forgotten

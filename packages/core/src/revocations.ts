@@ -76,7 +76,7 @@ export class Revocations implements Disposable {
 
   [Symbol.dispose](): void {
     this.#held.clear();
-    this.#announced.stop();
+    this.#announced[Symbol.dispose]();
   }
 
   #key(of: string): string {

@@ -81,7 +81,7 @@ export class RemovalDesk {
     }
     return {
       session: (opening) => this.#admit(opening),
-      [Symbol.asyncDispose]: () => Promise.resolve(this.#announced?.stop()),
+      [Symbol.asyncDispose]: () => Promise.resolve(this.#announced?.[Symbol.dispose]()),
     };
   }
 
@@ -187,8 +187,8 @@ function errorOf(removal: Removal): ConnectError {
 
 function endSession(session: ServerSession, error: ConnectError, by: CallContext | undefined): void {
   const end = (): void => session.end(error);
-  // Whoever sends himself away gets his answer: his signal is aborted when that is written.
-  if (by?.get(sessionId) === session.id) by.signal.addEventListener("abort", end, { once: true });
+  // Whoever sends himself away gets his answer: his signal is aborted when that is written, or already if he waits for none.
+  if (by?.get(sessionId) === session.id && !by.signal.aborted) by.signal.addEventListener("abort", end, { once: true });
   else end();
 }
 

@@ -4,11 +4,12 @@ import { type ChannelPolicy, type ServiceContract, type ServiceDefinition, fail 
 /** Who may call, as `auth` of a policy in a schema: `{ require: { roles: ["operator"] } }`, say, which `rbac` keeps. Everybody is `{ public: true }`, which has to be said. */
 export type Guard = NonNullable<ChannelPolicy["auth"]>;
 
-/** All channels of the service under the guard. Throws `service_unguarded` if there is none. */
+/** All channels of the service under the guard. Throws `service_unguarded` if there is none, or if it says two things: who takes one of them for the rule would take the other for none. */
 export function guarded<H extends object>(contract: ServiceContract, guard: Guard): ServiceDefinition<H> {
   const { service } = contract;
   const said = guard as Partial<{ readonly public: unknown; readonly require: unknown }> | undefined;
-  if (said?.public !== true && typeof said?.require !== "object")
+  const demands = typeof said?.require === "object" && said.require !== null;
+  if (Object.keys(said ?? {}).length !== 1 || (said?.public !== true && !demands))
     throw fail("service_unguarded", { service: service.typeName });
   return { contract, policy: Object.fromEntries(service.methods.map(({ localName }) => [localName, { auth: guard }])) };
 }

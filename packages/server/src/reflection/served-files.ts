@@ -32,6 +32,8 @@ export interface ServedFile {
 export class ServedFiles {
   readonly #files = new Map<string, ServedFile>();
   readonly #symbols = new Map<string, string>();
+  /** Length of the longest name among them. */
+  #longest = 0;
   /** File of each extension, by the full name of the extended message and the number. */
   readonly #extensions = new Map<string, Map<number, string>>();
 
@@ -50,7 +52,10 @@ export class ServedFiles {
         bytes: toBinary(FileDescriptorProtoSchema, proto),
         imports: [...proto.dependency],
       });
-      for (const symbol of symbolsIn(file, services)) this.#symbols.set(symbol.typeName, name);
+      for (const { typeName } of symbolsIn(file, services)) {
+        this.#symbols.set(typeName, name);
+        this.#longest = Math.max(this.#longest, typeName.length);
+      }
     }
     for (const file of files)
       for (const one of nestedTypes(file)) {
@@ -65,11 +70,13 @@ export class ServedFiles {
   }
   /** Of a service, a message, an enum, an extension, or what is within one. */
   declaring(symbol: string): ServedFile | undefined {
-    for (let name = symbol; ; name = name.slice(0, name.lastIndexOf("."))) {
-      const file = this.#symbols.get(name);
+    // A question may be a megabyte of dots: what is longer than any name is passed over at once.
+    let end = symbol.length > this.#longest ? symbol.lastIndexOf(".", this.#longest) : symbol.length;
+    for (; end > 0; end = symbol.lastIndexOf(".", end - 1)) {
+      const file = this.#symbols.get(symbol.slice(0, end));
       if (file !== undefined) return this.#files.get(file);
-      if (!name.includes(".")) return undefined;
     }
+    return undefined;
   }
   extending(type: string, number: number): ServedFile | undefined {
     const file = this.#extensions.get(type)?.get(number);
