@@ -1,7 +1,7 @@
 // Codecs of plugins: agreed on by name, over links of both kinds, beside others on one topic, and over servers that lack them.
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Backplane } from "@raceway/core";
-import { errorInfo, jsonCodec, protoCodec, reasonOf } from "@raceway/core";
+import { defineCodec, errorInfo, jsonCodec, protoCodec, reasonOf } from "@raceway/core";
 import { encodeFrame, partsToJson } from "@raceway/core/internal";
 import { memory, raceway } from "@raceway/server";
 import { grpc } from "@raceway/transport-grpc/server";
@@ -262,6 +262,29 @@ it("bounds hold for payloads of any codec", async () => {
     [3_000, 1_500].map((size) => it.client.echo({ text: "x".repeat(size) }).then(() => undefined, reasonOf)),
   );
   expect(reasons).toEqual(["message_too_large", "message_too_large"]);
+});
+
+it("a codec that writes many times as much as protobuf has its topics in pieces that a batch carries", async () => {
+  const proto = protoCodec();
+  const wordy = defineCodec({
+    name: "wordy",
+    binary: true,
+    of: (desc) => ({
+      encode: (message) => Buffer.concat([proto.of(desc).encode(message)], 6_000), // zeros follow
+      decode(bytes) {
+        let end = bytes.length;
+        while (bytes[end - 1] === 0) end--;
+        return proto.of(desc).decode(bytes.subarray(0, end));
+      },
+    }),
+  });
+  await using it = await lab({ server: { codecs: [wordy] }, client: { codecs: [wordy] } });
+  const all = Array.from({ length: 800 }, (_, at) => at + 1);
+  const live = take(it.client.ticks({ board: "x" }), all.length);
+  await it.clock.settle();
+  for (const sequence of all) void it.topics.ticks.publish({ board: "x" }, { sequence });
+  await it.clock.advance(5_000);
+  expect((await live).map(({ sequence }) => sequence)).toEqual(all);
 });
 
 it("the negotiation document names the codecs, and native doors know protobuf and JSON only", async () => {

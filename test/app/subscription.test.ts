@@ -1,7 +1,7 @@
 // A subscription against servers that do what real ones do rarely: positions that come late, resets before all is read, restarts again and again.
 import { create, toBinary } from "@bufbuild/protobuf";
 import { connect } from "@raceway/client";
-import { type ClientTransport, CONTRACT, type Link, memoryLink, memoryTransport } from "@raceway/core";
+import { type ClientTransport, CONTRACT, type Link, memoryLink, memoryTransport, reasonOf } from "@raceway/core";
 import { type Frame, encodeFrame, encodePublication, readBatch } from "@raceway/core/internal";
 import { MemoryStorage, memory, raceway } from "@raceway/server";
 import { type VirtualClock, virtualClock } from "@raceway/testkit";
@@ -174,4 +174,25 @@ it("cuts what it says to batches that the link carries, however small those are"
   for (const sequence of all) void it.topics.ticks.publish({ board: "x" }, { sequence: 300 + sequence });
   await it.clock.advance(1_000);
   expect((await reading).map(({ sequence }) => sequence)).toEqual([...all, ...all.map((sequence) => 300 + sequence)]);
+});
+
+it("a subscription has no more headers than a call may have", async () => {
+  await using it = await lab({ server: { limits: { headerBytes: 100 } } });
+  const { client } = it;
+  const headers = { large: "x".repeat(200) };
+  const reasons = [client.echo({}, { headers }), take(client.ticks({ board: "x" }, { headers }), 1)];
+  for (const each of reasons)
+    expect(await each.then(String, (error: unknown) => reasonOf(error))).toBe("headers_too_large");
+  expect(await client.echo({ text: "well" })).toMatchObject({ text: "well" });
+});
+
+it("callers may have all headers that their limits allow, also with the first call of a channel; or none", async () => {
+  for (const headerCount of [0, 2]) {
+    await using it = await lab({ server: { limits: { headerCount } }, client: { limits: { headerCount } } });
+    const headers = headerCount === 0 ? {} : { one: "1", two: "2" };
+    for (let call = 0; call < 2; call++)
+      expect(await it.client.echo({ text: "well" }, { headers })).toMatchObject({ text: "well" });
+    const more = it.client.echo({}, { headers: { ...headers, three: "3" } });
+    expect(await more.then(String, (error: unknown) => reasonOf(error))).toBe("headers_too_many");
+  }
 });

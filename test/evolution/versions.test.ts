@@ -208,6 +208,16 @@ describe.each(sessions)("what does not fit is an error that names both versions,
     expect(facts(error)).toEqual(mismatch("/shop.v1.ShopService/Find", "old"));
   });
 
+  it("also after a call that was too large to be sent", async () => {
+    await using after = await shop("new");
+    const client = oldClient(after.transport(way));
+    await client.order({ item: { name: "cup" } });
+    const large = failure(client.find({ words: "x".repeat(5 * 1024 * 1024) }));
+    expect(reasonOf(await large)).toBe("message_too_large");
+    const error = await failure(client.find({ words: "green tea" }));
+    expect(facts(error)).toEqual(mismatch("/shop.v1.ShopService/Find", "old"));
+  });
+
   it("and is none for code of the server's version in the same session", async () => {
     await using it = await shop("old");
     const connection = it.transport(way);

@@ -32,20 +32,20 @@ function fromShape(method: DescMethod): ChannelContract {
   }
 }
 
-const told = new WeakMap<Session, Set<DescMethod>>();
+const heard = new WeakMap<Session, Set<DescMethod | undefined>>();
 const nothing: readonly HeaderField[] = [];
 
+/** Methods whose claim the server of the session was told; undefined is one that is not known, which has none. */
+export function told(session: Session): Set<DescMethod | undefined> {
+  let methods = heard.get(session);
+  if (methods === undefined) heard.set(session, (methods = new Set()));
+  return methods;
+}
+
 /** What a server is told with a session's first call of a channel: of which version of the schema the client is, so that both can be named when they do not fit. */
-export function claimOf(session: Session, method: DescMethod): readonly HeaderField[] {
-  const methods = told.get(session) ?? new Set();
-  if (methods.has(method)) return nothing;
-  told.set(session, methods.add(method));
+export function claimOf(session: Session, method: DescMethod | undefined): readonly HeaderField[] {
+  if (!method || told(session).has(method)) return nothing;
   const { kind, addressFields = [] } = known.get(method) ?? {};
   const numbers = addressFields.map((name) => method.input.field[name]?.number);
   return [{ key: CLAIM_HEADER, value: [schemaVersion(method), kind, ...numbers].join(" ") }];
-}
-
-/** A call was given up, perhaps before the server had it: the next one tells it anew. */
-export function claimAnew(session: Session, method: DescMethod): void {
-  told.get(session)?.delete(method);
 }

@@ -603,10 +603,9 @@ export class Keeper implements SeatHost {
     const moving = new AbortController();
     this.#moving = moving;
     const backoff = this.#newBackoff();
-    const wait = (ms: number): void => {
-      const timer = this.#host.clock.after(ms, attempt);
-      moving.signal.addEventListener("abort", () => timer[Symbol.dispose]());
-    };
+    let timer: Timer | undefined;
+    moving.signal.addEventListener("abort", () => timer?.[Symbol.dispose]());
+    const wait = (ms: number): void => void (timer = this.#host.clock.after(ms, attempt));
     const attempt = (): void => {
       this.state.set({ status: "switching" });
       this.#race(this.#seat, true, moving.signal).then(

@@ -21,7 +21,7 @@ import {
   headerFields,
   headersOf,
 } from "@raceway/core/internal";
-import { claimAnew, claimOf } from "./contracts.ts";
+import { claimOf, told } from "./contracts.ts";
 import type { OutboxEntry } from "./outbox-entry.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -130,7 +130,7 @@ export abstract class Operation implements CallReceiver {
     if (this.#settled) return;
     const { call, init } = this;
     call?.cancel();
-    if (call && init.method) claimAnew(call.session, init.method);
+    if (call) told(call.session).delete(init.method); // perhaps it was withdrawn
     this.settle();
     this.failed(error);
   }
@@ -160,8 +160,9 @@ export abstract class Operation implements CallReceiver {
   #open(session: Session, more: Readonly<Record<string, string>> | undefined): void {
     this.openedAt ??= this.host.clock.now();
     const { header, method } = this.init;
-    const claim = method && claimOf(session, method);
-    this.open(session, more || claim?.length ? [...header, ...(claim ?? []), ...headerFields(more)] : header);
+    const claim = claimOf(session, method);
+    this.open(session, more || claim.length ? [...header, ...claim, ...headerFields(more)] : header);
+    told(session).add(method);
   }
 
   lost(error: ConnectError): void {

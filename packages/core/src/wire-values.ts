@@ -4,6 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { fail } from "./errors.ts";
 import type { HeaderField, WireStatus } from "./frame.ts";
 import type { Limits } from "./limits.ts";
+import { CLAIM_HEADER } from "./schema-version.ts";
 
 export const noHeader: readonly HeaderField[] = [];
 
@@ -31,10 +32,14 @@ export function headersOf(fields: readonly HeaderField[]): Headers {
 export function checkHeader(fields: readonly HeaderField[], limits: Limits): void {
   if (fields.length === 0) return;
   let bytes = 0;
-  for (const { key, value } of fields) bytes += key.length + value.length;
+  let count = 0;
+  for (const { key, value } of fields) {
+    if (key === CLAIM_HEADER) continue; // ours: it takes nothing away from the caller, and servers take it out before they count
+    bytes += key.length + value.length;
+    count++;
+  }
   if (bytes > limits.headerBytes) throw fail("headers_too_large", { bytes, limit: limits.headerBytes });
-  if (fields.length > limits.headerCount)
-    throw fail("headers_too_many", { count: fields.length, limit: limits.headerCount });
+  if (count > limits.headerCount) throw fail("headers_too_many", { count, limit: limits.headerCount });
 }
 
 const TYPE_URL = "type.googleapis.com/";

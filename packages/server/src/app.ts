@@ -41,6 +41,7 @@ import {
   type Call,
   FlushQueue,
   type OpenFrame,
+  checkHeader,
   codecReasons,
   composeGates,
   composeInterceptors,
@@ -676,6 +677,7 @@ class App implements Raceway {
   #subscribe(session: ServerSession, call: Call, channel: Channel, frame: OpenFrame): void {
     try {
       checkSubscriptions(session.core.subscriptions, this.limits.subscriptions);
+      checkHeader(frame.header, this.limits);
       if (frame.payload === undefined)
         throw fail("frame_unexpected", { frame: "open", state: "of a topic without its request" });
       const { codec } = session;

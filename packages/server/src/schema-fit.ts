@@ -30,7 +30,7 @@ export function fitted(session: object, frame: OpenFrame, channel: Channel | und
   const said = frame.header.length === 0 ? undefined : frame.header.find(({ key }) => key === CLAIM_HEADER);
   if (said !== undefined) {
     hear(session, frame.method, channel, claimIn(said.value));
-    frame = { ...frame, header: frame.header.filter((field) => field !== said) };
+    frame = { ...frame, header: frame.header.filter(({ key }) => key !== CLAIM_HEADER) };
   }
   const misfit = hasMisfits ? misfits.get(session)?.get(frame.method) : undefined;
   if (misfit !== undefined) throw misfit;

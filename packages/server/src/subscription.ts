@@ -221,8 +221,12 @@ export class Subscription implements CallReceiver, TopicReader {
         this.live = true;
         return;
       }
-      const count = fitting(page.entries, this.#call.session.groupBytes);
-      const group = topic.group(page.entries, 0, count, this.codec, 1);
+      const { groupBytes } = this.#call.session;
+      let count = fitting(page.entries, groupBytes);
+      let group = topic.group(page.entries, 0, count, this.codec, 1);
+      // In the log they are protobuf; in this codec they may be many times as large.
+      while (count > 1 && group.parts[0]!.length > groupBytes)
+        group = topic.group(page.entries, 0, (count = count >> 1), this.codec, 1);
       if (!this.#fits(group)) return;
       if (!this.#call.session.publish(group)) return this.#await();
       this.#cursor = page.entries[count - 1]!.offset;
