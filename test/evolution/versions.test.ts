@@ -263,6 +263,15 @@ describe.each(["gRPC door", "gRPC-web door", "Connect door"] as const)("a foreig
   });
 });
 
+it("that a method is not there is kept by no cache: the next release may have it", async () => {
+  await using it = await shop("old");
+  for (const method of ["GET", "HEAD", "POST"]) {
+    const response = await fetch(`${it.url}/shop.v1.ShopService/Refund`, { method });
+    expect([response.status, response.headers.get("cache-control")]).toEqual([501, "no-store"]);
+    await response.body?.cancel();
+  }
+});
+
 describe("claims of strangers", () => {
   it.each([
     ["nothing", ""],

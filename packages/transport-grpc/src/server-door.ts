@@ -129,6 +129,8 @@ async function* metered(
 
 /** An answer in the protocol of the request, without a handler: trailers in gRPC, headers that stand for them in gRPC-web, a body with the error in Connect's. */
 function replyError(exchange: HttpExchange, own: Readonly<Record<string, string>>, error: ConnectError): void {
+  // The next release may have it; and the error is about this client.
+  own = { ...own, "cache-control": "no-store" };
   const type = /^application\/grpc(?:-web)?(?:\+[a-z]+)?/.exec(exchange.peer.header("content-type") ?? "")?.[0];
   if (type === undefined) {
     const body = errorToJsonBytes(error, {});
