@@ -87,6 +87,21 @@ test("subscribes from now on and from the start, with positions to go on from", 
   expect((await run("subscribe", ["Ticks", key, "--from", from, "--count", "1"])).out).toContain('"symbol":"second"');
 });
 
+test("schemas as files are of the server's version: what is wrong with a request is told, and not another version", async () => {
+  const { code, out, err } = await run("subscribe", ["Ticks", "{}"]);
+  expect({ code, out }).toEqual({ code: 1, out: "" });
+  expect(err).toContain("field board is empty. (address_invalid)");
+});
+
+test("who finds no server is told so by each transport, and what to do once", async () => {
+  const { code, err } = await racewayCommand(["call", "localhost:1", "Add", "{}", "-s", schemas, "-I", schemas]);
+  expect(code).toBe(3);
+  expect(err).toMatch(
+    /^unavailable: No transport reached http:\/\/localhost:1: websocket: .+; sse: .+; poll: .+\. Run the /,
+  );
+  expect(err.match(/Run the server/g)).toHaveLength(1);
+});
+
 test("a subscription goes on until Ctrl-C, which ends it with 0", async () => {
   const board = `live-${Date.now()}`;
   await topics.ticks.publish({ board }, { symbol: "kept" });

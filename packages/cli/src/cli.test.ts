@@ -108,6 +108,7 @@ test("wrong use ends with 2, and says what to do", async () => {
   for (const args of [
     "",
     "genrate",
+    "bogus",
     "generate",
     "generate proto",
     "generate --out gen",
@@ -115,7 +116,12 @@ test("wrong use ends with 2, and says what to do", async () => {
     "generate proto --chek",
     "generate proto -o gen --import-extension cjs",
     "plugin",
+    "plugin bogus",
+    "plugin new",
+    "plugin new codec",
     "plugin test nope",
+    "completion bash more",
+    "call localhost:1 Say --path api",
   ]) {
     const { code, out, err } = await folder.run(...args.split(" ").filter((arg) => arg !== ""));
     expect({ code, out }, args).toEqual({ code: 2, out: "" });
@@ -125,6 +131,15 @@ test("wrong use ends with 2, and says what to do", async () => {
     {
       "": "raceway: Name a command.
     See raceway --help.
+    ",
+      "bogus": "raceway: There is no command bogus.
+    See raceway --help.
+    ",
+      "call localhost:1 Say --path api": "raceway: --path is api; it has to begin with a slash, as /raceway.
+    See raceway call --help.
+    ",
+      "completion bash more": "raceway: Unknown argument: more
+    See raceway completion --help.
     ",
       "generate": "raceway: Name schema files and --out, or write a raceway.config.ts that exports { generate: [{ inputs, out }] }.
     See raceway generate --help.
@@ -150,6 +165,15 @@ test("wrong use ends with 2, and says what to do", async () => {
     ",
       "plugin": "raceway: Name what to do: new, test.
     See raceway plugin --help.
+    ",
+      "plugin bogus": "raceway: There is no command plugin bogus.
+    See raceway plugin --help.
+    ",
+      "plugin new": "raceway: <kind> and <folder> are missing: raceway plugin new <kind> <folder>
+    See raceway plugin new --help.
+    ",
+      "plugin new codec": "raceway: <folder> is missing: raceway plugin new <kind> <folder>
+    See raceway plugin new --help.
     ",
       "plugin test nope": "raceway: There is no file or package nope. Build the plugin, or correct the path.
     See raceway plugin test --help.
@@ -203,8 +227,13 @@ test("--dry-run writes nothing, and lists what would change", async () => {
   const args = ["generate", "proto", "--out", "gen", "--target", "es", "--dry-run"];
   expect(await folder.run(...args)).toEqual({
     code: 0,
-    out: "",
-    err: "would be added: gen/chat/v1/room_pb.ts\ngen: 1 added\n",
+    out: "would be added: gen/chat/v1/room_pb.ts\n",
+    err: "gen: 1 added\n",
+  });
+  expect(await folder.run(...args, "--json")).toEqual({
+    code: 0,
+    out: '{"change":"added","file":"gen/chat/v1/room_pb.ts"}\n',
+    err: "gen: 1 added\n",
   });
   expect(readdirSync(folder.path)).toEqual(["proto"]);
   expect((await folder.run(...args, "--check")).err).toContain("dry-run and check are mutually exclusive");

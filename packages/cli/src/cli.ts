@@ -28,7 +28,7 @@ export async function runCli(args: readonly string[], surroundings: Surroundings
     .wrap(100)
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? new UsageError(message);
+      throw error ?? new UsageError(plainer(message, args) ?? message);
     });
   try {
     // Help, version and completions come through the callback; without it, yargs would print them itself.
@@ -51,17 +51,33 @@ function failed(error: unknown, args: readonly string[], context: CommandContext
   if (args.includes("--json")) {
     context.err(`${JSON.stringify({ error: usage ? "usage" : "failure", message, exitCode: code })}\n`);
   } else {
-    const help = usage ? `See ${["raceway", ...commandPath(args, commands), "--help"].join(" ")}.\n` : "";
+    const help = usage
+      ? `See ${["raceway", ...commandPath(args, commands).map(({ name }) => name), "--help"].join(" ")}.\n`
+      : "";
     context.err(`${painted(context.colors.err, "red", "raceway:")} ${message}\n${help}`);
   }
   return code;
 }
 
+/** What yargs says of words that are missing or unknown, with their names and as what they were taken; undefined: it says it well. */
+function plainer(message: string, args: readonly string[]): string | undefined {
+  const path = commandPath(args, commands);
+  const command = path.at(-1);
+  const unknown = /^Unknown argument: (.+)/.exec(message)?.[1];
+  if (unknown !== undefined && args[path.length] === unknown && (command === undefined || command.commands.length > 0))
+    return `There is no command ${[...path.map(({ name }) => name), unknown].join(" ")}.`;
+  const got = /^Not enough non-option arguments: got (\d+)/.exec(message)?.[1];
+  if (got === undefined || command === undefined) return undefined;
+  const missing = (command.usage.match(/<\w+>/g) ?? []).slice(Number(got));
+  const whole = ["raceway", ...path.slice(0, -1).map(({ name }) => name), command.usage].join(" ");
+  return `${missing.join(" and ")} ${missing.length === 1 ? "is" : "are"} missing: ${whole}`;
+}
+
 /** The command that was meant, as far as its words were right. */
-function commandPath(args: readonly string[], known: readonly Command[]): readonly string[] {
+function commandPath(args: readonly string[], known: readonly Command[]): readonly Command[] {
   const [first, ...rest] = args;
   const command = known.find(({ name }) => name === first);
-  return command === undefined ? [] : [command.name, ...commandPath(rest, command.commands)];
+  return command === undefined ? [] : [command, ...commandPath(rest, command.commands)];
 }
 
 /** Beside `src` and `dist` alike. */

@@ -29,6 +29,8 @@ export interface JsonArgument {
 export interface Command {
   /** As it is typed, without "raceway": "generate", "plugin". */
   readonly name: string;
+  /** With its positional arguments, as yargs writes them: "test <module>". */
+  readonly usage: string;
   /** Of a group. */
   readonly commands: readonly Command[];
   /** `path` is what is typed before it: "raceway plugin". */
@@ -38,6 +40,7 @@ export interface Command {
 export function defineCommand<A extends object>(spec: CommandSpec<A>): Command {
   return {
     name: nameIn(spec.usage),
+    usage: spec.usage,
     commands: [],
     module(path, context, ended) {
       const module: CommandModule<object, A & JsonArgument> = {
@@ -66,6 +69,7 @@ export function defineCommand<A extends object>(spec: CommandSpec<A>): Command {
 export function defineGroup(name: string, summary: string, commands: readonly Command[]): Command {
   return {
     name,
+    usage: `${name} <command>`,
     commands,
     module: (path, context, ended) => ({
       command: name,

@@ -93,3 +93,11 @@ test("completion is for the shell in use, and says which it knows", () => {
     stderr: "raceway: Name the shell: bash, zsh, fish.\nSee raceway completion --help.\n",
   });
 });
+
+test("a module that starts a server and exports none is told so, and the command ends", () => {
+  const server = 'import { createServer } from "node:http"; createServer().listen(0); console.log("listens");';
+  writeFileSync(join(folder, "server.mjs"), server);
+  const { status, stdout, stderr } = run(["inspect", "./server.mjs"]);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: "listens\n" });
+  expect(stderr).toContain("it exports nothing. Export what it makes: export const app = raceway(…).");
+});

@@ -25,15 +25,12 @@ for (const stream of [process.stdout, process.stderr]) {
 /** Node's own answer, after NO_COLOR, FORCE_COLOR and whether it is a terminal. */
 const colored = (stream: NodeJS.WriteStream): boolean => styleText("red", "x", { stream }) !== "x";
 
-let inputAsked = false;
-
 process.exitCode = await runCli(process.argv.slice(2), {
   cwd: process.cwd(),
   env: process.env,
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
   get input() {
-    inputAsked = true;
     return process.stdin;
   },
   colors: { out: colored(process.stdout), err: colored(process.stderr) },
@@ -42,5 +39,5 @@ process.exitCode = await runCli(process.argv.slice(2), {
   stopping,
 });
 
-// What is not read to its end would keep the process.
-if (inputAsked) process.stdin.destroy();
+// What is not read to its end would keep the process, and so would what a module opened that was looked at, such as a server that listens.
+process.stdout.write("", () => process.stderr.write("", () => process.exit()));

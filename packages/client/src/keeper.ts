@@ -12,6 +12,7 @@ import {
   type Limits,
   type StartedClientTransport,
   type Timer,
+  errorInfo,
   fail,
   reasonOf,
 } from "@raceway/core";
@@ -487,9 +488,11 @@ export class Keeper implements SeatHost {
       }
       if (FINAL_CODES.has(refusal.error.code)) return this.#refused(refusal.error);
     }
+    // Without the advice of each: no_transport gives its own, once.
+    const whyNot = (one: ConnectError): string =>
+      errorInfo(one)?.metadata["detail"] ?? one.rawMessage.replace(/\.$/, "");
     const detail =
-      errors.map(([{ name }, error]) => `${name}: ${error.rawMessage.replace(/\.$/, "")}`).join("; ") ||
-      "none of the transports supports it";
+      errors.map(([{ name }, one]) => `${name}: ${whyNot(one)}`).join("; ") || "none of the transports supports it";
     const url = [...new Set(errors.map(([{ endpoint }]) => endpoint.url))].join(", ") || "any server";
     const error = refusal?.error ?? fail("no_transport", { url, detail });
     if (errors.length === 0 && refusal === undefined) return this.#refused(error);

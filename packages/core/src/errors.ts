@@ -142,7 +142,7 @@ export const common = {
   no_transport: {
     code: Code.Unavailable as Code,
     message: (v: { url: string; detail: string }): string =>
-      `No transport reached ${v.url}: ${v.detail}. Check that the server runs there and offers one of them.`,
+      `No transport reached ${v.url}: ${v.detail}. Run the server with one of them, or check proxies on the way.`,
   },
   // Calls
   call_cancelled: { code: Code.Canceled as Code, message: (): string => "The call was cancelled." },

@@ -25,7 +25,7 @@ export const generateCommand: Command = defineCommand({
     ["$0 generate --check", "In CI: ends with 1 if something would change"],
     ["$0 generate proto -o docs/api --target openapi --target-option openapi.title=Chat", "Another target"],
   ],
-  json: "One object per finding; short for --error-format json. With --watch one object per event",
+  json: "One object per finding; short for --error-format json. With --dry-run also one per change, with --watch one per event",
   findings: "a schema has errors, or with --check something would change",
   arguments: (yargs) =>
     inputArguments(yargs)

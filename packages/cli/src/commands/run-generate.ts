@@ -29,7 +29,7 @@ export async function runGenerate(args: GenerateArguments, context: CommandConte
     const result = await refusedAsUsage(() => generate({ ...options, progress }));
     const shown = dryRun ? withoutStale(result) : result;
     context.out(formatDiagnostics(shown.diagnostics, format, { color: context.colors.out }));
-    if (dryRun) context.err(changesText(job.out, shown.changes));
+    if (dryRun) context.out(changesText(job.out, shown.changes, format === "json"));
     context.err(`${job.out}: ${shown.ok || args.check === true ? summary(shown.changes) : "nothing was written"}\n`);
     ok &&= shown.ok;
   }
@@ -42,10 +42,14 @@ function withoutStale({ diagnostics, changes }: GenerateResult): GenerateResult 
   return { diagnostics: rest, changes, ok: rest.every(({ severity }) => severity !== "error") };
 }
 
-/** "would be added: gen/room.client.ts", a line each. */
-function changesText(out: string, changes: readonly FileChange[]): string {
-  const lines = changes.filter(({ change }) => change !== "unchanged");
-  return lines.map(({ change, path }) => `would be ${change}: ${posix.join(out, path)}\n`).join("");
+/** "would be added: gen/room.client.ts", a line each; or `{"change":"added","file":"gen/room.client.ts"}`. */
+function changesText(out: string, changes: readonly FileChange[], json: boolean): string {
+  const line = (change: string, file: string): string =>
+    json ? JSON.stringify({ change, file }) : `would be ${change}: ${file}`;
+  return changes
+    .filter(({ change }) => change !== "unchanged")
+    .map(({ change, path }) => `${line(change, posix.join(out, path))}\n`)
+    .join("");
 }
 
 /** "2 added, 1 changed, 9 unchanged". */

@@ -59,7 +59,7 @@ async function subjectsOf(
   if (subjects.length > 0) return subjects;
   const have = Object.keys(loaded).join(", ") || "nothing";
   throw new UsageError(
-    `${args.module} exports no server of raceway() and no options of connect()${args.export === undefined ? "" : ` as ${args.export}`}; it exports ${have}.`,
+    `${args.module} exports no server of raceway() and no options of connect()${args.export === undefined ? "" : ` as ${args.export}`}; it exports ${have}. Export what it makes: export const app = raceway(…).`,
   );
 }
 

@@ -1,8 +1,7 @@
 // Check of a project's schemas against a server: whether the services that both have are of one version.
-import { create, createFileRegistry, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { schemaVersion } from "@raceway/core";
 import { compileModel, GenerateFailure } from "@raceway/generator";
+import { registryAsGenerated } from "../compiled-schemas.ts";
 import { type GenerateJob, readConfig } from "../config.ts";
 import { UsageError } from "../context.ts";
 import { type Finding, fine, leftOut, warning } from "./check.ts";
@@ -60,10 +59,7 @@ async function servicesIn(cwd: string): Promise<ReadonlyMap<string, OwnService> 
     const given = { inputs, cwd, ...(protoPath && { protoPath }), ...(keepOptions && { keepOptions }) };
     const { input } = await compileModel(given);
     if (input === undefined) throw new UsageError("the schemas have errors, which raceway lint says");
-    // As generated code has them: written and read once, without positions.
-    const bare = input.context.descriptors.file.map((file) => ({ ...file, sourceCodeInfo: undefined }));
-    const bytes = toBinary(FileDescriptorSetSchema, create(FileDescriptorSetSchema, { file: bare }));
-    const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, bytes));
+    const registry = registryAsGenerated(input.context.descriptors);
     for (const { typeName } of input.model.files.flatMap((file) => file.services)) {
       const { methods } = registry.getService(typeName)!;
       const [first] = methods;

@@ -11,7 +11,8 @@ import {
 import type { ChannelContract } from "@raceway/core";
 import { Admin, file_raceway_v1_admin } from "@raceway/core/admin";
 import { compileModel, contractOf, formatDiagnostics } from "@raceway/generator";
-import { readConfig } from "../config.ts";
+import { registryAsGenerated } from "../compiled-schemas.ts";
+import { type GenerateJob, readConfig } from "../config.ts";
 import { type CommandContext, UsageError } from "../context.ts";
 import { refusedAsUsage } from "../refused.ts";
 import { reflect } from "./reflection.ts";
@@ -51,7 +52,7 @@ export async function loadChannels(args: SchemaArguments, context: CommandContex
       context.err(formatDiagnostics(diagnostics, "text", { color: context.colors.err }));
       throw new UsageError("The schemas have errors.");
     }
-    const registry = createFileRegistry(input.context.descriptors);
+    const registry = registryAsGenerated(input.context.descriptors); // or a bad request would look like one of another version
     for (const service of input.model.files.flatMap((file) => file.services)) {
       const desc = registry.getService(service.typeName)!;
       for (const { name, localName, contract } of service.channels)
@@ -90,7 +91,7 @@ export function channelsIn(services: readonly string[], registry: FileRegistry):
 async function sourcesOf(
   args: SchemaArguments,
   cwd: string,
-): Promise<readonly { readonly inputs: readonly string[]; readonly protoPath?: readonly string[] }[] | undefined> {
+): Promise<readonly Pick<GenerateJob, "inputs" | "protoPath" | "keepOptions">[] | undefined> {
   const protoPath = args["proto-path"];
   if (args.schema !== undefined) return [{ inputs: args.schema, ...(protoPath !== undefined && { protoPath }) }];
   if (args.reflect === true) return undefined;
@@ -101,9 +102,9 @@ async function sourcesOf(
   }
   // Several outputs of the same schemas are one source.
   const sources = new Map(
-    config.generate.map(({ inputs, protoPath: path }) => [
-      JSON.stringify([inputs, path]),
-      { inputs, ...(path !== undefined && { protoPath: path }) },
+    config.generate.map(({ inputs, protoPath: path, keepOptions }) => [
+      JSON.stringify([inputs, path, keepOptions]),
+      { inputs, ...(path !== undefined && { protoPath: path }), ...(keepOptions !== undefined && { keepOptions }) },
     ]),
   );
   return [...sources.values()];

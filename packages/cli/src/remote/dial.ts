@@ -19,6 +19,8 @@ export async function dial(args: RemoteArguments, context: CommandContext): Prom
   const headers = headersOf(args.header);
   const token = args.token ?? context.env["RACEWAY_TOKEN"] ?? "";
   if (!(args.timeout > 0)) throw new UsageError(`--timeout is ${args.timeout}; it has to be more than 0 seconds.`);
+  if (!args.path.startsWith("/"))
+    throw new UsageError(`--path is ${args.path}; it has to begin with a slash, as /raceway.`);
   const introduction = definePlugin({
     name: "command-line",
     start: () => ({
