@@ -133,7 +133,7 @@ export const schemas: readonly Attack[] = [
       await clock.advance(100);
       await closing;
       holds(answered === COUNT, `only ${answered} of ${COUNT} calls were answered`);
-      holds(told > 0 && told <= 1_000, `${told} of ${COUNT} claims were remembered`);
+      holds(told > 0 && told <= 64, `${told} of ${COUNT} claims were remembered`);
       return `limited: ${told} are remembered`;
     },
   },

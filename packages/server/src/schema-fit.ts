@@ -16,13 +16,14 @@ interface Claim {
 
 /** Of sessions whose client has another version of a schema than this server: which, by the path of the channel. */
 const strangers = new WeakMap<object, Map<string, string>>();
-/** A claim is made once per session and channel; whoever makes up more paths than any schema has is no longer listened to. */
-const MOST_CLAIMS = 1_000;
+/** The same of channels that are not here. No more than so many for each session: a newer client knows a few, and whoever makes paths up has as many as he likes. */
+const elsewhere = new WeakMap<object, Map<string, string>>();
+const MOST_ELSEWHERE = 64;
 /** What an error shows of a path that is not ours, in characters. */
 const MOST_SHOWN = 200;
 
-/** Channels that cannot be served to a session as it takes them, with the error; looked at only if there ever was one. */
-const misfits = new WeakMap<object, Map<string, ConnectError>>();
+/** Channels that cannot be served to a session as it takes them, and why; looked at only if there ever was one. */
+const misfits = new WeakMap<object, Map<string, string>>();
 let hasMisfits = false;
 
 /** Takes the claim out of the frame, if there is one. Throws `schema_mismatch` if the channel cannot be served as what the client takes it for, now and whenever it asks again. */
@@ -32,24 +33,30 @@ export function fitted(session: object, frame: OpenFrame, channel: Channel | und
     hear(session, frame.method, channel, claimIn(said.value));
     frame = { ...frame, header: frame.header.filter(({ key }) => key !== CLAIM_HEADER) };
   }
-  const misfit = hasMisfits ? misfits.get(session)?.get(frame.method) : undefined;
-  if (misfit !== undefined) throw misfit;
+  const detail = hasMisfits ? misfits.get(session)?.get(frame.method) : undefined;
+  if (detail !== undefined) throw mismatch(channel!, strangers.get(session)!.get(frame.method)!, detail);
   return frame;
 }
 
 /** The last claim counts: one program may hold code of two versions. */
 function hear(session: object, path: string, channel: Channel | undefined, claim: Claim | undefined): void {
   if (claim === undefined) return;
-  const server = channel && schemaVersion(channel.desc);
+  if (channel === undefined) {
+    const others = elsewhere.get(session);
+    others?.delete(path);
+    if (path.length <= MOST_SHOWN && (others?.size ?? 0) < MOST_ELSEWHERE)
+      remember(elsewhere, session, path, claim.version);
+    return;
+  }
+  ({ path } = channel); // the same text for all sessions
   strangers.get(session)?.delete(path);
   misfits.get(session)?.delete(path);
-  if (claim.version === server) return;
+  if (claim.version === schemaVersion(channel.desc)) return;
   remember(strangers, session, path, claim.version);
-  const detail = channel && misfitOf(claim, channel);
+  const detail = misfitOf(claim, channel);
   if (detail === undefined) return;
   hasMisfits = true;
-  const error = fail("schema_mismatch", { path, client: claim.version, server: server!, detail });
-  remember(misfits, session, path, error);
+  remember(misfits, session, path, detail);
 }
 
 /** The error of a channel that is not here, with what is known of both sides. `near` is any channel of the same service; `agent` what a client at a native door calls itself. */
@@ -58,7 +65,7 @@ export function unknownChannel(
   near: Channel | undefined,
   { session, agent }: { readonly session?: object; readonly agent?: string | undefined },
 ): ConnectError {
-  const client = session && strangers.get(session)?.get(path);
+  const client = session && elsewhere.get(session)?.get(path);
   const server = near && schemaVersion(near.desc);
   return fail("channel_unknown", {
     path: path.slice(0, MOST_SHOWN),
@@ -75,13 +82,11 @@ export function explained(error: ConnectError, channel: Channel, session: object
   const info = errorInfo(error);
   const unread = info?.reason === "payload_malformed" && info.metadata["type"] === channel.desc.input.typeName;
   if (info?.domain !== ERROR_DOMAIN || !(unread || info.reason === "address_invalid")) return error;
-  const server = schemaVersion(channel.desc);
-  return fail("schema_mismatch", {
-    path: channel.path,
-    client,
-    server,
-    detail: info.metadata["detail"] ?? info.reason,
-  });
+  return mismatch(channel, client, info.metadata["detail"] ?? info.reason);
+}
+
+function mismatch({ path, desc }: Channel, client: string, detail: string): ConnectError {
+  return fail("schema_mismatch", { path, client, server: schemaVersion(desc), detail });
 }
 
 function claimIn(value: string): Claim | undefined {
@@ -90,10 +95,10 @@ function claimIn(value: string): Claim | undefined {
   return version === undefined ? undefined : { version, kind, key: key.trim() };
 }
 
-function remember<T>(kept: WeakMap<object, Map<string, T>>, session: object, path: string, value: T): void {
+function remember(kept: WeakMap<object, Map<string, string>>, session: object, path: string, value: string): void {
   let known = kept.get(session);
-  if (known === undefined) kept.set(session, (known = new Map<string, T>()));
-  if (known.size < MOST_CLAIMS && path.length <= MOST_SHOWN) known.set(path, value);
+  if (known === undefined) kept.set(session, (known = new Map<string, string>()));
+  known.set(path, value);
 }
 
 /** What cannot be served as it is asked for. All else works, whatever the versions are. */
