@@ -196,3 +196,27 @@ it("callers may have all headers that their limits allow, also with the first ca
     expect(await more.then(String, (error: unknown) => reasonOf(error))).toBe("headers_too_many");
   }
 });
+
+it("topics that nobody reads any more give way when there are as many as may be", async () => {
+  await using it = await lab({ server: { limits: { topics: 2 } } });
+  const reads = async (board: string): Promise<AsyncIterator<unknown>> => {
+    const ticks = it.client.ticks({ board }, { from: "start" })[Symbol.asyncIterator]();
+    const first = ticks.next();
+    await it.clock.settle();
+    await it.topics.ticks.publish({ board }, { symbol: board });
+    await it.clock.settle();
+    expect(await first).toMatchObject({ value: { symbol: board } });
+    return ticks;
+  };
+  for (const board of ["a", "b", "c", "a", "d"]) {
+    await (
+      await reads(board)
+    ).return!();
+    await it.clock.settle();
+  }
+  await reads("e");
+  await reads("f");
+  const more = take(it.client.ticks({ board: "g" }), 1).catch((error: unknown) => reasonOf(error));
+  await it.clock.settle();
+  expect(await more).toBe("too_many_topics"); // both have readers
+});

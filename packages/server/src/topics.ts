@@ -120,8 +120,7 @@ export class Topics implements Disposable {
   use(channel: Channel, address: string): Topic {
     let topic = this.#topics.get(address);
     if (topic === undefined) {
-      if (this.#topics.size >= this.#limits.topics)
-        throw fail("too_many_topics", { count: this.#topics.size, limit: this.#limits.topics });
+      this.#makeRoom();
       topic = new Topic({
         address,
         channel,
@@ -135,7 +134,7 @@ export class Topics implements Disposable {
       });
       this.#topics.set(address, topic);
       const made = topic;
-      made.ready.catch(() => this.#topics.delete(address)); // the next subscriber tries anew
+      made.ready.catch(() => this.#unlist(made)); // the next subscriber tries anew
     }
     this.#users.set(topic, (this.#users.get(topic) ?? 0) + 1);
     this.#lingering.get(topic)?.[Symbol.dispose]();
@@ -148,13 +147,30 @@ export class Topics implements Disposable {
     if (before === undefined) return; // all is over
     this.#users.set(topic, before - 1);
     if (before > 1) return;
-    const timer = this.#clock.after(LINGER_MS, () => {
-      this.#lingering.delete(topic);
-      this.#users.delete(topic);
-      if (this.#topics.get(topic.address) === topic) this.#topics.delete(topic.address);
-      topic[Symbol.dispose]();
-    });
-    this.#lingering.set(topic, timer);
+    this.#lingering.set(
+      topic,
+      this.#clock.after(LINGER_MS, () => this.#forget(topic)),
+    );
+  }
+
+  /** What nobody uses goes first: who comes and goes, or is not let in, takes nobody's place. Throws `too_many_topics`. */
+  #makeRoom(): void {
+    const { topics: limit } = this.#limits;
+    while (this.#topics.size >= limit) {
+      const [oldest] = this.#lingering.keys();
+      if (oldest === undefined) throw fail("too_many_topics", { count: this.#topics.size, limit });
+      this.#forget(oldest);
+    }
+  }
+  #forget(topic: Topic): void {
+    this.#lingering.get(topic)?.[Symbol.dispose]();
+    this.#lingering.delete(topic);
+    this.#users.delete(topic);
+    this.#unlist(topic);
+    topic[Symbol.dispose]();
+  }
+  #unlist(topic: Topic): void {
+    if (this.#topics.get(topic.address) === topic) this.#topics.delete(topic.address);
   }
 
   get size(): number {
