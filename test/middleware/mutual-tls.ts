@@ -35,7 +35,7 @@ function fetchWith(tls: () => Shown): typeof fetch {
   const agents = new Map<string, Agent>();
   const dispatcher = (): Agent => {
     const { cert = "", ...rest } = tls();
-    const agent = agents.get(cert) ?? new Agent({ connect: cert === "" ? rest : { cert, ...rest } });
+    const agent = agents.get(cert) ?? new Agent({ allowH2: false, connect: cert === "" ? rest : { cert, ...rest } });
     agents.set(cert, agent);
     return agent;
   };

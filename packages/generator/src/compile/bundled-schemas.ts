@@ -3,8 +3,10 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { GenerateFailure } from "../failure.ts";
 
-/** From `src/compile` and `dist/compile` alike: in an installed package beside them, in the workspace at its root. */
-const places = ["../..", "../../../.."];
+/** From `src/compile` and `dist/compile` alike. */
+const workspace = join(import.meta.dirname, "../../../..");
+/** In an installed package beside them. In the workspace at its root, and nowhere else: while the package is packed, there is a copy beside them that goes again. */
+const place = existsSync(join(workspace, "pnpm-workspace.yaml")) ? workspace : join(import.meta.dirname, "../..");
 
 /** Roots that are ours, each with a file by which is known whether a user has his own. */
 const bundled = [
@@ -15,10 +17,8 @@ const bundled = [
 /** Absolute folders, and the import path that each is there for. */
 export function bundledSchemas(): readonly { readonly root: string; readonly file: string }[] {
   return bundled.map(({ folder, file }) => {
-    for (const place of places) {
-      const root = join(import.meta.dirname, place, folder);
-      if (existsSync(join(root, file))) return { root, file };
-    }
+    const root = join(place, folder);
+    if (existsSync(join(root, file))) return { root, file };
     throw new GenerateFailure("tool", `The package @raceway/generator lacks ${folder}/${file}. Install it again.`);
   });
 }
