@@ -1,4 +1,6 @@
 // `raceway call`, `subscribe` and `publish` against a real server, by each transport.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConnectError, Code } from "@connectrpc/connect";
 import { definePlugin, systemClock } from "@raceway/core";
@@ -100,6 +102,22 @@ test("who finds no server is told so by each transport, and what to do once", as
     /^unavailable: No transport reached http:\/\/localhost:1: websocket: .+; sse: .+; poll: .+\. Run the /,
   );
   expect(err.match(/Run the server/g)).toHaveLength(1);
+});
+
+test("what is wrong with schemas is JSON to whom wants JSON, a line each", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "raceway-remote-"));
+  try {
+    writeFileSync(join(folder, "a.proto"), 'syntax = "proto3"; message M { Nope n = 1; }');
+    const { code, out, err } = await racewayCommand(["call", url, "Add", "{}", "--json", "--schema", folder]);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    const lines = err.trimEnd().split("\n");
+    expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([
+      { rule: "name_unknown" },
+      { error: "usage", message: "The schemas have errors." },
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("a subscription goes on until Ctrl-C, which ends it with 0", async () => {

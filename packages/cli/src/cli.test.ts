@@ -102,6 +102,39 @@ test.each([
   });
 });
 
+test("a module that fails when it is loaded is told with its name and the place", async () => {
+  using folder = new CommandFolder({
+    "throws.mjs": 'const first = 1;\nthrow new Error("no luck " + first);\n',
+    "broken.mjs": "export const x = {",
+    "deep.mjs": 'import "./throws.mjs";',
+    "lacks.mjs": 'import "no-such-package";',
+  });
+  const place = "no luck 1 (throws.mjs:2:7)";
+  for (const [module, said] of [
+    ["throws.mjs", `./throws.mjs cannot be loaded: ${place}\n`],
+    ["broken.mjs", "./broken.mjs cannot be loaded: "],
+    ["deep.mjs", `./deep.mjs cannot be loaded: ${place}\n`],
+    ["lacks.mjs", "./lacks.mjs cannot be loaded: Cannot find package 'no-such-package'"],
+  ] as const)
+    for (const command of [
+      ["inspect", `./${module}`],
+      ["plugin", "test", `./${module}`],
+      ["generate", "proto", "--out", "gen", "--target", `./${module}`],
+    ]) {
+      const { code, out, err } = await folder.run(...command);
+      expect({ code, out, err }, command.join(" ")).toEqual({ code: 3, out: "", err: expect.stringContaining(said) });
+    }
+});
+
+test("a configuration that fails when it is loaded is a wrong use, with the place", async () => {
+  using folder = new CommandFolder({ "raceway.config.mjs": 'throw new Error("no luck");' });
+  expect(await folder.run("lint", "--json")).toEqual({
+    code: 2,
+    out: "",
+    err: '{"error":"usage","message":"raceway.config.mjs cannot be loaded: no luck (raceway.config.mjs:1:7)","exitCode":2}\n',
+  });
+});
+
 test("wrong use ends with 2, and says what to do", async () => {
   using folder = new CommandFolder({ "proto/chat/v1/room.proto": room });
   const said: Record<string, string> = {};

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { AcceptedFinding, BreakingRule, GenerateOptions } from "@raceway/generator";
 import { UsageError } from "./context.ts";
+import { loadModule } from "./load-module.ts";
 
 export type GenerateJob = Omit<GenerateOptions, "check" | "cwd" | "compiler" | "progress" | "signal">;
 
@@ -29,8 +30,11 @@ export const configNames: readonly string[] = [
 export async function readConfig(folder: string): Promise<RacewayConfig | undefined> {
   const name = configNames.find((one) => existsSync(join(folder, one)));
   if (name === undefined) return undefined;
-  const loaded = (await import(pathToFileURL(join(folder, name)).href)) as { readonly default?: unknown };
-  return checked(name, loaded.default);
+  const url = pathToFileURL(join(folder, name)).href;
+  const loaded = await loadModule(url, name, folder).catch((error: unknown) => {
+    throw new UsageError((error as Error).message, { cause: error });
+  });
+  return checked(name, loaded["default"]);
 }
 
 const known: { readonly [K in keyof GenerateJob]-?: (value: unknown) => boolean } = {

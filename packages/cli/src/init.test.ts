@@ -42,6 +42,13 @@ test("refuses a folder that has something, as wrong use", async () => {
   expect(err).toMatch(/is not empty. Name another folder, or clear this one.\nSee raceway init --help.\n$/);
 });
 
+test("refuses what is no folder, as wrong use", async () => {
+  writeFileSync(join(cwd, "occupied"), "");
+  const { code, err } = await run("init", "occupied", "--yes", "--no-install");
+  expect(code).toBe(2);
+  expect(err).toMatch(/occupied is no folder. Name another one.\nSee raceway init --help.\n$/);
+});
+
 test.each(kinds)("makes a plugin: %s", async (kind) => {
   const { code, out, err } = await run("plugin", "new", kind, `my-${kind}`, "--no-install");
   expect({ code, err }).toEqual({ code: 0, err: "" });

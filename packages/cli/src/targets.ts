@@ -2,6 +2,7 @@
 import type { Target } from "@raceway/core/target";
 import { builtInTarget, isBuiltIn } from "@raceway/generator";
 import { UsageError } from "./context.ts";
+import { loadModule } from "./load-module.ts";
 import { moduleUrl } from "./module-url.ts";
 
 type TextOptions = Readonly<Record<string, string>>;
@@ -19,10 +20,8 @@ export async function targetsNamed(
 async function targetNamed(name: string, options: TextOptions, cwd: string): Promise<Target> {
   // A bare word is a name, so that a slip of the hand is told as one; a package or a path has a sign in it.
   if (isBuiltIn(name) || /^\w+$/.test(name)) return builtInTarget(name, options);
-  const loaded = (await import(moduleUrl(name, cwd, "Name a built-in target, a file or a package."))) as {
-    readonly default?: unknown;
-  };
-  const exported = loaded.default;
+  const url = moduleUrl(name, cwd, "Name a built-in target, a file or a package.");
+  const { default: exported } = await loadModule(url, name, cwd);
   const target: unknown =
     typeof exported === "function" ? (exported as (options: TextOptions) => unknown)(options) : exported;
   if (!isTarget(target))

@@ -1,5 +1,5 @@
 // A new project: a template's files in a folder of its own, under its own name.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { CreateFailure } from "./failure.ts";
@@ -34,6 +34,8 @@ export async function createProject(options: {
       "usage",
       `${JSON.stringify(name)} is no name for a package: small letters, digits, "-", "_" and "."; give another with --name.`,
     );
+  if (existsSync(folder) && !statSync(folder).isDirectory())
+    throw new CreateFailure("usage", `${folder} is no folder. Name another one.`);
   if (existsSync(folder) && (await readdir(folder)).some((entry) => !harmless.has(entry)))
     throw new CreateFailure("usage", `${folder} is not empty. Name another folder, or clear this one.`);
   const files = await templateFiles(options.template);

@@ -86,6 +86,19 @@ test("what nobody answers is 404, with a sentence", () => {
   expect(answerTo("*")).toContain("404");
 });
 
+test("a call by curl is told which transport it needs, where there is none that takes it", () => {
+  const answerOf = (path: string): string => {
+    const exchange = exchangeOf(path);
+    httpRouter([]).request(exchange);
+    return exchange.answer;
+  };
+  expect(answerOf("/chat.v1.RoomService/Say")).toBe(
+    '404 {"code":"not_found","message":"This server takes calls by its sessions only. For calls by gRPC, Connect or curl give it the transport grpc()."}',
+  );
+  for (const path of ["/raceway/sse", "/.well-known/raceway", "/chat.v1.RoomService/Say/more"])
+    expect(answerOf(path)).toContain("There is nothing at this path.");
+});
+
 test("a path that takes upgrades only asks for one", () => {
   const exchange = exchangeOf("/raceway/websocket");
   router.request(exchange);

@@ -45,7 +45,7 @@ export function httpRouter(mounts: readonly Mount[], options: HttpRouterOptions 
     const at = exact.get(path);
     if (at !== undefined) return at(exchange);
     if (isPlainPath(path)) for (const { routes } of native) if (routes.native!(exchange)) return;
-    refuse(exchange, 404, NOTHING_HERE);
+    refuse(exchange, 404, native.length === 0 && isCallPath(path) ? NO_DOOR : NOTHING_HERE);
   };
   return {
     request(exchange) {
@@ -70,7 +70,14 @@ export function httpRouter(mounts: readonly Mount[], options: HttpRouterOptions 
   };
 }
 const NOTHING_HERE = "There is nothing at this path. Check it, and that the server has this transport.";
+const NO_DOOR =
+  "This server takes calls by its sessions only. For calls by gRPC, Connect or curl give it the transport grpc().";
 const FAILED = "The server failed. Its log has the cause.";
+
+/** As "/chat.v1.RoomService/Say". */
+function isCallPath(path: string): boolean {
+  return /^\/\w+(?:\.\w+)+\/\w+$/.test(path);
+}
 
 /** Is the path this one, or below it by whole segments? Never for a path with tricks in it. */
 export function isUnder(path: string, prefix: string): boolean {

@@ -40,12 +40,12 @@ export async function runBreaking(args: BreakingArguments, context: CommandConte
     const { errors } = tellFindings(`${name} against ${against}`, acceptFindings(found, accept), args, context);
     fine &&= errors === 0;
   }
-  // Of inputs that arguments name, the entries may be for others.
-  if (args.inputs === undefined || args.inputs.length === 0)
-    for (const entry of unusedEntries(all, accept, level)) tellUnused(entry, args, context);
   // A command that has looked at nothing would let everything through.
   if (compared === 0)
     throw new UsageError(`${against} has none of these schemas, so there is nothing to compare with.`);
+  // Of inputs that arguments name, the entries may be for others.
+  if (args.inputs === undefined || args.inputs.length === 0)
+    for (const entry of unusedEntries(all, accept, level)) tellUnused(entry, args, context);
   return fine ? Exit.fine : Exit.findings;
 }
 

@@ -11,6 +11,7 @@ import {
 } from "@raceway/core";
 import { testHost } from "@raceway/testkit";
 import { type CommandContext, Exit, UsageError } from "../context.ts";
+import { loadModule } from "../load-module.ts";
 import { moduleUrl } from "../module-url.ts";
 import { isServerAddress } from "../remote/dial.ts";
 import type { InspectArguments } from "./inspect.ts";
@@ -48,7 +49,7 @@ async function subjectsOf(
   { cwd }: CommandContext,
 ): Promise<readonly (readonly [string, () => Promise<Inspection>])[]> {
   const url = moduleUrl(args.module, cwd, "Name the file that makes the server or the connection.");
-  const loaded = (await import(url)) as Readonly<Record<string, unknown>>;
+  const loaded = await loadModule(url, args.module, cwd);
   const definitions = Object.values(loaded).filter(isDefinition);
   const exported = Object.entries(loaded).filter(([name]) => args.export === undefined || name === args.export);
   const subjects = exported.flatMap(([name, value]) => {

@@ -1,6 +1,7 @@
 // `raceway plugin test`: what it does.
 import { runCases, type Suite } from "@raceway/testkit";
 import { type CommandContext, Exit, UsageError } from "../context.ts";
+import { loadModule } from "../load-module.ts";
 import { moduleUrl } from "../module-url.ts";
 import { suitesOf } from "../plugin-suites.ts";
 import type { PluginTestArguments } from "./plugin-test.ts";
@@ -33,9 +34,8 @@ async function subjectOf(
   args: PluginTestArguments,
   { cwd }: CommandContext,
 ): Promise<{ readonly suites: readonly Suite[]; readonly end?: () => Promise<void> }> {
-  const loaded = (await import(moduleUrl(args.module, cwd, "Build the plugin, or correct the path."))) as Readonly<
-    Record<string, unknown>
-  >;
+  const url = moduleUrl(args.module, cwd, "Build the plugin, or correct the path.");
+  const loaded = await loadModule(url, args.module, cwd);
   const exported = loaded[args.export];
   const subject: unknown = typeof exported === "function" ? await (exported as () => unknown)() : exported;
   const known = suitesOf(subject);

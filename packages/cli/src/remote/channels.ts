@@ -49,7 +49,7 @@ export async function loadChannels(args: SchemaArguments, context: CommandContex
     const progress = (text: string): void => context.progress(text);
     const { input, diagnostics } = await refusedAsUsage(() => compileModel({ ...source, cwd: context.cwd, progress }));
     if (input === undefined) {
-      context.err(formatDiagnostics(diagnostics, "text", { color: context.colors.err }));
+      context.err(formatDiagnostics(diagnostics, args.json ? "json" : "text", { color: context.colors.err }));
       throw new UsageError("The schemas have errors.");
     }
     const registry = registryAsGenerated(input.context.descriptors); // or a bad request would look like one of another version
