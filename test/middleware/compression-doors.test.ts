@@ -109,6 +109,15 @@ describe("at the Connect door", () => {
     expect(it.calls).toEqual([]);
   });
 
+  it("a few bytes become 64 KiB at most, though messages may be larger", async () => {
+    await using it = await stage({ use: [compression()] });
+    const bomb = brotliCompressSync(Buffer.alloc(1_000_000));
+    expect(bomb.length).toBeLessThan(65);
+    const answer = await call(it.url, bomb, { "content-encoding": "br", "accept-encoding": "identity" });
+    expect(refusal(answer)).toMatchObject({ code: "resource_exhausted" });
+    expect(answer.body.toString()).toContain("becomes more than 65536");
+  });
+
   it.each(names)("what is no %s is refused with a reason", async (name) => {
     await using it = await stage({ use: [compression()] });
     const broken = forms[name].pack(echo(LONG)).subarray(0, 20);

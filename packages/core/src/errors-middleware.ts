@@ -153,7 +153,7 @@ export const middlewareReasons = {
   compressed_too_large: {
     code: Code.ResourceExhausted as Code,
     message: (v: Size): string =>
-      `Compressed message of ${v.bytes} bytes becomes more than ${v.limit}. Split it, or raise limits.messageBytes on the server.`,
+      `Compressed message of ${v.bytes} bytes becomes more than ${v.limit}: limits.messageBytes, or a thousand times what came. Split it, or send it as it is.`,
   },
   compressed_malformed: {
     code: Code.InvalidArgument as Code,

@@ -102,14 +102,20 @@ function coder(algorithm: Algorithm, { minBytes }: Resolved): BatchCoder {
   };
 }
 
+/** How many times as large as it came a message at a door may become, and to how many bytes it always may: no honest gzip gains more (RFC 1951 allows 1,032). */
+const EXPANDS_BY = 1_000;
+const EXPANDS_ALWAYS = 65_536;
+
 /** At a door "deflate" is the zlib format (RFC 9110, 8.4.1.2; gRPC takes it so, too), where links have it raw. */
 function doorCoder(name: AlgorithmName): Compression {
   const { encode, decode } = name === "deflate" ? zlibFormat : algorithms[name];
   return {
     name,
     compress: async (bytes) => encode(bytes, 1, undefined) as Uint8Array<ArrayBuffer>,
-    async decompress(bytes, limit) {
+    async decompress(bytes, messageBytes) {
       if (bytes.length === 0) return new Uint8Array(0);
+      // A stream of tiny messages that each become the most there is would cost its sender nothing.
+      const limit = Math.min(messageBytes, Math.max(EXPANDS_ALWAYS, bytes.length * EXPANDS_BY));
       try {
         // Zero would be "no limit" to zlib.
         const plain = decode(bytes, Math.max(1, limit), undefined) as Uint8Array<ArrayBuffer>;
