@@ -131,6 +131,16 @@ test("an entry that fits nothing any more is told, but not where it could not be
   expect(named.err).toBe("proto against main: 1 accepted\n");
 });
 
+test("where nothing was compared, no entry is told to be of no use", async () => {
+  const elsewhere = 'export default { generate: [{ inputs: ["new"], out: "gen" }], breaking: ';
+  using folder = repository({ "raceway.config.mjs": `${elsewhere}${JSON.stringify({ accept: [lowered] })} };` });
+  folder.write({ "new/chat/v1/room.proto": schema(9) });
+  const { code, err } = await folder.run("breaking", "--against", "main");
+  expect(code).toBe(2);
+  expect(err).toContain("raceway: main has none of these schemas, so there is nothing to compare with.");
+  expect(err).not.toContain("accept_unused");
+});
+
 test.each<[unknown, string]>([
   [[{ ...lowered, rule: "limit_lowerd" }], 'accept[0].rule is "limit_lowerd"; rules are wire_changed, '],
   [[{ ...lowered, at: "" }], "accept[0].at has to be what the finding is about"],
