@@ -1,6 +1,6 @@
 // The executable `raceway` in processes of its own: what it loads, colours, pipes, and completion in real shells.
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test, vi } from "vitest";
@@ -100,4 +100,18 @@ test("a module that starts a server and exports none is told so, and the command
   const { status, stdout, stderr } = run(["inspect", "./server.mjs"]);
   expect({ status, stdout }).toEqual({ status: 2, stdout: "listens\n" });
   expect(stderr).toContain("it exports nothing. Export what it makes: export const app = raceway(…).");
+});
+
+test.skipIf(!existsSync("/dev/full"))("output that cannot be written is a failure, told in a line", () => {
+  const full = openSync("/dev/full", "w");
+  try {
+    const { status, stderr } = spawnSync(command[0], [...command.slice(1), "--help"], {
+      encoding: "utf8",
+      stdio: ["ignore", full, "pipe"],
+    });
+    expect(status).toBe(3);
+    expect(stderr).toBe("raceway: The output cannot be written: ENOSPC: no space left on device, write\n");
+  } finally {
+    closeSync(full);
+  }
 });

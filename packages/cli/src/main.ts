@@ -2,6 +2,7 @@
 // The executable `raceway`.
 import { styleText } from "node:util";
 import { runCli } from "./cli.ts";
+import { Exit } from "./context.ts";
 
 let stop: AbortController | undefined;
 
@@ -17,8 +18,9 @@ function stopping(): AbortSignal {
 // Whoever reads the output may have enough before there is no more: `raceway subscribe … | head -1`.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit();
+    if (error.code === "EPIPE") process.exit();
+    if (stream === process.stdout) process.stderr.write(`raceway: The output cannot be written: ${error.message}\n`);
+    process.exit(Exit.failure);
   });
 }
 
@@ -40,4 +42,5 @@ process.exitCode = await runCli(process.argv.slice(2), {
 });
 
 // What is not read to its end would keep the process, and so would what a module opened that was looked at, such as a server that listens.
-process.stdout.write("", () => process.stderr.write("", () => process.exit()));
+// What could not be written is told before.
+process.stdout.write("", () => process.stderr.write("", () => setImmediate(() => process.exit())));
