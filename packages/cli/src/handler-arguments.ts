@@ -4,6 +4,7 @@ import type { Argv } from "yargs";
 import type { JsonArgument } from "./command.ts";
 import { readConfig } from "./config.ts";
 import { UsageError } from "./context.ts";
+import { errorFormatOption, protoPathOption } from "./input-arguments.ts";
 
 export interface HandlerArguments extends JsonArgument {
   readonly services: readonly string[] | undefined;
@@ -41,17 +42,10 @@ export function handlerArguments(yargs: Argv): Argv<Omit<HandlerArguments, "json
       describe: "With --schemas: the folder that generate writes to",
     })
     .option("proto-path", {
-      alias: "I",
-      type: "string",
-      array: true,
-      requiresArg: true,
+      ...protoPathOption,
       describe: "With --schemas: folder that imports are relative to; may be repeated",
     })
-    .option("error-format", {
-      choices: ["text", "json", "github-actions"] as const,
-      default: "text" as const,
-      describe: "How findings are printed",
-    });
+    .option("error-format", errorFormatOption);
 }
 
 /** What the project generates, and whose handlers are meant. Throws a {@link UsageError} that says what is missing. */

@@ -11,6 +11,20 @@ export interface InputArguments extends JsonArgument {
   readonly "error-format": "text" | "json" | "github-actions";
 }
 
+/** The same wherever a command takes it. */
+export const protoPathOption = {
+  alias: "I",
+  type: "string",
+  array: true,
+  requiresArg: true,
+  describe: "Folder that imports are relative to; may be repeated. Default: by each file's package",
+} as const;
+export const errorFormatOption = {
+  choices: ["text", "json", "github-actions"],
+  default: "text",
+  describe: "How findings are printed",
+} as const;
+
 export function inputArguments(yargs: Argv): Argv<Omit<InputArguments, "json">> {
   return yargs
     .positional("inputs", {
@@ -18,18 +32,8 @@ export function inputArguments(yargs: Argv): Argv<Omit<InputArguments, "json">> 
       array: true,
       describe: "Schema files, or folders that have some; none: as raceway.config.ts says",
     })
-    .option("proto-path", {
-      alias: "I",
-      type: "string",
-      array: true,
-      requiresArg: true,
-      describe: "Folder that imports are relative to; may be repeated. Default: by each file's package",
-    })
-    .option("error-format", {
-      choices: ["text", "json", "github-actions"] as const,
-      default: "text" as const,
-      describe: "How findings are printed",
-    });
+    .option("proto-path", protoPathOption)
+    .option("error-format", errorFormatOption);
 }
 
 export type SchemaInputs = Pick<GenerateOptions, "inputs" | "protoPath">;

@@ -46,6 +46,6 @@ export function told(session: Session): Set<DescMethod | undefined> {
 export function claimOf(session: Session, method: DescMethod | undefined): readonly HeaderField[] {
   if (!method || told(session).has(method)) return nothing;
   const { kind, addressFields = [] } = known.get(method) ?? {};
-  const numbers = addressFields.map((name) => method.input.field[name]?.number);
-  return [{ key: CLAIM_HEADER, value: [schemaVersion(method), kind, ...numbers].join(" ") }];
+  const claim = [schemaVersion(method), kind, ...addressFields.map((name) => method.input.field[name]?.number)];
+  return [{ key: CLAIM_HEADER, value: claim.join(" ") }];
 }

@@ -162,7 +162,7 @@ export abstract class Operation implements CallReceiver {
     const { header, method } = this.init;
     const claim = claimOf(session, method);
     this.open(session, more || claim.length ? [...header, ...claim, ...headerFields(more)] : header);
-    told(session).add(method);
+    if (claim.length) told(session).add(method);
   }
 
   lost(error: ConnectError): void {

@@ -1,5 +1,6 @@
 // What one server tells all others with the same store: a numbered list, which each of them reads on about once a second.
 import type { Timer } from "./clock.ts";
+import { toHex } from "./hex.ts";
 import type { Host } from "./part.ts";
 
 export interface AnnouncementOptions {
@@ -58,8 +59,7 @@ export class Announcements implements Disposable {
     const ttlMs = 2 * keptMs + LIST_MS;
     let head = await this.#head();
     if (head === undefined) {
-      let epoch = "";
-      for (const byte of random.bytes(8)) epoch += byte.toString(16).padStart(2, "0");
+      const epoch = toHex(random.bytes(8));
       await store.put(this.#key("list"), bytes(`${epoch} 0`), { ttlMs, ifAbsent: true });
       head = (await this.#head()) ?? { epoch, count: 0 };
     }

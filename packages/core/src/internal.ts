@@ -19,6 +19,7 @@ export { readVarint, varintSize, writeVarint } from "./varint.ts";
 export * from "./calls.ts";
 export { type LinkCoding, chooseCoders, codedFrame, dictionaryFrame } from "./link-coding.ts";
 export * from "./flush-queue.ts";
+export { toHex } from "./hex.ts";
 export * from "./message-queue.ts";
 export * from "./replay-buffer.ts";
 export { CLAIM_HEADER, schemaVersion } from "./schema-version.ts";

@@ -31,6 +31,7 @@ import {
   partsToJson,
   readBatch,
   statusOf,
+  toHex,
 } from "@raceway/core/internal";
 import { type Admit, Entrance } from "./admission.ts";
 import { ContextLayer } from "./context-layer.ts";
@@ -143,11 +144,11 @@ class Accepting implements Handshake {
     if (codec === undefined) throw fail("codec_unsupported", { codecs: hello.codecs.join(", ").slice(0, 100) });
     const address = networkOf(link.link.peer.address);
     host.sessions.checkAddress(address);
-    const id = hex(host.random.bytes(ID_BYTES));
+    const id = toHex(host.random.bytes(ID_BYTES));
     const context = sessionContext(link, id);
     const session = new ServerSession(host.sessions, host, {
       id,
-      secret: hex(host.random.bytes(32)),
+      secret: toHex(host.random.bytes(32)),
       context,
       address,
     });
@@ -181,7 +182,7 @@ class Accepting implements Handshake {
 
   #resume(link: SessionLink, hello: HelloFrame): Promise<void> | undefined {
     const host = this.#host;
-    const session = hello.session.length === ID_BYTES ? host.sessions.find(hex(hello.session)) : undefined;
+    const session = hello.session.length === ID_BYTES ? host.sessions.find(toHex(hello.session)) : undefined;
     if (session === undefined) throw fail("resume_impossible");
     // Before anything that costs more than this: whoever guesses gets no further, and cannot use up what the owner is allowed.
     if (!equal(session.secret, hello.secret)) throw fail("resume_refused");
@@ -316,16 +317,12 @@ function agreed(wanted: readonly string[], have: readonly Codec[]): Codec | unde
 /** In constant time for equal lengths, as the length is no secret. */
 function equal(secret: string, claim: Uint8Array): boolean {
   if (secret.length !== claim.length * 2) return false;
-  const claimed = hex(claim);
+  const claimed = toHex(claim);
   let difference = 0;
   for (let at = 0; at < secret.length; at++) difference |= secret.charCodeAt(at) ^ claimed.charCodeAt(at);
   return difference === 0;
 }
 
-function hex(bytes: Uint8Array): string {
-  // Joined: a sum of strings stays a tree of its parts, five times as large, for as long as it is kept.
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
 function unhex(text: string): Uint8Array {
   return Uint8Array.from({ length: text.length / 2 }, (_, at) => Number.parseInt(text.slice(at * 2, at * 2 + 2), 16));
 }

@@ -3,7 +3,7 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { ConnectError, ContextValues } from "@connectrpc/connect";
 import { type Host, type Opening, type Stations, fail, principal, sessionId } from "@raceway/core";
 import type { DisconnectRequest, UnsubscribeRequest } from "@raceway/core/admin";
-import { Announcements } from "@raceway/core/internal";
+import { Announcements, toHex } from "@raceway/core/internal";
 import type { CallContext } from "./call-context.ts";
 import type { Inside } from "./inside.ts";
 import type { NativeCall } from "./native.ts";
@@ -71,7 +71,7 @@ export class RemovalDesk {
   start(host: Host): Stations {
     this.#host = host;
     if (this.#inside.sharesStore) {
-      this.#self = Array.from(host.random.bytes(8), (byte) => byte.toString(16).padStart(2, "0")).join("");
+      this.#self = toHex(host.random.bytes(8));
       this.#announced = new Announcements(host, {
         name: "admin",
         keptMs: KEPT_MS,

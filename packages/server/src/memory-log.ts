@@ -1,6 +1,6 @@
 // Histories in the memory of this process: an array per key, trimmed by count, bytes and age.
 import type { Clock, Entry, FollowSink, Log, Page, Position, Random, Retention, Stored } from "@raceway/core";
-import { ownBytes } from "@raceway/core/internal";
+import { ownBytes, toHex } from "@raceway/core/internal";
 
 interface Kept extends Stored {
   readonly at: number;
@@ -133,7 +133,7 @@ export class MemoryLog implements Log, Disposable {
     const storage = this.#storage;
     let history = storage.histories.get(key);
     if (history === undefined) {
-      storage.epoch ??= Array.from(this.#random.bytes(6), (byte) => byte.toString(16).padStart(2, "0")).join("");
+      storage.epoch ??= toHex(this.#random.bytes(6));
       history = new History(storage.epoch, this.#clock.wallNow());
       storage.histories.set(key, history);
     }

@@ -11,6 +11,7 @@ import {
   idempotencyKey,
   principal,
 } from "@raceway/core";
+import { toHex } from "@raceway/core/internal";
 import { type CallContext, SessionCallContext } from "./call-context.ts";
 import type { AnyHandler, Channel } from "./channel.ts";
 import { fingerprint } from "./fingerprint.ts";
@@ -63,7 +64,7 @@ export class Once implements AsyncDisposable {
 
   constructor(init: OnceInit) {
     this.#init = init;
-    this.#owner = Array.from(init.random.bytes(8), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    this.#owner = toHex(init.random.bytes(8));
   }
 
   /** Handlers that run, whether or not their callers are still there. */

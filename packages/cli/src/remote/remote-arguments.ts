@@ -1,6 +1,7 @@
 // Arguments of all commands that talk to a running server: where it is, its schema, how to get there, who we are.
 import type { Argv } from "yargs";
 import type { JsonArgument } from "../command.ts";
+import { protoPathOption } from "../input-arguments.ts";
 
 export const transportNames = ["websocket", "sse", "poll", "grpc"] as const;
 
@@ -80,11 +81,5 @@ export function schemaArguments(yargs: Argv): Argv<Omit<SchemaArguments, "json">
       conflicts: ["schema", "proto-path"],
       describe: "Asks the server for its schemas, though there is a raceway.config.ts",
     })
-    .option("proto-path", {
-      alias: "I",
-      type: "string",
-      array: true,
-      requiresArg: true,
-      describe: "Folder that imports are relative to; may be repeated. Default: by each file's package",
-    });
+    .option("proto-path", protoPathOption);
 }
