@@ -74,7 +74,11 @@ test("schemas of which the server has the same version, another one, or none", a
     const refuse = (): never => {
       throw new Error("not asked here");
     };
-    const handlers = { order: refuse, echo: refuse, show: refuse, find: refuse, arrivals: refuse };
+    const names = ["order", "echo", "show", "find", "arrivals", "price", "prices", "haggle", "add", "write"] as const;
+    const handlers = Object.fromEntries(names.map((name) => [name, refuse])) as Record<
+      (typeof names)[number],
+      () => never
+    >;
     if (version === "old") app.serve(oldShop, { ...handlers, cancel: refuse });
     else app.serve(newShop, { ...handlers, refund: refuse });
     const { url } = await app.listen({ port: 0, host: "127.0.0.1" });

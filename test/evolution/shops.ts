@@ -31,6 +31,19 @@ function oldShop(app: Raceway, seen: string[]): void {
     async *arrivals() {
       yield { name: "arrived" };
     },
+    price: () => ({ cost: "twelve" }),
+    async *prices() {
+      yield {};
+      yield { cost: "twelve" };
+    },
+    async *haggle(items) {
+      for await (const item of items) yield item.name === "" ? {} : { cost: "twelve" };
+    },
+    add: () => ({ cost: "twelve" }),
+    async write({ shop }) {
+      await topics.board.publish({ shop }, { cost: "twelve" });
+      return {};
+    },
     cancel: refuse,
   };
   const topics = app.serve(oldService, handlers);
@@ -48,6 +61,19 @@ function newShop(app: Raceway, seen: string[]): void {
       return {};
     },
     find: ({ words }) => ({ item: { name: String(words?.hash) } }),
+    price: () => ({ cost: 1200n }),
+    async *prices() {
+      yield {};
+      yield { cost: 1200n };
+    },
+    async *haggle(items) {
+      for await (const item of items) yield item.name === "" ? {} : { cost: 1200n };
+    },
+    add: () => ({ cost: 1200n }),
+    async write({ shop }) {
+      await topics.board.publish({ store: shop }, { cost: 1200n });
+      return {};
+    },
     refund: ({ item }) => (item === undefined ? {} : { item }),
   };
   const topics = app.serve(newService, handlers);

@@ -7,7 +7,7 @@ import { schemaVersion } from "@raceway/core/internal";
 import { poll } from "@raceway/transport-poll/client";
 import { sse } from "@raceway/transport-sse/client";
 import { websocket } from "@raceway/transport-websocket/client";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { wayNames } from "../middleware/stage.ts";
 import { shopClient as newClient } from "./gen/new/shop/v1/shop.client.ts";
 import * as next from "./gen/new/shop/v1/shop_pb.ts";
@@ -31,9 +31,22 @@ const gift = create(next.ItemSchema, {
   tags: ["a", "b"],
 });
 
+/** A client of either version, for what both have. */
+type Either = ReturnType<typeof oldClient> & ReturnType<typeof newClient>;
+
 async function first<T>(messages: AsyncIterable<T>): Promise<T | undefined> {
   for await (const message of messages) return message;
   return undefined;
+}
+async function second<T>(messages: AsyncIterable<T>): Promise<T | undefined> {
+  const iterator = messages[Symbol.asyncIterator]();
+  expect(await iterator.next()).toMatchObject({ done: false });
+  const result = await iterator.next();
+  await iterator.return?.();
+  return result.done === true ? undefined : result.value;
+}
+async function* each<T>(...messages: readonly T[]): AsyncGenerator<T> {
+  yield* messages;
 }
 async function* once<T>(message: T): AsyncGenerator<T> {
   yield message;
@@ -218,6 +231,37 @@ describe.each(sessions)("what does not fit is an error that names both versions,
     expect(facts(error)).toEqual(mismatch("/shop.v1.ShopService/Find", "old"));
   });
 
+  describe("a reply or an event that cannot be read:", () => {
+    /** Each kind of answer, to a client of one version from a server of the other. */
+    const answers = {
+      Price: (client: Either) => client.price({}),
+      Prices: (client: Either) => second(client.prices({})),
+      Haggle: (client: Either) => second(client.haggle(each({ name: "" }, { name: "cup" }))),
+      Add: (client: Either) => client.add(each({ name: "cup" })),
+      Board: async (client: Either, field: "shop" | "store") => {
+        await client.write({ shop: "x" });
+        return first(client.board({ [field]: "x" }, { from: "start" }));
+      },
+    };
+    it.each(Object.keys(answers) as (keyof typeof answers)[])("%s", async (method) => {
+      const ask = answers[method];
+      const path = `/shop.v1.ShopService/${method}`;
+      await using after = await shop("new");
+      const client = oldClient(after.transport(way)) as Either;
+      for (let time = 0; time < 2; time++)
+        expect(facts(await failure(ask(client, "shop")))).toEqual(mismatch(path, "old"));
+      // All else goes on, and shows nothing of it.
+      const seen: string[] = [];
+      const onHeader = (headers: Headers): unknown => seen.push(...headers.keys());
+      await client.order({ item: { name: "cup" } }, { onHeader });
+      for await (const item of client.echo(each({ name: "cup" }), { onHeader })) expect(item.name).toBe("cup");
+      expect(seen).toEqual([]);
+      await using before = await shop("old");
+      const other = newClient(before.transport(way)) as Either;
+      expect(facts(await failure(ask(other, "store")))).toEqual(mismatch(path, "new"));
+    });
+  });
+
   it("and is none for code of the server's version in the same session", async () => {
     await using it = await shop("old");
     const connection = it.transport(way);
@@ -225,6 +269,16 @@ describe.each(sessions)("what does not fit is an error that names both versions,
     const wrong = await failure(first(newClient(connection).arrivals({ store: "x" })));
     expect(facts(wrong)).toEqual(mismatch(path, "new", "the client takes it for a topic, and it is a feed"));
     expect(await first(oldClient(connection).arrivals({ shop: "x" }))).toMatchObject({ name: "arrived" });
+  });
+
+  it("and is one again for the other code of that session", async () => {
+    await using it = await shop("old");
+    const connection = it.transport(way);
+    const path = "/shop.v1.ShopService/Price";
+    for (let time = 0; time < 2; time++) {
+      expect(facts(await failure(newClient(connection).price({})))).toEqual(mismatch(path, "new"));
+      expect(await oldClient(connection).price({})).toMatchObject({ cost: "twelve" });
+    }
   });
 
   it("handlers do not see what the two ends say of it", async () => {
@@ -270,6 +324,41 @@ it("that a method is not there is kept by no cache: the next release may have it
     expect([response.status, response.headers.get("cache-control")]).toEqual([501, "no-store"]);
     await response.body?.cancel();
   }
+});
+
+it.each([websocket, sse, poll])("what cannot be read in JSON names both versions, too, by %o", async (transport) => {
+  await using it = await shop("new");
+  await using connection = connect(it.url, { transports: [transport()], codecs: [jsonCodec()] });
+  const client = oldClient(connection);
+  await client.write({ shop: "x" });
+  // A number in JSON is a text: this one is read, as another thing than it is.
+  expect(await client.price({})).toMatchObject({ cost: "1200" });
+  await using before = await shop("old");
+  await using other = connect(before.url, { transports: [transport()], codecs: [jsonCodec()] });
+  const next = newClient(other);
+  await next.write({ shop: "x" });
+  for (const [method, error] of [
+    ["Price", await failure(next.price({}))],
+    ["Board", await failure(first(next.board({ store: "x" }, { from: "start" })))],
+  ] as const)
+    expect(facts(error)).toEqual(mismatch(`/shop.v1.ShopService/${method}`, "new"));
+});
+
+it("a subscription that goes on at a server of another version names that one", async () => {
+  await using before = await shop("old");
+  await using after = await shop("new");
+  await using connection = connect([before.url, after.url], { transports: [websocket()] });
+  const client = oldClient(connection);
+  await client.write({ shop: "x" });
+  const gaps: unknown[] = [];
+  const options = { from: "start", onReset: (gap: unknown) => gaps.push(gap) } as const;
+  const events = client.board({ shop: "x" }, options)[Symbol.asyncIterator]();
+  expect((await events.next()).value).toMatchObject({ cost: "twelve" });
+  const next = failure(events.next());
+  await before[Symbol.asyncDispose]();
+  await vi.waitFor(() => expect(gaps).toHaveLength(1), { timeout: 20_000 });
+  await newClient(after.transport("websocket")).write({ shop: "x" });
+  expect(facts(await next)).toEqual(mismatch("/shop.v1.ShopService/Board", "old"));
 });
 
 describe("claims of strangers", () => {

@@ -32,20 +32,25 @@ function fromShape(method: DescMethod): ChannelContract {
   }
 }
 
-const heard = new WeakMap<Session, Set<DescMethod | undefined>>();
+const heard = new WeakMap<Session, Map<string, DescMethod>>();
 const nothing: readonly HeaderField[] = [];
 
-/** Methods whose claim the server of the session was told; undefined is one that is not known, which has none. */
-export function told(session: Session): Set<DescMethod | undefined> {
+/** Whose claim the server of the session was told last, by path: one program may hold code of two versions. */
+export function told(session: Session): Map<string, DescMethod> {
   let methods = heard.get(session);
-  if (methods === undefined) heard.set(session, (methods = new Set()));
+  if (methods === undefined) heard.set(session, (methods = new Map<string, DescMethod>()));
   return methods;
 }
 
 /** What a server is told with a session's first call of a channel: of which version of the schema the client is, so that both can be named when they do not fit. */
-export function claimOf(session: Session, method: DescMethod | undefined): readonly HeaderField[] {
-  if (!method || told(session).has(method)) return nothing;
+export function claimOf(session: Session, path: string, method: DescMethod | undefined): readonly HeaderField[] {
+  if (!method || told(session).get(path) === method) return nothing;
   const { kind, addressFields = [] } = known.get(method) ?? {};
   const claim = [schemaVersion(method), kind, ...addressFields.map((name) => method.input.field[name]?.number)];
   return [{ key: CLAIM_HEADER, value: claim.join(" ") }];
+}
+
+/** What a server of another version says of itself. */
+export function versionIn(header: readonly HeaderField[] | undefined): string | undefined {
+  return header?.find(({ key }) => key === CLAIM_HEADER)?.value;
 }

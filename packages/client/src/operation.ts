@@ -9,6 +9,7 @@ import {
   type Limits,
   type Timer,
   attemptHeaders,
+  errorInfo,
   fail,
 } from "@raceway/core";
 import {
@@ -20,6 +21,7 @@ import {
   errorOf,
   headerFields,
   headersOf,
+  schemaVersion,
 } from "@raceway/core/internal";
 import { claimOf, told } from "./contracts.ts";
 import type { OutboxEntry } from "./outbox-entry.ts";
@@ -128,9 +130,9 @@ export abstract class Operation implements CallReceiver {
   /** Gives up: what waits is never sent, a server that may have it is told, the caller gets the error. */
   abort(error: ConnectError): void {
     if (this.#settled) return;
-    const { call, init } = this;
+    const { call, path } = this;
     call?.cancel();
-    if (call) told(call.session).delete(init.method); // perhaps it was withdrawn
+    if (call) told(call.session).delete(path); // perhaps it was withdrawn
     this.settle();
     this.failed(error);
   }
@@ -160,9 +162,9 @@ export abstract class Operation implements CallReceiver {
   #open(session: Session, more: Readonly<Record<string, string>> | undefined): void {
     this.openedAt ??= this.host.clock.now();
     const { header, method } = this.init;
-    const claim = claimOf(session, method);
+    const claim = claimOf(session, this.path, method);
     this.open(session, more || claim.length ? [...header, ...claim, ...headerFields(more)] : header);
-    if (claim.length) told(session).add(method);
+    if (claim.length) told(session).set(this.path, method!);
   }
 
   lost(error: ConnectError): void {
@@ -218,6 +220,13 @@ export abstract class Operation implements CallReceiver {
   /** The session has another codec than the one before: a payload of that one, in its own. */
   protected again(payload: Uint8Array, desc: DescMessage, { codec }: Session): Uint8Array {
     return codec === this.codec ? payload : codec.of(desc).encode(this.codec.of(desc).decode(payload));
+  }
+  /** What came cannot be read: if its server is of another version of the schema, the error names both. */
+  protected unread(error: unknown, server: string | undefined): unknown {
+    const { reason, metadata } = errorInfo(error) ?? {};
+    if (server === undefined || reason !== "payload_malformed") return error;
+    const client = schemaVersion(this.init.method!);
+    return fail("schema_mismatch", { path: this.path, client, server, detail: metadata?.["detail"] ?? reason });
   }
   /** Is all that was said of it in the Open? What else was written went with the session. */
   protected abstract get fresh(): boolean;

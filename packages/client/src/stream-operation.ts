@@ -11,7 +11,9 @@ import {
   TOPIC_RESET,
   TOPIC_STANDS,
   type TopicFrame,
+  headersOf,
 } from "@raceway/core/internal";
+import { versionIn } from "./contracts.ts";
 import { type CallInit, Operation, type OperationHost, endError, pathOf } from "./operation.ts";
 import { type Gap, type TopicReading, topicReading } from "./topic-options.ts";
 
@@ -46,6 +48,8 @@ class StreamOperation extends Operation {
   readonly #header = new Headers();
   readonly #trailer = new Headers();
   #answered = false;
+  /** Of the schema, if the server has another. */
+  #version: string | undefined;
   /** Something was said of it after the Open. */
   #said = false;
   #input: AsyncIterator<unknown> | undefined;
@@ -81,7 +85,13 @@ class StreamOperation extends Operation {
     this.#queueLimit = queueLimit;
     this.#speak(this.codec);
     this.#queue = new MessageQueue<unknown>({
-      decode: (payload) => this.#decode(payload),
+      decode: (payload) => {
+        try {
+          return this.#decode(payload);
+        } catch (error) {
+          throw this.unread(error, this.#version);
+        }
+      },
       consumed: (bytes) => this.#consumed(bytes),
       abandoned: () => this.abort(fail("call_cancelled")),
     });
@@ -129,6 +139,7 @@ class StreamOperation extends Operation {
     this.#speak(session.codec);
     const after = this.#after();
     this.#asked = false;
+    this.#version = undefined;
     this.call = session.open(this, this.path, {
       header,
       timeoutMs: this.remainingMs,
@@ -194,14 +205,15 @@ class StreamOperation extends Operation {
   }
 
   #answerLast(frame: EndFrame): void {
-    for (const { key, value } of frame.trailer) this.#trailer.append(key, value);
+    headersOf(frame.trailer, this.#trailer);
     if (frame.status === undefined || this.#answered) this.#answer(frame.header);
   }
 
   #answer(header: readonly HeaderField[] | undefined): void {
+    this.#version = versionIn(header) ?? this.#version;
     if (this.#answered) return;
     this.#answered = true;
-    for (const { key, value } of header ?? []) this.#header.append(key, value);
+    headersOf(header ?? [], this.#header);
     const { method } = this.#init;
     this.#resolve({
       stream: true,
@@ -279,7 +291,7 @@ class StreamOperation extends Operation {
         epoch: position.epoch,
       };
       if (this.#reading?.onReset === undefined) {
-        this.#answer(undefined);
+        this.#answer(frame.header);
         const { first, after } = gap;
         this.abort(fail("history_gone", { address: this.path, epoch: position.epoch, first, after: after.offset }));
         return;
@@ -294,7 +306,7 @@ class StreamOperation extends Operation {
       if (frame.state === TOPIC_STANDS) return this.#ask();
       this.#place(position);
     } else if (position.epoch === this.#epoch && position.offset > this.#offset && !this.#behind) this.#ask(); // the server went on over another link by itself
-    this.#answer(undefined);
+    this.#answer(frame.header);
   }
 
   #place(position: Position): void {

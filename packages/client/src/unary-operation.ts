@@ -3,7 +3,7 @@ import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/proto
 import type { ConnectError, UnaryResponse } from "@connectrpc/connect";
 import { fail } from "@raceway/core";
 import { type EndFrame, type HeaderField, type Session, headersOf } from "@raceway/core/internal";
-import { IDEMPOTENT, NO_SIDE_EFFECTS } from "./contracts.ts";
+import { IDEMPOTENT, NO_SIDE_EFFECTS, versionIn } from "./contracts.ts";
 import { type CallInit, Operation, type OperationHost, type OperationRecord, endError, pathOf } from "./operation.ts";
 
 /** A caller's own key, for a call that may be repeated after a restart of the client; without it each call gets a new one. */
@@ -93,15 +93,16 @@ class UnaryOperation<I extends DescMessage, O extends DescMessage> extends Opera
   end(frame: EndFrame): void {
     if (this.settled) return;
     this.settle();
+    const header = this.#header ?? frame.header;
     try {
       const error = endError(frame);
       if (error !== undefined) return this.#reject(error);
       const payload = frame.payload ?? this.#reply;
       if (payload === undefined) return this.#reject(fail("reply_missing", { path: this.path }));
       const message = this.codec.of(this.#method.output).decode(payload);
-      this.#resolve(new Reply<I, O>(this.#method, message, this.#header ?? frame.header, frame.trailer));
+      this.#resolve(new Reply<I, O>(this.#method, message, header, frame.trailer));
     } catch (failure) {
-      this.#reject(failure);
+      this.#reject(this.unread(failure, versionIn(header)));
     }
   }
 

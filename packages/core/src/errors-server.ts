@@ -63,11 +63,6 @@ export const serverReasons = {
     message: (v: { path: string; client?: string; agent?: string; server?: string }): string =>
       `There is no channel ${v.path} here.${versionsText(v)} Serve it, or check that both ends were generated from the same schema.`,
   },
-  schema_mismatch: {
-    code: Code.FailedPrecondition as Code,
-    message: (v: { path: string; client: string; server: string; detail: string }): string =>
-      `The client has version ${v.client} of the schema of ${v.path}, the server version ${v.server}, and they do not fit: ${v.detail}. Generate and deploy the older of the two anew.`,
-  },
   kind_unsupported: {
     code: Code.Unimplemented as Code,
     message: (v: { path: string; kind: string }): string =>

@@ -54,6 +54,11 @@ export const common = {
     message: (v: { type: string; detail: string }): string =>
       `Payload is not a valid ${v.type}: ${v.detail}. Check that both ends were generated from the same schema.`,
   },
+  schema_mismatch: {
+    code: Code.FailedPrecondition as Code,
+    message: (v: { path: string; client: string; server: string; detail: string }): string =>
+      `The client has version ${v.client} of the schema of ${v.path}, the server version ${v.server}, and they do not fit: ${v.detail}. Generate and deploy the older of the two anew.`,
+  },
   body_too_large: {
     code: Code.ResourceExhausted as Code,
     message: (v: Size): string =>

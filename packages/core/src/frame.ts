@@ -108,6 +108,8 @@ export interface TopicFrame {
   readonly handle: number;
   readonly position: WirePosition | undefined;
   readonly state: number;
+  /** From the server: headers of the response. */
+  readonly header?: readonly HeaderField[] | undefined;
 }
 export interface PublicationFrame {
   readonly kind: "publication";

@@ -1,7 +1,7 @@
 // The version of a schema, as its two ends name it to each other when they do not fit: a client's claim of what a channel is, and what it is made of.
 import type { DescFile, DescMethod } from "@bufbuild/protobuf";
 
-/** Header of the Open frames of a channel until a session has told it: the version of the client's schema, then what its contract says, if it has one: the kind and the numbers of the fields that are in the address. */
+/** Header of the Open frames of a channel until a session has told it: the version of the client's schema, then what its contract says, if it has one: the kind and the numbers of the fields that are in the address. In responses to clients of another version: the server's, alone. */
 export const CLAIM_HEADER = "raceway-channel";
 
 const known = new WeakMap<DescFile, string>();

@@ -15,10 +15,10 @@ export function headerFields(headers: HeadersInit | undefined): readonly HeaderF
   return fields;
 }
 
-/** Throws `frame_malformed` for a name or value that HTTP does not allow: no header leaves a session that could split another protocol's. */
-export function headersOf(fields: readonly HeaderField[]): Headers {
-  const headers = new Headers();
+/** Without what the two ends say of the schema. Throws `frame_malformed` for a name or value that HTTP does not allow: no header leaves a session that could split another protocol's. */
+export function headersOf(fields: readonly HeaderField[], headers: Headers = new Headers()): Headers {
   for (const { key, value } of fields) {
+    if (key === CLAIM_HEADER) continue;
     try {
       headers.append(key, value);
     } catch {

@@ -25,6 +25,7 @@ const bytes = fc.oneof(
 );
 const maybe = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(value, { nil: undefined });
 const header = fc.array(record({ key: text, value: text }), { maxLength: 4 });
+const someHeader = header.map((list) => (list.length === 0 ? undefined : list));
 const window = maybe(record({ messages: uint32, bytes: uint32 }));
 const position = maybe(record({ epoch: text, offset: uint64 }));
 const status = maybe(
@@ -92,13 +93,20 @@ export function frames(payload: fc.Arbitrary<Uint8Array> = bytes): {
       kind: kind("data"),
       call: uint32,
       payload,
-      header: header.map((list) => (list.length === 0 ? undefined : list)),
+      header: someHeader,
     }),
     end: record({ kind: kind("end"), call: uint32, status, header, trailer: header, payload: maybe(payload) }),
     cancel: record({ kind: kind("cancel"), call: uint32 }),
     credit: record({ kind: kind("credit"), call: uint32, messages: uint32, bytes: uint32 }),
     ack: record({ kind: kind("ack"), received: uint64, from: maybe(uint64) }),
-    topic: record({ kind: kind("topic"), call: uint32, handle: uint32, position, state: fc.nat(3) }),
+    topic: record({
+      kind: kind("topic"),
+      call: uint32,
+      handle: uint32,
+      position,
+      state: fc.nat(3),
+      header: someHeader,
+    }),
     publication: record({ kind: kind("publication"), handle: uint32, offset: uint64, payload }),
     ping: record({ kind: kind("ping"), id: uint32 }),
     pong: record({ kind: kind("pong"), id: uint32 }),

@@ -1,7 +1,7 @@
 // Whether a client and this server were made of schemas that fit: what a client says of a channel, held against what the channel is, and errors that name both versions.
 import type { ConnectError } from "@connectrpc/connect";
 import { ERROR_DOMAIN, errorInfo, fail } from "@raceway/core";
-import { CLAIM_HEADER, type OpenFrame, schemaVersion } from "@raceway/core/internal";
+import { CLAIM_HEADER, type HeaderField, type OpenFrame, schemaVersion } from "@raceway/core/internal";
 import type { Channel } from "./channel.ts";
 
 /** What a client takes a channel for. */
@@ -16,6 +16,7 @@ interface Claim {
 
 /** Of sessions whose client has another version of a schema than this server: which, by the path of the channel. */
 const strangers = new WeakMap<object, Map<string, string>>();
+let hasStrangers = false;
 /** The same of channels that are not here. No more than so many for each session: a newer client knows a few, and whoever makes paths up has as many as he likes. */
 const elsewhere = new WeakMap<object, Map<string, string>>();
 const MOST_ELSEWHERE = 64;
@@ -52,6 +53,7 @@ function hear(session: object, path: string, channel: Channel | undefined, claim
   strangers.get(session)?.delete(path);
   misfits.get(session)?.delete(path);
   if (claim.version === schemaVersion(channel.desc)) return;
+  hasStrangers = true;
   remember(strangers, session, path, claim.version);
   const detail = misfitOf(claim, channel);
   if (detail === undefined) return;
@@ -73,6 +75,16 @@ export function unknownChannel(
     ...(agent !== undefined && { agent: agent.slice(0, MOST_SHOWN) }),
     ...(server !== undefined && { server }),
   });
+}
+
+/** Headers of a response, and for clients of another version the one of this server: so they can name both if they cannot read what comes. */
+export function withVersion(
+  header: readonly HeaderField[] | undefined,
+  { path, desc }: Channel,
+  session: object,
+): readonly HeaderField[] | undefined {
+  if (!hasStrangers || strangers.get(session)?.has(path) !== true) return header;
+  return [...(header ?? []), { key: CLAIM_HEADER, value: schemaVersion(desc) }];
 }
 
 /** A request that cannot be read, or does not say where its topic is, comes of another schema if the client has one; the error says so. */

@@ -13,6 +13,7 @@ import {
   type Call,
   type CallReceiver,
   type EndFrame,
+  type HeaderField,
   MessageQueue,
   type OpenFrame,
   checkHeader,
@@ -24,7 +25,7 @@ import type { Channel, Coding } from "./channel.ts";
 import { InterceptedRequest } from "./intercepted-request.ts";
 import { isPromise } from "./is-promise.ts";
 import type { Orphans } from "./orphans.ts";
-import { explained } from "./schema-fit.ts";
+import { explained, withVersion } from "./schema-fit.ts";
 
 /** What calls need of their session. */
 export interface ServingHost {
@@ -148,11 +149,15 @@ export class Serving implements CallReceiver {
     try {
       const payload = this.#coding.encode(message ?? {});
       if (this.#call.over) return this.#over();
-      this.#call.finish(undefined, context.takeHeader(), context.takeTrailer(), payload);
+      this.#call.finish(undefined, this.#header(), context.takeTrailer(), payload);
       this.#over();
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  #header(): readonly HeaderField[] | undefined {
+    return withVersion(this.#context.takeHeader(), this.#channel, this.#host);
   }
 
   async #intercepted(request: unknown): Promise<void> {
@@ -256,13 +261,13 @@ export class Serving implements CallReceiver {
         if (this.#headerSent) call.send(payload);
         else {
           this.#headerSent = true;
-          call.send(payload, this.#context.takeHeader());
+          call.send(payload, this.#header());
         }
         if (!call.writable) await new Promise<void>((resolve) => (this.#room = resolve));
         if (call.over) return;
       }
       this.#output = undefined;
-      call.finish(undefined, this.#headerSent ? undefined : this.#context.takeHeader(), this.#context.takeTrailer());
+      call.finish(undefined, this.#headerSent ? undefined : this.#header(), this.#context.takeTrailer());
       this.#over();
     } finally {
       // Left early: the handler's generator gets its `finally`.
@@ -337,7 +342,7 @@ export class Serving implements CallReceiver {
   #fail(cause: unknown): void {
     const error = explained(shownError(cause, this.#host.log, this.#channel.path), this.#channel, this.#host);
     if (!this.#call.over) {
-      const header = this.#headerSent ? undefined : this.#context.takeHeader();
+      const header = this.#headerSent ? undefined : this.#header();
       const trailer = [...(this.#context.takeTrailer() ?? []), ...headerFields(error.metadata)];
       this.#call.finish(statusOf(error), header, trailer);
     }

@@ -20,6 +20,7 @@ import {
   headersOf,
   statusOf,
 } from "@raceway/core/internal";
+import { withVersion } from "./schema-fit.ts";
 import type { ServingHost } from "./serving.ts";
 import { shownError } from "./serving.ts";
 import { FRAME_BYTES, type Topic, type TopicReader } from "./topic.ts";
@@ -127,7 +128,9 @@ export class Subscription implements CallReceiver, TopicReader {
     this.#epoch = position.epoch;
     this.#cursor = position.offset;
     this.live = false;
-    this.#call.session.control({ kind: "topic", call: this.#call.id, handle: this.#topic.handle, position, state });
+    const { channel, handle } = this.#topic;
+    const header = withVersion(undefined, channel, this.#host);
+    this.#call.session.control({ kind: "topic", call: this.#call.id, handle, position, state, header });
   }
 
   get address(): string {

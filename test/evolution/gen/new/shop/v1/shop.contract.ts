@@ -36,6 +36,29 @@ export const shopStockChannel: ChannelContract = {
   addressFields: ["region", "shop"],
 };
 
+/** Contract of shop.v1.ShopService/Price. */
+export const shopPriceChannel: ChannelContract = { kind: "call" };
+
+/** Contract of shop.v1.ShopService/Prices. */
+export const shopPricesChannel: ChannelContract = { kind: "feed" };
+
+/** Contract of shop.v1.ShopService/Haggle. */
+export const shopHaggleChannel: ChannelContract = { kind: "duplex" };
+
+/** Contract of shop.v1.ShopService/Add. */
+export const shopAddChannel: ChannelContract = { kind: "call" };
+
+/** Contract of shop.v1.ShopService/Write. */
+export const shopWriteChannel: ChannelContract = { kind: "call" };
+
+/** Contract of shop.v1.ShopService/Board. */
+export const shopBoardChannel: ChannelContract = {
+  kind: "topic",
+  address: "shops/{store}/board",
+  addressFields: ["store"],
+  history: { maxEvents: 100 },
+};
+
 /** Contract of shop.v1.ShopService/Refund. */
 export const shopRefundChannel: ChannelContract = { kind: "call" };
 
@@ -49,6 +72,12 @@ export const shopContract: ServiceContract<typeof ShopService> = {
     find: shopFindChannel,
     arrivals: shopArrivalsChannel,
     stock: shopStockChannel,
+    price: shopPriceChannel,
+    prices: shopPricesChannel,
+    haggle: shopHaggleChannel,
+    add: shopAddChannel,
+    write: shopWriteChannel,
+    board: shopBoardChannel,
     refund: shopRefundChannel,
   },
 };

@@ -9,6 +9,7 @@ import type {
   ItemSchema,
   OrderRequest,
   OrderResponseSchema,
+  PriceResponseSchema,
   ShowRequest,
   ShowResponseSchema,
   StockRequest,
@@ -33,6 +34,28 @@ export interface ShopHandlers {
     request: FindRequest,
     context: CallContext,
   ): MessageInitShape<typeof OrderResponseSchema> | Promise<MessageInitShape<typeof OrderResponseSchema>>;
+  /** What it costs; said in another type than before. */
+  price(
+    request: OrderRequest,
+    context: CallContext,
+  ): MessageInitShape<typeof PriceResponseSchema> | Promise<MessageInitShape<typeof PriceResponseSchema>>;
+  /** Nothing first, then what it costs. */
+  prices(request: OrderRequest, context: CallContext): AsyncIterable<MessageInitShape<typeof PriceResponseSchema>>;
+  /** What each costs. */
+  haggle(
+    requests: AsyncIterable<Item>,
+    context: CallContext,
+  ): AsyncIterable<MessageInitShape<typeof PriceResponseSchema>>;
+  /** What all cost. */
+  add(
+    requests: AsyncIterable<Item>,
+    context: CallContext,
+  ): MessageInitShape<typeof PriceResponseSchema> | Promise<MessageInitShape<typeof PriceResponseSchema>>;
+  /** Writes a price on the board of a shop. */
+  write(
+    request: ShowRequest,
+    context: CallContext,
+  ): MessageInitShape<typeof ShowResponseSchema> | Promise<MessageInitShape<typeof ShowResponseSchema>>;
   /** Gives money back, in place of Cancel, which is gone. */
   refund(
     request: OrderRequest,
@@ -48,6 +71,8 @@ export interface ShopPublishers {
   readonly arrivals: TopicPublisher<{ readonly store: WindowRequest["store"] }, MessageInitShape<typeof ItemSchema>>;
   /** How much there is; by region, which it was not. */
   readonly stock: TopicPublisher<{ readonly region: StockRequest["region"]; readonly shop: StockRequest["shop"] }, MessageInitShape<typeof ItemSchema>>;
+  /** Prices on the board of a shop. */
+  readonly board: TopicPublisher<{ readonly store: WindowRequest["store"] }, MessageInitShape<typeof PriceResponseSchema>>;
 }
 
 /** ShopService, for `app.serve`. */

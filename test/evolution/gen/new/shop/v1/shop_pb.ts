@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file shop/v1/shop.proto.
  */
 export const file_shop_v1_shop: GenFile = /*@__PURE__*/
-  fileDesc("ChJzaG9wL3YxL3Nob3AucHJvdG8SB3Nob3AudjEiZAoESXRlbRIMCgRuYW1lGAEgASgJEhsKBGtpbmQYAiABKA4yDS5zaG9wLnYxLktpbmQSIwoId3JhcHBpbmcYAyABKAsyES5zaG9wLnYxLldyYXBwaW5nEgwKBHRhZ3MYBCADKAkiJgoIV3JhcHBpbmcSDQoFcGFwZXIYASABKAkSCwoDYm93GAIgASgIIisKDE9yZGVyUmVxdWVzdBIbCgRpdGVtGAEgASgLMg0uc2hvcC52MS5JdGVtIiwKDU9yZGVyUmVzcG9uc2USGwoEaXRlbRgBIAEoCzINLnNob3AudjEuSXRlbSI4CgtTaG93UmVxdWVzdBIMCgRzaG9wGAEgASgJEhsKBGl0ZW0YAiABKAsyDS5zaG9wLnYxLkl0ZW0iDgoMU2hvd1Jlc3BvbnNlIh4KDVdpbmRvd1JlcXVlc3QSDQoFc3RvcmUYASABKAkiLAoLRmluZFJlcXVlc3QSHQoFd29yZHMYASABKAsyDi5zaG9wLnYxLldvcmRzIhUKBVdvcmRzEgwKBGhhc2gYASABKAYiLAoMU3RvY2tSZXF1ZXN0EgwKBHNob3AYASABKAkSDgoGcmVnaW9uGAIgASgJKjsKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCktJTkRfR09PRFMQARINCglLSU5EX0dJRlQQAjKxAwoLU2hvcFNlcnZpY2USOwoFT3JkZXISFS5zaG9wLnYxLk9yZGVyUmVxdWVzdBoWLnNob3AudjEuT3JkZXJSZXNwb25zZSIDkAICEigKBEVjaG8SDS5zaG9wLnYxLkl0ZW0aDS5zaG9wLnYxLkl0ZW0oATABEjMKBFNob3cSFC5zaG9wLnYxLlNob3dSZXF1ZXN0GhUuc2hvcC52MS5TaG93UmVzcG9uc2USMQoGV2luZG93EhYuc2hvcC52MS5XaW5kb3dSZXF1ZXN0Gg0uc2hvcC52MS5JdGVtMAESNAoERmluZBIULnNob3AudjEuRmluZFJlcXVlc3QaFi5zaG9wLnYxLk9yZGVyUmVzcG9uc2USMwoIQXJyaXZhbHMSFi5zaG9wLnYxLldpbmRvd1JlcXVlc3QaDS5zaG9wLnYxLkl0ZW0wARIvCgVTdG9jaxIVLnNob3AudjEuU3RvY2tSZXF1ZXN0Gg0uc2hvcC52MS5JdGVtMAESNwoGUmVmdW5kEhUuc2hvcC52MS5PcmRlclJlcXVlc3QaFi5zaG9wLnYxLk9yZGVyUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("ChJzaG9wL3YxL3Nob3AucHJvdG8SB3Nob3AudjEiZAoESXRlbRIMCgRuYW1lGAEgASgJEhsKBGtpbmQYAiABKA4yDS5zaG9wLnYxLktpbmQSIwoId3JhcHBpbmcYAyABKAsyES5zaG9wLnYxLldyYXBwaW5nEgwKBHRhZ3MYBCADKAkiJgoIV3JhcHBpbmcSDQoFcGFwZXIYASABKAkSCwoDYm93GAIgASgIIisKDE9yZGVyUmVxdWVzdBIbCgRpdGVtGAEgASgLMg0uc2hvcC52MS5JdGVtIiwKDU9yZGVyUmVzcG9uc2USGwoEaXRlbRgBIAEoCzINLnNob3AudjEuSXRlbSIdCg1QcmljZVJlc3BvbnNlEgwKBGNvc3QYASABKAYiOAoLU2hvd1JlcXVlc3QSDAoEc2hvcBgBIAEoCRIbCgRpdGVtGAIgASgLMg0uc2hvcC52MS5JdGVtIg4KDFNob3dSZXNwb25zZSIeCg1XaW5kb3dSZXF1ZXN0Eg0KBXN0b3JlGAEgASgJIiwKC0ZpbmRSZXF1ZXN0Eh0KBXdvcmRzGAEgASgLMg4uc2hvcC52MS5Xb3JkcyIVCgVXb3JkcxIMCgRoYXNoGAEgASgGIiwKDFN0b2NrUmVxdWVzdBIMCgRzaG9wGAEgASgJEg4KBnJlZ2lvbhgCIAEoCSo7CgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIOCgpLSU5EX0dPT0RTEAESDQoJS0lORF9HSUZUEAIy+gUKC1Nob3BTZXJ2aWNlEjsKBU9yZGVyEhUuc2hvcC52MS5PcmRlclJlcXVlc3QaFi5zaG9wLnYxLk9yZGVyUmVzcG9uc2UiA5ACAhIoCgRFY2hvEg0uc2hvcC52MS5JdGVtGg0uc2hvcC52MS5JdGVtKAEwARIzCgRTaG93EhQuc2hvcC52MS5TaG93UmVxdWVzdBoVLnNob3AudjEuU2hvd1Jlc3BvbnNlEjEKBldpbmRvdxIWLnNob3AudjEuV2luZG93UmVxdWVzdBoNLnNob3AudjEuSXRlbTABEjQKBEZpbmQSFC5zaG9wLnYxLkZpbmRSZXF1ZXN0GhYuc2hvcC52MS5PcmRlclJlc3BvbnNlEjMKCEFycml2YWxzEhYuc2hvcC52MS5XaW5kb3dSZXF1ZXN0Gg0uc2hvcC52MS5JdGVtMAESLwoFU3RvY2sSFS5zaG9wLnYxLlN0b2NrUmVxdWVzdBoNLnNob3AudjEuSXRlbTABEjYKBVByaWNlEhUuc2hvcC52MS5PcmRlclJlcXVlc3QaFi5zaG9wLnYxLlByaWNlUmVzcG9uc2USOQoGUHJpY2VzEhUuc2hvcC52MS5PcmRlclJlcXVlc3QaFi5zaG9wLnYxLlByaWNlUmVzcG9uc2UwARIzCgZIYWdnbGUSDS5zaG9wLnYxLkl0ZW0aFi5zaG9wLnYxLlByaWNlUmVzcG9uc2UoATABEi4KA0FkZBINLnNob3AudjEuSXRlbRoWLnNob3AudjEuUHJpY2VSZXNwb25zZSgBEjQKBVdyaXRlEhQuc2hvcC52MS5TaG93UmVxdWVzdBoVLnNob3AudjEuU2hvd1Jlc3BvbnNlEjkKBUJvYXJkEhYuc2hvcC52MS5XaW5kb3dSZXF1ZXN0GhYuc2hvcC52MS5QcmljZVJlc3BvbnNlMAESNwoGUmVmdW5kEhUuc2hvcC52MS5PcmRlclJlcXVlc3QaFi5zaG9wLnYxLk9yZGVyUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * @generated from message shop.v1.Item
@@ -104,6 +104,23 @@ export const OrderResponseSchema: GenMessage<OrderResponse> = /*@__PURE__*/
   messageDesc(file_shop_v1_shop, 3);
 
 /**
+ * @generated from message shop.v1.PriceResponse
+ */
+export type PriceResponse = Message<"shop.v1.PriceResponse"> & {
+  /**
+   * @generated from field: fixed64 cost = 1;
+   */
+  cost: bigint;
+};
+
+/**
+ * Describes the message shop.v1.PriceResponse.
+ * Use `create(PriceResponseSchema)` to create a new message.
+ */
+export const PriceResponseSchema: GenMessage<PriceResponse> = /*@__PURE__*/
+  messageDesc(file_shop_v1_shop, 4);
+
+/**
  * @generated from message shop.v1.ShowRequest
  */
 export type ShowRequest = Message<"shop.v1.ShowRequest"> & {
@@ -123,7 +140,7 @@ export type ShowRequest = Message<"shop.v1.ShowRequest"> & {
  * Use `create(ShowRequestSchema)` to create a new message.
  */
 export const ShowRequestSchema: GenMessage<ShowRequest> = /*@__PURE__*/
-  messageDesc(file_shop_v1_shop, 4);
+  messageDesc(file_shop_v1_shop, 5);
 
 /**
  * @generated from message shop.v1.ShowResponse
@@ -136,7 +153,7 @@ export type ShowResponse = Message<"shop.v1.ShowResponse"> & {
  * Use `create(ShowResponseSchema)` to create a new message.
  */
 export const ShowResponseSchema: GenMessage<ShowResponse> = /*@__PURE__*/
-  messageDesc(file_shop_v1_shop, 5);
+  messageDesc(file_shop_v1_shop, 6);
 
 /**
  * @generated from message shop.v1.WindowRequest
@@ -155,7 +172,7 @@ export type WindowRequest = Message<"shop.v1.WindowRequest"> & {
  * Use `create(WindowRequestSchema)` to create a new message.
  */
 export const WindowRequestSchema: GenMessage<WindowRequest> = /*@__PURE__*/
-  messageDesc(file_shop_v1_shop, 6);
+  messageDesc(file_shop_v1_shop, 7);
 
 /**
  * @generated from message shop.v1.FindRequest
@@ -172,7 +189,7 @@ export type FindRequest = Message<"shop.v1.FindRequest"> & {
  * Use `create(FindRequestSchema)` to create a new message.
  */
 export const FindRequestSchema: GenMessage<FindRequest> = /*@__PURE__*/
-  messageDesc(file_shop_v1_shop, 7);
+  messageDesc(file_shop_v1_shop, 8);
 
 /**
  * @generated from message shop.v1.Words
@@ -189,7 +206,7 @@ export type Words = Message<"shop.v1.Words"> & {
  * Use `create(WordsSchema)` to create a new message.
  */
 export const WordsSchema: GenMessage<Words> = /*@__PURE__*/
-  messageDesc(file_shop_v1_shop, 8);
+  messageDesc(file_shop_v1_shop, 9);
 
 /**
  * @generated from message shop.v1.StockRequest
@@ -211,7 +228,7 @@ export type StockRequest = Message<"shop.v1.StockRequest"> & {
  * Use `create(StockRequestSchema)` to create a new message.
  */
 export const StockRequestSchema: GenMessage<StockRequest> = /*@__PURE__*/
-  messageDesc(file_shop_v1_shop, 9);
+  messageDesc(file_shop_v1_shop, 10);
 
 /**
  * @generated from enum shop.v1.Kind
@@ -317,6 +334,66 @@ export const ShopService: GenService<{
     methodKind: "server_streaming";
     input: typeof StockRequestSchema;
     output: typeof ItemSchema;
+  },
+  /**
+   * What it costs; said in another type than before.
+   *
+   * @generated from rpc shop.v1.ShopService.Price
+   */
+  price: {
+    methodKind: "unary";
+    input: typeof OrderRequestSchema;
+    output: typeof PriceResponseSchema;
+  },
+  /**
+   * Nothing first, then what it costs.
+   *
+   * @generated from rpc shop.v1.ShopService.Prices
+   */
+  prices: {
+    methodKind: "server_streaming";
+    input: typeof OrderRequestSchema;
+    output: typeof PriceResponseSchema;
+  },
+  /**
+   * What each costs.
+   *
+   * @generated from rpc shop.v1.ShopService.Haggle
+   */
+  haggle: {
+    methodKind: "bidi_streaming";
+    input: typeof ItemSchema;
+    output: typeof PriceResponseSchema;
+  },
+  /**
+   * What all cost.
+   *
+   * @generated from rpc shop.v1.ShopService.Add
+   */
+  add: {
+    methodKind: "client_streaming";
+    input: typeof ItemSchema;
+    output: typeof PriceResponseSchema;
+  },
+  /**
+   * Writes a price on the board of a shop.
+   *
+   * @generated from rpc shop.v1.ShopService.Write
+   */
+  write: {
+    methodKind: "unary";
+    input: typeof ShowRequestSchema;
+    output: typeof ShowResponseSchema;
+  },
+  /**
+   * Prices on the board of a shop.
+   *
+   * @generated from rpc shop.v1.ShopService.Board
+   */
+  board: {
+    methodKind: "server_streaming";
+    input: typeof WindowRequestSchema;
+    output: typeof PriceResponseSchema;
   },
   /**
    * Gives money back, in place of Cancel, which is gone.

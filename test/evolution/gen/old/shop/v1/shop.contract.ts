@@ -28,6 +28,29 @@ export const shopArrivalsChannel: ChannelContract = { kind: "feed" };
 /** Contract of shop.v1.ShopService/Stock. */
 export const shopStockChannel: ChannelContract = { kind: "topic", address: "stock/{shop}", addressFields: ["shop"] };
 
+/** Contract of shop.v1.ShopService/Price. */
+export const shopPriceChannel: ChannelContract = { kind: "call" };
+
+/** Contract of shop.v1.ShopService/Prices. */
+export const shopPricesChannel: ChannelContract = { kind: "feed" };
+
+/** Contract of shop.v1.ShopService/Haggle. */
+export const shopHaggleChannel: ChannelContract = { kind: "duplex" };
+
+/** Contract of shop.v1.ShopService/Add. */
+export const shopAddChannel: ChannelContract = { kind: "call" };
+
+/** Contract of shop.v1.ShopService/Write. */
+export const shopWriteChannel: ChannelContract = { kind: "call" };
+
+/** Contract of shop.v1.ShopService/Board. */
+export const shopBoardChannel: ChannelContract = {
+  kind: "topic",
+  address: "shops/{shop}/board",
+  addressFields: ["shop"],
+  history: { maxEvents: 100 },
+};
+
 /** Contract of shop.v1.ShopService/Cancel. */
 export const shopCancelChannel: ChannelContract = { kind: "call" };
 
@@ -41,6 +64,12 @@ export const shopContract: ServiceContract<typeof ShopService> = {
     find: shopFindChannel,
     arrivals: shopArrivalsChannel,
     stock: shopStockChannel,
+    price: shopPriceChannel,
+    prices: shopPricesChannel,
+    haggle: shopHaggleChannel,
+    add: shopAddChannel,
+    write: shopWriteChannel,
+    board: shopBoardChannel,
     cancel: shopCancelChannel,
   },
 };

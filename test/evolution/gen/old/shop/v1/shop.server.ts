@@ -9,6 +9,7 @@ import type {
   ItemSchema,
   OrderRequest,
   OrderResponseSchema,
+  PriceResponseSchema,
   ShowRequest,
   ShowResponseSchema,
   StockRequest,
@@ -35,6 +36,28 @@ export interface ShopHandlers {
   ): MessageInitShape<typeof OrderResponseSchema> | Promise<MessageInitShape<typeof OrderResponseSchema>>;
   /** What comes in; made for each who asks. */
   arrivals(request: WindowRequest, context: CallContext): AsyncIterable<MessageInitShape<typeof ItemSchema>>;
+  /** What it costs. */
+  price(
+    request: OrderRequest,
+    context: CallContext,
+  ): MessageInitShape<typeof PriceResponseSchema> | Promise<MessageInitShape<typeof PriceResponseSchema>>;
+  /** Nothing first, then what it costs. */
+  prices(request: OrderRequest, context: CallContext): AsyncIterable<MessageInitShape<typeof PriceResponseSchema>>;
+  /** What each costs. */
+  haggle(
+    requests: AsyncIterable<Item>,
+    context: CallContext,
+  ): AsyncIterable<MessageInitShape<typeof PriceResponseSchema>>;
+  /** What all cost. */
+  add(
+    requests: AsyncIterable<Item>,
+    context: CallContext,
+  ): MessageInitShape<typeof PriceResponseSchema> | Promise<MessageInitShape<typeof PriceResponseSchema>>;
+  /** Writes a price on the board of a shop. */
+  write(
+    request: ShowRequest,
+    context: CallContext,
+  ): MessageInitShape<typeof ShowResponseSchema> | Promise<MessageInitShape<typeof ShowResponseSchema>>;
   /** Takes an order back. */
   cancel(
     request: OrderRequest,
@@ -48,6 +71,8 @@ export interface ShopPublishers {
   readonly window: TopicPublisher<{ readonly shop: WindowRequest["shop"] }, MessageInitShape<typeof ItemSchema>>;
   /** How much there is. */
   readonly stock: TopicPublisher<{ readonly shop: StockRequest["shop"] }, MessageInitShape<typeof ItemSchema>>;
+  /** Prices on the board of a shop. */
+  readonly board: TopicPublisher<{ readonly shop: WindowRequest["shop"] }, MessageInitShape<typeof PriceResponseSchema>>;
 }
 
 /** ShopService, for `app.serve`. */

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file shop/v1/shop.proto.
  */
 export const file_shop_v1_shop: GenFile = /*@__PURE__*/
-  fileDesc("ChJzaG9wL3YxL3Nob3AucHJvdG8SB3Nob3AudjEiMQoESXRlbRIMCgRuYW1lGAEgASgJEhsKBGtpbmQYAiABKA4yDS5zaG9wLnYxLktpbmQiKwoMT3JkZXJSZXF1ZXN0EhsKBGl0ZW0YASABKAsyDS5zaG9wLnYxLkl0ZW0iLAoNT3JkZXJSZXNwb25zZRIbCgRpdGVtGAEgASgLMg0uc2hvcC52MS5JdGVtIjgKC1Nob3dSZXF1ZXN0EgwKBHNob3AYASABKAkSGwoEaXRlbRgCIAEoCzINLnNob3AudjEuSXRlbSIOCgxTaG93UmVzcG9uc2UiHQoNV2luZG93UmVxdWVzdBIMCgRzaG9wGAEgASgJIhwKC0ZpbmRSZXF1ZXN0Eg0KBXdvcmRzGAEgASgJIiwKDFN0b2NrUmVxdWVzdBIMCgRzaG9wGAEgASgJEg4KBnJlZ2lvbhgCIAEoCSosCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIOCgpLSU5EX0dPT0RTEAEysQMKC1Nob3BTZXJ2aWNlEjsKBU9yZGVyEhUuc2hvcC52MS5PcmRlclJlcXVlc3QaFi5zaG9wLnYxLk9yZGVyUmVzcG9uc2UiA5ACAhIoCgRFY2hvEg0uc2hvcC52MS5JdGVtGg0uc2hvcC52MS5JdGVtKAEwARIzCgRTaG93EhQuc2hvcC52MS5TaG93UmVxdWVzdBoVLnNob3AudjEuU2hvd1Jlc3BvbnNlEjEKBldpbmRvdxIWLnNob3AudjEuV2luZG93UmVxdWVzdBoNLnNob3AudjEuSXRlbTABEjQKBEZpbmQSFC5zaG9wLnYxLkZpbmRSZXF1ZXN0GhYuc2hvcC52MS5PcmRlclJlc3BvbnNlEjMKCEFycml2YWxzEhYuc2hvcC52MS5XaW5kb3dSZXF1ZXN0Gg0uc2hvcC52MS5JdGVtMAESLwoFU3RvY2sSFS5zaG9wLnYxLlN0b2NrUmVxdWVzdBoNLnNob3AudjEuSXRlbTABEjcKBkNhbmNlbBIVLnNob3AudjEuT3JkZXJSZXF1ZXN0GhYuc2hvcC52MS5PcmRlclJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChJzaG9wL3YxL3Nob3AucHJvdG8SB3Nob3AudjEiMQoESXRlbRIMCgRuYW1lGAEgASgJEhsKBGtpbmQYAiABKA4yDS5zaG9wLnYxLktpbmQiKwoMT3JkZXJSZXF1ZXN0EhsKBGl0ZW0YASABKAsyDS5zaG9wLnYxLkl0ZW0iLAoNT3JkZXJSZXNwb25zZRIbCgRpdGVtGAEgASgLMg0uc2hvcC52MS5JdGVtIh0KDVByaWNlUmVzcG9uc2USDAoEY29zdBgBIAEoCSI4CgtTaG93UmVxdWVzdBIMCgRzaG9wGAEgASgJEhsKBGl0ZW0YAiABKAsyDS5zaG9wLnYxLkl0ZW0iDgoMU2hvd1Jlc3BvbnNlIh0KDVdpbmRvd1JlcXVlc3QSDAoEc2hvcBgBIAEoCSIcCgtGaW5kUmVxdWVzdBINCgV3b3JkcxgBIAEoCSIsCgxTdG9ja1JlcXVlc3QSDAoEc2hvcBgBIAEoCRIOCgZyZWdpb24YAiABKAkqLAoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASDgoKS0lORF9HT09EUxABMvoFCgtTaG9wU2VydmljZRI7CgVPcmRlchIVLnNob3AudjEuT3JkZXJSZXF1ZXN0GhYuc2hvcC52MS5PcmRlclJlc3BvbnNlIgOQAgISKAoERWNobxINLnNob3AudjEuSXRlbRoNLnNob3AudjEuSXRlbSgBMAESMwoEU2hvdxIULnNob3AudjEuU2hvd1JlcXVlc3QaFS5zaG9wLnYxLlNob3dSZXNwb25zZRIxCgZXaW5kb3cSFi5zaG9wLnYxLldpbmRvd1JlcXVlc3QaDS5zaG9wLnYxLkl0ZW0wARI0CgRGaW5kEhQuc2hvcC52MS5GaW5kUmVxdWVzdBoWLnNob3AudjEuT3JkZXJSZXNwb25zZRIzCghBcnJpdmFscxIWLnNob3AudjEuV2luZG93UmVxdWVzdBoNLnNob3AudjEuSXRlbTABEi8KBVN0b2NrEhUuc2hvcC52MS5TdG9ja1JlcXVlc3QaDS5zaG9wLnYxLkl0ZW0wARI2CgVQcmljZRIVLnNob3AudjEuT3JkZXJSZXF1ZXN0GhYuc2hvcC52MS5QcmljZVJlc3BvbnNlEjkKBlByaWNlcxIVLnNob3AudjEuT3JkZXJSZXF1ZXN0GhYuc2hvcC52MS5QcmljZVJlc3BvbnNlMAESMwoGSGFnZ2xlEg0uc2hvcC52MS5JdGVtGhYuc2hvcC52MS5QcmljZVJlc3BvbnNlKAEwARIuCgNBZGQSDS5zaG9wLnYxLkl0ZW0aFi5zaG9wLnYxLlByaWNlUmVzcG9uc2UoARI0CgVXcml0ZRIULnNob3AudjEuU2hvd1JlcXVlc3QaFS5zaG9wLnYxLlNob3dSZXNwb25zZRI5CgVCb2FyZBIWLnNob3AudjEuV2luZG93UmVxdWVzdBoWLnNob3AudjEuUHJpY2VSZXNwb25zZTABEjcKBkNhbmNlbBIVLnNob3AudjEuT3JkZXJSZXF1ZXN0GhYuc2hvcC52MS5PcmRlclJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message shop.v1.Item
@@ -72,6 +72,23 @@ export const OrderResponseSchema: GenMessage<OrderResponse> = /*@__PURE__*/
   messageDesc(file_shop_v1_shop, 2);
 
 /**
+ * @generated from message shop.v1.PriceResponse
+ */
+export type PriceResponse = Message<"shop.v1.PriceResponse"> & {
+  /**
+   * @generated from field: string cost = 1;
+   */
+  cost: string;
+};
+
+/**
+ * Describes the message shop.v1.PriceResponse.
+ * Use `create(PriceResponseSchema)` to create a new message.
+ */
+export const PriceResponseSchema: GenMessage<PriceResponse> = /*@__PURE__*/
+  messageDesc(file_shop_v1_shop, 3);
+
+/**
  * @generated from message shop.v1.ShowRequest
  */
 export type ShowRequest = Message<"shop.v1.ShowRequest"> & {
@@ -91,7 +108,7 @@ export type ShowRequest = Message<"shop.v1.ShowRequest"> & {
  * Use `create(ShowRequestSchema)` to create a new message.
  */
 export const ShowRequestSchema: GenMessage<ShowRequest> = /*@__PURE__*/
-  messageDesc(file_shop_v1_shop, 3);
+  messageDesc(file_shop_v1_shop, 4);
 
 /**
  * @generated from message shop.v1.ShowResponse
@@ -104,7 +121,7 @@ export type ShowResponse = Message<"shop.v1.ShowResponse"> & {
  * Use `create(ShowResponseSchema)` to create a new message.
  */
 export const ShowResponseSchema: GenMessage<ShowResponse> = /*@__PURE__*/
-  messageDesc(file_shop_v1_shop, 4);
+  messageDesc(file_shop_v1_shop, 5);
 
 /**
  * @generated from message shop.v1.WindowRequest
@@ -121,7 +138,7 @@ export type WindowRequest = Message<"shop.v1.WindowRequest"> & {
  * Use `create(WindowRequestSchema)` to create a new message.
  */
 export const WindowRequestSchema: GenMessage<WindowRequest> = /*@__PURE__*/
-  messageDesc(file_shop_v1_shop, 5);
+  messageDesc(file_shop_v1_shop, 6);
 
 /**
  * @generated from message shop.v1.FindRequest
@@ -138,7 +155,7 @@ export type FindRequest = Message<"shop.v1.FindRequest"> & {
  * Use `create(FindRequestSchema)` to create a new message.
  */
 export const FindRequestSchema: GenMessage<FindRequest> = /*@__PURE__*/
-  messageDesc(file_shop_v1_shop, 6);
+  messageDesc(file_shop_v1_shop, 7);
 
 /**
  * @generated from message shop.v1.StockRequest
@@ -160,7 +177,7 @@ export type StockRequest = Message<"shop.v1.StockRequest"> & {
  * Use `create(StockRequestSchema)` to create a new message.
  */
 export const StockRequestSchema: GenMessage<StockRequest> = /*@__PURE__*/
-  messageDesc(file_shop_v1_shop, 7);
+  messageDesc(file_shop_v1_shop, 8);
 
 /**
  * @generated from enum shop.v1.Kind
@@ -261,6 +278,66 @@ export const ShopService: GenService<{
     methodKind: "server_streaming";
     input: typeof StockRequestSchema;
     output: typeof ItemSchema;
+  },
+  /**
+   * What it costs.
+   *
+   * @generated from rpc shop.v1.ShopService.Price
+   */
+  price: {
+    methodKind: "unary";
+    input: typeof OrderRequestSchema;
+    output: typeof PriceResponseSchema;
+  },
+  /**
+   * Nothing first, then what it costs.
+   *
+   * @generated from rpc shop.v1.ShopService.Prices
+   */
+  prices: {
+    methodKind: "server_streaming";
+    input: typeof OrderRequestSchema;
+    output: typeof PriceResponseSchema;
+  },
+  /**
+   * What each costs.
+   *
+   * @generated from rpc shop.v1.ShopService.Haggle
+   */
+  haggle: {
+    methodKind: "bidi_streaming";
+    input: typeof ItemSchema;
+    output: typeof PriceResponseSchema;
+  },
+  /**
+   * What all cost.
+   *
+   * @generated from rpc shop.v1.ShopService.Add
+   */
+  add: {
+    methodKind: "client_streaming";
+    input: typeof ItemSchema;
+    output: typeof PriceResponseSchema;
+  },
+  /**
+   * Writes a price on the board of a shop.
+   *
+   * @generated from rpc shop.v1.ShopService.Write
+   */
+  write: {
+    methodKind: "unary";
+    input: typeof ShowRequestSchema;
+    output: typeof ShowResponseSchema;
+  },
+  /**
+   * Prices on the board of a shop.
+   *
+   * @generated from rpc shop.v1.ShopService.Board
+   */
+  board: {
+    methodKind: "server_streaming";
+    input: typeof WindowRequestSchema;
+    output: typeof PriceResponseSchema;
   },
   /**
    * Takes an order back.
