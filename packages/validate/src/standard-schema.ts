@@ -9,12 +9,22 @@ import { violationsOf } from "./rules.ts";
 
 learn(middlewareReasons);
 
+/** A Standard Schema that answers at once, and never with a promise. */
+export interface MessageStandardSchema<D extends DescMessage> extends StandardSchemaV1<
+  MessageInitShape<D>,
+  MessageShape<D>
+> {
+  readonly "~standard": Omit<StandardSchemaV1.Props<MessageInitShape<D>, MessageShape<D>>, "validate"> & {
+    readonly validate: (input: unknown) => StandardSchemaV1.Result<MessageShape<D>>;
+  };
+}
+
 /**
  * A message type as a Standard Schema, version 1 (https://standardschema.dev). Input is what `create(desc, …)` takes, of which nothing is taken on trust; output is
  * the message. Validates at once, without a promise: the type first, then the rules (`buf.validate`), if it is of that type. An issue's path leads through the input:
  * a member of a oneof is at `[oneof, "value"]`. Throws `rule_failed` where a rule cannot be applied. Of input with more than 1,000 values only the first broken rule is told.
  */
-export function standardSchema<D extends DescMessage>(desc: D): StandardSchemaV1<MessageInitShape<D>, MessageShape<D>> {
+export function standardSchema<D extends DescMessage>(desc: D): MessageStandardSchema<D> {
   return {
     "~standard": {
       version: 1,

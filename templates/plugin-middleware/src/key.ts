@@ -12,5 +12,5 @@ export interface ApiKey {
 
 const none: ApiKey = { owner: "", mayWrite: false, topics: [] };
 
-/** The key by which whoever calls was let in. Handlers read it: `context.values.get(usedKey)`. What is read where nobody has set it may do nothing. */
+/** The key by which whoever calls was let in. Handlers read it: `context.get(usedKey)`. What is read where nobody has set it may do nothing. */
 export const usedKey: ContextKey<ApiKey> = createContextKey(none, { description: "API key" });

@@ -6,7 +6,6 @@ import type { Report } from "./finding.ts";
 
 /** When client or server learn one of these, it goes from here; `docs/schema.md` has the same list, held by a test. */
 export const inertOptions: readonly string[] = [
-  "call.max_retries",
   "topic.conflation",
   "conflation.interval",
   "wire.max_message_bytes",
@@ -42,8 +41,6 @@ export function lintInert(
   }
   if (!("kind" in rules)) return;
   const { kind } = rules;
-  if (kind.case === "call" && (kind.value.maxRetries ?? 0) > 0)
-    say(["call", "maxRetries"], "call.max_retries", "max_retries");
   if (kind.case === "topic" && kind.value.conflation !== undefined)
     say(["topic", "conflation"], "topic.conflation", "conflation");
   if (kind.case === "signal" && kind.value.conflation?.interval !== undefined) {
