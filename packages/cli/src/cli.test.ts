@@ -84,6 +84,10 @@ test("a configuration file says what is generated", async () => {
 
 test.each([
   ["export default {};", "raceway.config.ts has to export { generate: [{ inputs, out }] } as default."],
+  [
+    "export default { generate: [{ inputs: ['a'], out: 'gen' }, { inputs: ['b'], out: './gen/', targets: ['openapi'] }] };",
+    "raceway.config.ts: generate[0] and generate[1] both write to ./gen/. Name all inputs and targets of a folder in one entry, or give each entry a folder of its own.",
+  ],
   ["export default { generate: [{ out: 'x' }] };", "raceway.config.ts: generate[0] needs inputs and out."],
   [
     "export default { generate: [{ inputs: ['a'], out: 'x', outt: 'y' }] };",

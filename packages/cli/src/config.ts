@@ -1,6 +1,6 @@
 // `raceway.config.ts`: what a project generates, so that `raceway generate` needs no arguments.
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { AcceptedFinding, BreakingRule, GenerateOptions } from "@raceway/generator";
 import { UsageError } from "./context.ts";
@@ -34,7 +34,7 @@ export async function readConfig(folder: string): Promise<RacewayConfig | undefi
   const loaded = await loadModule(url, name, folder).catch((error: unknown) => {
     throw new UsageError((error as Error).message, { cause: error });
   });
-  return checked(name, loaded["default"]);
+  return checked(name, folder, loaded["default"]);
 }
 
 const known: { readonly [K in keyof GenerateJob]-?: (value: unknown) => boolean } = {
@@ -46,7 +46,7 @@ const known: { readonly [K in keyof GenerateJob]-?: (value: unknown) => boolean 
   keepOptions: isStrings,
 };
 
-async function checked(name: string, value: unknown): Promise<RacewayConfig> {
+async function checked(name: string, folder: string, value: unknown): Promise<RacewayConfig> {
   const jobs = typeof value === "object" && value !== null && "generate" in value ? value.generate : undefined;
   if (!Array.isArray(jobs)) throw new UsageError(`${name} has to export { generate: [{ inputs, out }] } as default.`);
   for (const [at, job] of (jobs as unknown[]).entries()) {
@@ -62,12 +62,27 @@ async function checked(name: string, value: unknown): Promise<RacewayConfig> {
         throw new UsageError(`${name}: generate[${at}].${key} is ${JSON.stringify(one)}, which cannot be.`);
     }
   }
+  checkFolders(name, folder, jobs as readonly GenerateJob[]);
   for (const key of Object.keys(value as object))
     if (key !== "generate" && key !== "breaking")
       throw new UsageError(`${name} has no option ${key}; known are generate, breaking.`);
   const { breaking } = value as { readonly breaking?: unknown };
   const generate = jobs as readonly GenerateJob[];
   return breaking === undefined ? { generate } : { generate, breaking: await checkedBreaking(name, breaking) };
+}
+
+/** What one entry makes and another one does not would be deleted by that. */
+function checkFolders(name: string, folder: string, jobs: readonly GenerateJob[]): void {
+  const seen = new Map<string, number>();
+  for (const [at, { out }] of jobs.entries()) {
+    const path = resolve(folder, out);
+    const same = seen.get(path);
+    if (same !== undefined)
+      throw new UsageError(
+        `${name}: generate[${same}] and generate[${at}] both write to ${out}. Name all inputs and targets of a folder in one entry, or give each entry a folder of its own.`,
+      );
+    seen.set(path, at);
+  }
 }
 
 async function checkedBreaking(name: string, value: unknown): Promise<NonNullable<RacewayConfig["breaking"]>> {

@@ -1,5 +1,5 @@
 // Plans for edits: what they take in, what they leave to the plan of the whole, and that both come to the same.
-import { renameSync, rmSync } from "node:fs";
+import { renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { Target } from "@raceway/core/target";
 import fc from "fast-check";
@@ -75,6 +75,18 @@ test("a file that was written anew with the same text is unchanged", async () =>
   await using made = await project();
   const { edit } = made;
   expect(await edit(files)).toBe("unchanged");
+});
+
+test("an editor's locks and shadows beside a schema do not make an edit of it one of the whole", async () => {
+  await using made = await project();
+  const { planner, schema } = made;
+  const [lock, shadow, edited] = [".#lone.proto", "._lone.proto", "lone.proto"].map((name) =>
+    join(schema.path, "proto/lone/v1", name),
+  );
+  symlinkSync("user@host.1234", lock!);
+  expect(await planner.plan([lock!])).toBe("unchanged");
+  schema.write({ "proto/lone/v1/lone.proto": `${lone} message More {}`, "proto/lone/v1/._lone.proto": "\0" });
+  expect(changes(await planner.plan([lock!, edited!, shadow!]))).toContain("lone/v1/lone_pb.ts changed");
 });
 
 test("what came or went is for the plan of the whole, and known from then on", async () => {

@@ -1,7 +1,7 @@
 // Plans for edits of single schema files: of a large project, only what an edit can change is compiled and generated.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { relative, resolve, sep } from "node:path";
+import { basename, relative, resolve, sep } from "node:path";
 import { findSources, importsIn, packageIn, type SchemaSources, withoutComments } from "./compile/schema-sources.ts";
 import { StandbyBuf } from "./compile/standby-buf.ts";
 import type { GenerateOptions } from "./generate.ts";
@@ -46,7 +46,7 @@ export class EditPlanner implements AsyncDisposable {
       const known = file === undefined ? undefined : this.#known.get(file);
       const now = known === undefined ? undefined : read(path);
       if (file === undefined || known === undefined || now === undefined) {
-        whole = true;
+        whole ||= known !== undefined || !basename(path).startsWith("."); // what is hidden is no schema, but a lock of an editor
       } else if (now.hash !== known.hash) {
         whole ||= now.package !== known.package && (this.#options.protoPath ?? []).length === 0;
         edited.push(file);

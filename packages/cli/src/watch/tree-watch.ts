@@ -1,5 +1,5 @@
 // Hears of changes in folders and all below them, also in folders that come later, go, are moved or replaced.
-import { type Dirent, existsSync, type FSWatcher, readdirSync, statSync, watch } from "node:fs";
+import { type Dirent, existsSync, type FSWatcher, lstatSync, readdirSync, statSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
 
 /** Folders that come together, as by a checkout, are looked at together. */
@@ -65,6 +65,7 @@ export class TreeWatch implements Disposable {
     const isNew = this.#open(path, stats.ino);
     if (isNew === undefined) return;
     reached.add(path);
+    if (this.#roots.has(path) && isLink(path)) this.#reachAbove(dirname(path), reached, tell); // it may come to lead elsewhere
     if (!deep && !(isNew && tell)) return;
     // Read only after the watcher is there, so that nothing comes between the two.
     for (const entry of entriesOf(path)) {
@@ -127,6 +128,10 @@ function entriesOf(path: string): readonly Dirent[] {
   } catch {
     return []; // it has gone meanwhile, of which the folder above tells
   }
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 }
 
 function isFolder(path: string): boolean {

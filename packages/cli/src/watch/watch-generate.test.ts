@@ -9,6 +9,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -180,6 +181,30 @@ test("saves by way of another file, new folders, moved folders and deleted ones"
   rmSync(join(watched.path, "proto/moved"), { recursive: true });
   expect(await watched.wrote("moved/er/v1/x_pb.ts")).toContain("moved/er/v1/x.server.ts deleted");
   expect(watched.generated()).toEqual(await watched.fromNothing());
+});
+
+test("a schema behind a link is followed to where it is, and a linked folder to where it comes to lead", async () => {
+  await using watched = new Watched({ "proto/v1/a/a.proto": schema("a"), "shared/b.proto": schema("b") }, [
+    "proto/now",
+    "--out",
+    "gen",
+  ]);
+  symlinkSync("v1", join(watched.path, "proto/now"));
+  symlinkSync("../../../shared/b.proto", join(watched.path, "proto/v1/a/b.proto"));
+  await watched.wrote("a/b_pb.ts");
+  await watched.checked();
+  watched.write({ "shared/b.proto": schema("b", "elsewhere") });
+  await watched.wrote("a/b_pb.ts");
+  await watched.checked();
+  expect(watched.generated()["a/b_pb.ts"]).toContain("elsewhere: string");
+
+  watched.write({ "proto/v2/a/a.proto": schema("a", "next") });
+  symlinkSync("v2", join(watched.path, "proto/then"));
+  renameSync(join(watched.path, "proto/then"), join(watched.path, "proto/now"));
+  await watched.wrote("a/a_pb.ts");
+  await watched.checked();
+  expect(watched.generated()["a/a_pb.ts"]).toContain("next: string");
+  expect(Object.keys(watched.generated())).not.toContain("a/b_pb.ts");
 });
 
 test("schemas that are all gone, and come back", async () => {

@@ -1,5 +1,5 @@
 // `raceway generate --watch`: what an edit changes is written at once, by a plan of that edit; the plan of the whole follows behind it.
-import { statSync } from "node:fs";
+import { existsSync, lstatSync, realpathSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Diagnostic, writePlan } from "@raceway/generator";
 import type { GenerateArguments } from "../commands/generate.ts";
@@ -225,7 +225,7 @@ class GenerateWatch {
 
   #watch(read: readonly string[]): void {
     const folders = new Map<string, boolean>();
-    for (const path of [...this.#configFiles, ...read]) folders.set(dirname(path), false);
+    for (const path of [...this.#configFiles, ...read, ...read.flatMap(behindLink)]) folders.set(dirname(path), false);
     for (const job of this.#quick?.jobs ?? [])
       for (const [path, deep] of job.folders) if (deep || !folders.has(path)) folders.set(path, deep);
     this.#tree.want(folders);
@@ -280,6 +280,13 @@ async function startBoth(input: WatchInput, progress: (text: string) => void): P
     for (const one of await Promise.allSettled(starting)) if (one.status === "fulfilled") await one.value.stop();
     throw error;
   }
+}
+
+/** Where a link leads: whoever edits the file there is not heard of where the link is. */
+function behindLink(path: string): readonly string[] {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true && existsSync(path)
+    ? [realpathSync(path)]
+    : [];
 }
 
 function isEmptySchema(path: string): boolean {

@@ -19,6 +19,19 @@ test("a file's package says where its import path begins", () => {
   expect(sources.shown("chat/v1/room.proto")).toBe("api/chat/v1/room.proto");
 });
 
+test("a package is found wherever it stands on its line, and not lost behind what only looks like a comment", () => {
+  using schema = new SchemaFolder({
+    "api/one/v1/line.proto": 'syntax = "proto3"; package one.v1; message M {}',
+    "api/two/v1/after.proto": 'syntax = "proto3"; option go_package = "two/*"; // a comment\npackage two.v1; // */\n',
+    "api/three/v1/inside.proto": "syntax = 'proto3'; package/* which */three.v1;",
+  });
+  expect(findSources(schema.path, ["api/one/v1", "api/two/v1", "api/three/v1"], []).files).toEqual([
+    "one/v1/line.proto",
+    "three/v1/inside.proto",
+    "two/v1/after.proto",
+  ]);
+});
+
 test("proto paths decide, when they are given", () => {
   using schema = new SchemaFolder({ "api/chat/v1/room.proto": text("chat.v1") });
   expect(findSources(schema.path, ["api"], ["."]).files).toEqual(["api/chat/v1/room.proto"]);
@@ -31,7 +44,7 @@ test("proto paths decide, when they are given", () => {
   );
 });
 
-test("skips hidden folders and node_modules, and finds the rest in order", () => {
+test("skips what is hidden, node_modules and what is no file, and finds the rest in order", () => {
   using schema = new SchemaFolder({
     "b.proto": text("x"),
     "a.proto": text("x"),
@@ -39,8 +52,22 @@ test("skips hidden folders and node_modules, and finds the rest in order", () =>
     ".cache/d.proto": text("x"),
     "sub/e.proto": text("x"),
     "f.txt": "",
+    "._a.proto": "\0\x05\x16\x07",
+    "folder.proto/g.proto": text("x"),
   });
-  expect(findSources(schema.path, ["."], ["."]).files).toEqual(["a.proto", "b.proto", "sub/e.proto"]);
+  // Emacs locks what is edited; and a link may lead to a folder, in circles, or to nothing.
+  symlinkSync("user@host.1234", join(schema.path, ".#a.proto"));
+  symlinkSync("folder.proto", join(schema.path, "linked.proto"));
+  symlinkSync("circle.proto", join(schema.path, "circle.proto"));
+  symlinkSync("gone.proto", join(schema.path, "dangling.proto"));
+  symlinkSync("a.proto", join(schema.path, "same.proto"));
+  expect(findSources(schema.path, ["."], ["."]).files).toEqual([
+    "a.proto",
+    "b.proto",
+    "folder.proto/g.proto",
+    "same.proto",
+    "sub/e.proto",
+  ]);
 });
 
 test("says what is wrong with inputs", () => {

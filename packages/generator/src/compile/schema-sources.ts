@@ -108,15 +108,28 @@ function folder(cwd: string, path: string): string {
   return absolute;
 }
 
-/** Sorted; without hidden folders and `node_modules`, whose files are other people's. */
+/**
+ * Sorted; without `node_modules` and folders behind links, whose files are other people's, and without what is hidden: editors and systems keep
+ * locks and shadows of files there, such as `.#room.proto`, a link that leads nowhere.
+ */
 function protosIn(path: string): readonly string[] {
   return readdirSync(path, { withFileTypes: true })
+    .filter(({ name }) => !name.startsWith(".") && name !== "node_modules")
     .toSorted((a, b) => compareText(a.name, b.name))
     .flatMap((entry) => {
       const at = join(path, entry.name);
-      if (entry.isDirectory()) return entry.name.startsWith(".") || entry.name === "node_modules" ? [] : protosIn(at);
-      return entry.name.endsWith(".proto") ? [at] : [];
+      if (entry.isDirectory()) return protosIn(at);
+      return entry.name.endsWith(".proto") && isFile(at) ? [at] : [];
     });
+}
+
+/** Also behind a link. A link may lead nowhere, or round in circles. */
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 function rootOf(file: string, otherwise: string): string {
@@ -129,7 +142,7 @@ function rootOf(file: string, otherwise: string): string {
 
 /** The package that a schema without comments declares. */
 export function packageIn(code: string): string | undefined {
-  return /^\s*package\s+([\w.]+)\s*;/m.exec(code)?.[1];
+  return /(?:^|;)\s*package\s+([\w.]+)\s*;/m.exec(code)?.[1];
 }
 
 /** The import paths in a schema without comments, as far as they are written without escapes. */
@@ -139,8 +152,11 @@ export function importsIn(code: string): readonly string[] {
   );
 }
 
+/** What looks like a comment within a text, such as `"projects/*"`, is none. */
 export function withoutComments(text: string): string {
-  return text.replaceAll(/\/\*[^]*?\*\/|\/\/[^\n]*/g, "");
+  return text.replaceAll(/"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\/\*[^]*?\*\/|\/\/[^\n]*/g, (found) =>
+    found.startsWith("/") ? " " : found,
+  );
 }
 
 function inside(root: string, file: string): boolean {
