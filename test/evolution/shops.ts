@@ -2,8 +2,16 @@
 import type { Transport } from "@connectrpc/connect";
 import type { Raceway } from "@raceway/server";
 import { type Stage, type WayName, stage } from "../middleware/stage.ts";
-import { type ShopHandlers as NewHandlers, shopService as newService } from "./gen/new/shop/v1/shop.server.ts";
-import { type ShopHandlers as OldHandlers, shopService as oldService } from "./gen/old/shop/v1/shop.server.ts";
+import {
+  type ShopHandlers as NewHandlers,
+  type ShopPublishers as NewPublishers,
+  shopService as newService,
+} from "./gen/new/shop/v1/shop.server.ts";
+import {
+  type ShopHandlers as OldHandlers,
+  type ShopPublishers as OldPublishers,
+  shopService as oldService,
+} from "./gen/old/shop/v1/shop.server.ts";
 
 export interface Shop extends AsyncDisposable {
   /** What handlers saw: their name, and headers that are not the protocol's. */
@@ -13,7 +21,7 @@ export interface Shop extends AsyncDisposable {
 }
 
 /** Handlers know nothing of the other version: what they are given, they give on. */
-function oldShop(app: Raceway, seen: string[]): void {
+export function oldShop(app: Raceway, seen: string[]): OldPublishers {
   const refuse = (): never => {
     throw new Error("not asked here");
   };
@@ -47,9 +55,10 @@ function oldShop(app: Raceway, seen: string[]): void {
     cancel: refuse,
   };
   const topics = app.serve(oldService, handlers);
+  return topics;
 }
 
-function newShop(app: Raceway, seen: string[]): void {
+export function newShop(app: Raceway, seen: string[]): NewPublishers {
   const handlers: NewHandlers = {
     order({ item }, context) {
       seen.push(`order ${[...context.requestHeader.keys()].filter((name) => name.startsWith("raceway-")).join()}`);
@@ -77,11 +86,12 @@ function newShop(app: Raceway, seen: string[]): void {
     refund: ({ item }) => (item === undefined ? {} : { item }),
   };
   const topics = app.serve(newService, handlers);
+  return topics;
 }
 
 export async function shop(version: "old" | "new"): Promise<Shop> {
   const seen: string[] = [];
-  const also = (app: Raceway): void => (version === "old" ? oldShop : newShop)(app, seen);
+  const also = (app: Raceway): unknown => (version === "old" ? oldShop : newShop)(app, seen);
   const it: Stage = await stage({ use: [], also });
   return {
     seen,

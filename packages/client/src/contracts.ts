@@ -52,5 +52,5 @@ export function claimOf(session: Session, path: string, method: DescMethod | und
 
 /** What a server of another version says of itself. */
 export function versionIn(header: readonly HeaderField[] | undefined): string | undefined {
-  return header?.find(({ key }) => key === CLAIM_HEADER)?.value;
+  return header?.find(({ key, value }) => key === CLAIM_HEADER && /^\w{8}$/.test(value))?.value;
 }

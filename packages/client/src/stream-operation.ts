@@ -85,13 +85,7 @@ class StreamOperation extends Operation {
     this.#queueLimit = queueLimit;
     this.#speak(this.codec);
     this.#queue = new MessageQueue<unknown>({
-      decode: (payload) => {
-        try {
-          return this.#decode(payload);
-        } catch (error) {
-          throw this.unread(error, this.#version);
-        }
-      },
+      decode: (payload) => this.#decode(payload),
       consumed: (bytes) => this.#consumed(bytes),
       abandoned: () => this.abort(fail("call_cancelled")),
     });
@@ -135,7 +129,10 @@ class StreamOperation extends Operation {
   protected open(session: Session, header: readonly HeaderField[]): void {
     const { input, output } = this.#init.method;
     this.#request &&= this.again(this.#request, input, session);
-    this.#queue.rewrite((payload) => this.again(payload, output, session));
+    this.#queue.rewrite((payload) => {
+      if (this.#version) this.#decode(payload); // while it is known who wrote it
+      return this.again(payload, output, session);
+    });
     this.#speak(session.codec);
     const after = this.#after();
     this.#asked = false;
@@ -155,7 +152,14 @@ class StreamOperation extends Operation {
     const { input, output } = this.#init.method;
     this.codec = codec;
     this.#encode = codec.of(input).encode;
-    this.#decode = codec.of(output).decode;
+    const { decode } = codec.of(output);
+    this.#decode = (payload) => {
+      try {
+        return decode(payload);
+      } catch (error) {
+        throw this.unread(error, this.#version);
+      }
+    };
   }
 
   protected get fresh(): boolean {

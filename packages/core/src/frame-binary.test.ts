@@ -214,7 +214,7 @@ describe("what is malformed", () => {
     const body = new Uint8Array(2_000_000);
     for (let at = 0; at < body.length; at += 2) body[at] = 0x1a;
     const open = joinParts([hex("1a 80 89 7a"), body]);
-    expect(fault(joinParts([hex("0a 84 89 7a"), open]))).toBe("byte 20009: too many entries");
+    expect(fault(joinParts([hex("0a 84 89 7a"), open]))).toBe("byte 20011: too many entries");
   });
 
   it("is told from what the reader of a batch throws", () => {

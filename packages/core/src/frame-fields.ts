@@ -130,8 +130,8 @@ export const kinds: readonly (FrameKind | undefined)[] = Object.entries(FRAME_NU
 /** A frame, or a message in one, while it is being read. */
 export type Draft = Record<string, unknown>;
 
-/** Most entries of a repeated field that are taken: the highest `limits.headerCount`. Bounds what a batch of empty entries can grow to. */
-export const MAX_ENTRIES = 10_000;
+/** Most entries of a repeated field that are taken: the highest `limits.headerCount`, and a claim of a schema. Bounds what a batch of empty entries can grow to. */
+export const MAX_ENTRIES = 10_001;
 
 const zeros: Readonly<Record<Scalar, unknown>> = {
   uint32: 0,

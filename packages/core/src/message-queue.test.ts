@@ -67,4 +67,25 @@ describe("MessageQueue", () => {
       expect(q.length).toBe(0);
     }
   });
+
+  it("has what waits written anew; what cannot be is cut off with all that follows, and what came before it is read", async () => {
+    const { queue: q } = queue();
+    for (const value of [1, 2, 3]) q.push(bytes(value));
+    expect((await q.next()).value).toBe(1);
+    q.rewrite(([value]) => bytes(value! * 10));
+    q.push(bytes(4));
+    expect(q.length).toBe(3);
+    expect((await q.next()).value).toBe(20);
+    const odd = new Error("an odd one");
+    const change = ([value]: Uint8Array): Uint8Array => {
+      if (value === 4) throw odd;
+      return bytes(value! + 1);
+    };
+    q.push(bytes(5));
+    expect(() => q.rewrite(change)).toThrow(odd);
+    q.finish(odd);
+    expect((await q.next()).value).toBe(31);
+    await expect(q.next()).rejects.toBe(odd);
+    expect((await q.next()).done).toBe(true);
+  });
 });

@@ -45,9 +45,9 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
     else waiter.reject(taken.error);
   }
 
-  /** What comes from now on is written otherwise: what waits is made like it. */
+  /** What comes from now on is written otherwise: what waits is made like it. If `change` throws, so does this; then what came before that payload waits still, and nothing else. */
   rewrite(change: (payload: Uint8Array) => Uint8Array): void {
-    for (let at = this.#head; at < this.#payloads.length; at++) this.#payloads[at] = change(this.#payloads[at]!);
+    for (const payload of this.#payloads.splice(this.#head)) this.#payloads.push(change(payload));
   }
 
   /** No more will come; with an error, the reader gets it after what is there. */

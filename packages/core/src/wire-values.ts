@@ -8,14 +8,16 @@ import { CLAIM_HEADER } from "./schema-version.ts";
 
 export const noHeader: readonly HeaderField[] = [];
 
+/** Without what the two ends say of the schema: whoever copies the headers of one call into another has no say in it. */
 export function headerFields(headers: HeadersInit | undefined): readonly HeaderField[] {
   if (headers === undefined) return noHeader;
   const fields: HeaderField[] = [];
-  for (const [key, value] of headers instanceof Headers ? headers : new Headers(headers)) fields.push({ key, value });
+  for (const [key, value] of headers instanceof Headers ? headers : new Headers(headers))
+    if (key !== CLAIM_HEADER) fields.push({ key, value });
   return fields;
 }
 
-/** Without what the two ends say of the schema. Throws `frame_malformed` for a name or value that HTTP does not allow: no header leaves a session that could split another protocol's. */
+/** Without it, too. Throws `frame_malformed` for a name or value that HTTP does not allow: no header leaves a session that could split another protocol's. */
 export function headersOf(fields: readonly HeaderField[], headers: Headers = new Headers()): Headers {
   for (const { key, value } of fields) {
     if (key === CLAIM_HEADER) continue;

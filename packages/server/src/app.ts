@@ -73,7 +73,7 @@ import { type NativeCall, type NativeHost, registerService } from "./native.ts";
 import { Once } from "./once.ts";
 import { Orphans } from "./orphans.ts";
 import { ReadinessProbe } from "./readiness.ts";
-import { explained, fitted, unknownChannel } from "./schema-fit.ts";
+import { type Stranger, explained, mismatch, unknownChannel, withoutClaim } from "./schema-fit.ts";
 import { Serving, shownError } from "./serving.ts";
 import { ServerSession, Sessions } from "./sessions.ts";
 import { Subscription, checkSubscriptions } from "./subscription.ts";
@@ -210,6 +210,8 @@ class App implements Raceway {
   /** The best of those that a client names is for it to say. */
   readonly #codecs: readonly Codec[];
   readonly #channels = new Map<string, Channel>();
+  /** Of each service that has any, by its full name. */
+  readonly #firsts = new Map<string, Channel>();
   /** Publications that gates think about, by address. */
   readonly #turns = new Turns();
   readonly #drain = new AbortController();
@@ -276,6 +278,7 @@ class App implements Raceway {
       made.push(channel);
     }
     for (const channel of made) this.#channels.set(channel.path, channel);
+    if (made.length > 0) this.#firsts.set(service.typeName, made[0]!);
     return publishers as P;
   }
 
@@ -647,34 +650,38 @@ class App implements Raceway {
 
   #opened(session: ServerSession, call: Call, given: OpenFrame): void {
     const channel = this.#channels.get(given.method);
-    let frame: OpenFrame;
-    try {
-      frame = fitted(session, given, channel);
-    } catch (error) {
-      return this.#refuse(session, call, ConnectError.from(error), given.method);
-    }
+    const frame = withoutClaim(session, given, channel);
+    const { method: path } = frame;
     if (channel === undefined) {
-      const { method: path } = frame;
-      return this.#refuse(session, call, unknownChannel(path, this.#near(path), { session }), "");
+      const client = session.claims?.versionElsewhere(path);
+      return this.#refuse(session, call, unknownChannel(path, this.#near(path), { client }), "");
     }
+    const stranger = session.claims?.strangerOf(path);
+    if (stranger?.misfit !== undefined)
+      return this.#refuse(session, call, mismatch(channel, stranger.version, stranger.misfit), path);
     const { core } = session;
-    if (channel.gated) return this.#subscribe(session, call, channel, frame);
+    if (channel.gated) return this.#subscribe(session, call, channel, frame, stranger);
     const { calls: limit } = this.limits;
     if (core.callsInFlight > limit) {
       const error = fail("too_many_calls", { count: core.callsInFlight - 1, limit, retryAfterMs: 100 });
       return this.#refuse(session, call, error, channel.path);
     }
     call.window = channel.window;
-    Serving.begin(call, channel, channel.coding(session.codec), frame, session);
+    Serving.begin(call, channel, channel.coding(session.codec), frame, session, stranger);
   }
 
-  /** Any channel of the service that the path names. */
+  /** The first channel of the service that the path names. */
   #near(path: string): Channel | undefined {
-    const service = /^\/[^/]+\//.exec(path)?.[0];
-    return service === undefined ? undefined : this.channels.find((one) => one.path.startsWith(service));
+    return this.#firsts.get(path.slice(1, path.indexOf("/", 1)));
   }
 
-  #subscribe(session: ServerSession, call: Call, channel: Channel, frame: OpenFrame): void {
+  #subscribe(
+    session: ServerSession,
+    call: Call,
+    channel: Channel,
+    frame: OpenFrame,
+    stranger: Stranger | undefined,
+  ): void {
     try {
       checkSubscriptions(session.core.subscriptions, this.limits.subscriptions);
       checkHeader(frame.header, this.limits);
@@ -691,13 +698,14 @@ class App implements Raceway {
         gate: channel.gate,
         request,
         header: frame.header,
+        stranger,
         released: release,
       });
       call.receiver = subscription;
       session.core.subscribed(call);
       void subscription.begin(frame.after);
     } catch (error) {
-      const refused = explained(ConnectError.from(error), channel, session);
+      const refused = explained(ConnectError.from(error), channel, stranger);
       this.#refuse(session, call, refused, channel.path, "subscription");
     }
   }

@@ -1,6 +1,7 @@
 // Whether a client and this server were made of schemas that fit: what a client says of a channel, held against what the channel is, and errors that name both versions.
+import type { DescMethod } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-import { ERROR_DOMAIN, errorInfo, fail } from "@raceway/core";
+import { type ChannelContract, ERROR_DOMAIN, errorInfo, fail } from "@raceway/core";
 import { CLAIM_HEADER, type HeaderField, type OpenFrame, schemaVersion } from "@raceway/core/internal";
 import type { Channel } from "./channel.ts";
 
@@ -14,60 +15,75 @@ interface Claim {
   readonly key: string;
 }
 
-/** Of sessions whose client has another version of a schema than this server: which, by the path of the channel. */
-const strangers = new WeakMap<object, Map<string, string>>();
-let hasStrangers = false;
-/** The same of channels that are not here. No more than so many for each session: a newer client knows a few, and whoever makes paths up has as many as he likes. */
-const elsewhere = new WeakMap<object, Map<string, string>>();
+/** Who asks for a channel with another version of its schema than this server's. */
+export interface Stranger {
+  readonly version: string;
+  /** Why the channel cannot be served as it is taken; undefined: it can. */
+  readonly misfit: string | undefined;
+}
+
+/** Paths that are not here of which a session's claims are remembered: a newer client knows a few, and whoever makes paths up has as many as he likes. */
 const MOST_ELSEWHERE = 64;
 /** What an error shows of a path that is not ours, in characters. */
 const MOST_SHOWN = 200;
+/** Longer than any claim, in characters. */
+const MOST_CLAIMED = 240;
 
-/** Channels that cannot be served to a session as it takes them, and why; looked at only if there ever was one. */
-const misfits = new WeakMap<object, Map<string, string>>();
-let hasMisfits = false;
+/** What the client of a session has said of its schemas, where that is not what this server has: by path, of a channel or of what is none here. */
+export class Claims {
+  readonly #strangers = new Map<string, Stranger>();
+  #elsewhere: Map<string, string> | undefined;
 
-/** Takes the claim out of the frame, if there is one. Throws `schema_mismatch` if the channel cannot be served as what the client takes it for, now and whenever it asks again. */
-export function fitted(session: object, frame: OpenFrame, channel: Channel | undefined): OpenFrame {
-  const said = frame.header.length === 0 ? undefined : frame.header.find(({ key }) => key === CLAIM_HEADER);
-  if (said !== undefined) {
-    hear(session, frame.method, channel, claimIn(said.value));
-    frame = { ...frame, header: frame.header.filter(({ key }) => key !== CLAIM_HEADER) };
+  strangerOf(path: string): Stranger | undefined {
+    return this.#strangers.get(path);
   }
-  const detail = hasMisfits ? misfits.get(session)?.get(frame.method) : undefined;
-  if (detail !== undefined) throw mismatch(channel!, strangers.get(session)!.get(frame.method)!, detail);
-  return frame;
+  /** The version of a client that asks for what is not here. */
+  versionElsewhere(path: string): string | undefined {
+    return this.#elsewhere?.get(path);
+  }
+
+  /** The last claim counts: one program may hold code of two versions. */
+  hear({ path, desc, contract }: Channel, claim: Claim): void {
+    const { version } = claim;
+    if (version === schemaVersion(desc)) this.#strangers.delete(path);
+    else this.#strangers.set(path, { version, misfit: misfitOf(claim, desc, contract) });
+  }
+  hearElsewhere(path: string, version: string): void {
+    const others = (this.#elsewhere ??= new Map<string, string>());
+    others.delete(path);
+    if (path.length <= MOST_SHOWN && others.size < MOST_ELSEWHERE) others.set(path, version);
+  }
 }
 
-/** The last claim counts: one program may hold code of two versions. */
-function hear(session: object, path: string, channel: Channel | undefined, claim: Claim | undefined): void {
-  if (claim === undefined) return;
-  if (channel === undefined) {
-    const others = elsewhere.get(session);
-    others?.delete(path);
-    if (path.length <= MOST_SHOWN && (others?.size ?? 0) < MOST_ELSEWHERE)
-      remember(elsewhere, session, path, claim.version);
-    return;
+/** Who keeps what was claimed: a session. */
+export interface Claimed {
+  /** Undefined: its client has claimed nothing yet that is not as it is here. */
+  claims: Claims | undefined;
+}
+
+/** Takes the claim out of the frame, if there is one, and remembers it. */
+export function withoutClaim(session: Claimed, frame: OpenFrame, channel: Channel | undefined): OpenFrame {
+  const said = frame.header.length === 0 ? undefined : frame.header.find(({ key }) => key === CLAIM_HEADER);
+  if (said === undefined) return frame;
+  const claim = claimIn(said.value);
+  // Most are of this version, and leave nothing behind.
+  if (
+    claim !== undefined &&
+    (session.claims !== undefined || !channel || claim.version !== schemaVersion(channel.desc))
+  ) {
+    session.claims ??= new Claims();
+    if (channel === undefined) session.claims.hearElsewhere(frame.method, claim.version);
+    else session.claims.hear(channel, claim);
   }
-  ({ path } = channel); // the same text for all sessions
-  strangers.get(session)?.delete(path);
-  misfits.get(session)?.delete(path);
-  if (claim.version === schemaVersion(channel.desc)) return;
-  hasStrangers = true;
-  remember(strangers, session, path, claim.version);
-  const detail = misfitOf(claim, channel);
-  if (detail === undefined) return;
-  hasMisfits = true;
-  remember(misfits, session, path, detail);
+  return { ...frame, header: frame.header.filter(({ key }) => key !== CLAIM_HEADER) };
 }
 
 /** The error of a channel that is not here, with what is known of both sides. `near` is any channel of the same service; `agent` what a client at a native door calls itself. */
 export function unknownChannel(
   path: string,
   near: Channel | undefined,
-  { session, agent }: { readonly session?: object; readonly agent?: string | undefined },
+  { client, agent }: { readonly client?: string | undefined; readonly agent?: string | undefined },
 ): ConnectError {
-  const client = session && elsewhere.get(session)?.get(path);
   const server = near && schemaVersion(near.desc);
   return fail("channel_unknown", {
     path: path.slice(0, MOST_SHOWN),
@@ -77,44 +93,37 @@ export function unknownChannel(
   });
 }
 
-/** Headers of a response, and for clients of another version the one of this server: so they can name both if they cannot read what comes. */
+/** Headers of a response, and for a client of another version the one of this server: so that it can name both if it cannot read what comes. */
 export function withVersion(
   header: readonly HeaderField[] | undefined,
-  { path, desc }: Channel,
-  session: object,
+  { desc }: Channel,
+  stranger: Stranger | undefined,
 ): readonly HeaderField[] | undefined {
-  if (!hasStrangers || strangers.get(session)?.has(path) !== true) return header;
+  if (stranger === undefined) return header;
   return [...(header ?? []), { key: CLAIM_HEADER, value: schemaVersion(desc) }];
 }
 
-/** A request that cannot be read, or does not say where its topic is, comes of another schema if the client has one; the error says so. */
-export function explained(error: ConnectError, channel: Channel, session: object): ConnectError {
-  const client = strangers.get(session)?.get(channel.path);
-  if (client === undefined) return error;
-  const info = errorInfo(error);
-  const unread = info?.reason === "payload_malformed" && info.metadata["type"] === channel.desc.input.typeName;
-  if (info?.domain !== ERROR_DOMAIN || !(unread || info.reason === "address_invalid")) return error;
-  return mismatch(channel, client, info.metadata["detail"] ?? info.reason);
+/** A request that cannot be read, or does not say where its topic is, comes of another schema if its client has one; the error says so. */
+export function explained(error: ConnectError, channel: Channel, stranger: Stranger | undefined): ConnectError {
+  if (stranger === undefined) return error;
+  const { reason, domain, metadata } = errorInfo(error) ?? {};
+  if (domain !== ERROR_DOMAIN || (reason !== "payload_malformed" && reason !== "address_invalid")) return error;
+  return mismatch(channel, stranger.version, metadata?.["detail"] ?? reason);
 }
 
-function mismatch({ path, desc }: Channel, client: string, detail: string): ConnectError {
+/** The error of a channel that is not what the client takes it for, or of a request that cannot be read. */
+export function mismatch({ path, desc }: Channel, client: string, detail: string): ConnectError {
   return fail("schema_mismatch", { path, client, server: schemaVersion(desc), detail });
 }
 
 function claimIn(value: string): Claim | undefined {
-  const [, version, kind = "", key = ""] =
-    /^([0-9a-f]{8})(?: ([a-z]{0,20})((?: \d{1,9}){0,16}))?$/.exec(value.trim()) ?? [];
+  if (value.length > MOST_CLAIMED) return undefined;
+  const [, version, kind = "", key = ""] = /^([0-9a-f]{8})(?: ([a-z]{0,20})((?: \d{1,9}){0,16}))?$/.exec(value) ?? [];
   return version === undefined ? undefined : { version, kind, key: key.trim() };
 }
 
-function remember(kept: WeakMap<object, Map<string, string>>, session: object, path: string, value: string): void {
-  let known = kept.get(session);
-  if (known === undefined) kept.set(session, (known = new Map<string, string>()));
-  known.set(path, value);
-}
-
 /** What cannot be served as it is asked for. All else works, whatever the versions are. */
-function misfitOf({ kind, key }: Claim, { contract, desc }: Channel): string | undefined {
+function misfitOf({ kind, key }: Claim, desc: DescMethod, contract: ChannelContract): string | undefined {
   if (kind === "") return undefined;
   if (kind !== contract.kind) return `the client takes it for a ${kind}, and it is a ${contract.kind}`;
   const own = (contract.addressFields ?? []).map((name) => desc.input.field[name]?.number).join(" ");

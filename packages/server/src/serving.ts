@@ -1,5 +1,5 @@
 // One call being served on a session: from the Open frame through middleware and handler to the End.
-import { create, type DescMessage } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import {
   ConnectError,
   type ContextValues,
@@ -24,8 +24,9 @@ import { SessionCallContext } from "./call-context.ts";
 import type { Channel, Coding } from "./channel.ts";
 import { InterceptedRequest } from "./intercepted-request.ts";
 import { isPromise } from "./is-promise.ts";
+import { fromFirst, isMessage, once, singly, whole } from "./message-streams.ts";
 import type { Orphans } from "./orphans.ts";
-import { explained, withVersion } from "./schema-fit.ts";
+import { type Stranger, explained, withVersion } from "./schema-fit.ts";
 
 /** What calls need of their session. */
 export interface ServingHost {
@@ -66,12 +67,21 @@ export class Serving implements CallReceiver {
   /** The request was read, so plugins and handler get to see the call. */
   #heard = false;
   readonly #keyed: boolean;
+  readonly #stranger: Stranger | undefined;
 
-  private constructor(call: Call, channel: Channel, coding: Coding, frame: OpenFrame, host: ServingHost) {
+  private constructor(
+    call: Call,
+    channel: Channel,
+    coding: Coding,
+    frame: OpenFrame,
+    host: ServingHost,
+    stranger: Stranger | undefined,
+  ) {
     this.#call = call;
     this.#channel = channel;
     this.#coding = coding;
     this.#host = host;
+    this.#stranger = stranger;
     const clock = call.session.clock;
     let due = Infinity;
     if (frame.timeoutMs > 0) {
@@ -84,8 +94,15 @@ export class Serving implements CallReceiver {
   }
 
   /** Begins to serve; `call.receiver` is set. Never throws. */
-  static begin(call: Call, channel: Channel, coding: Coding, frame: OpenFrame, host: ServingHost): void {
-    const serving = new Serving(call, channel, coding, frame, host);
+  static begin(
+    call: Call,
+    channel: Channel,
+    coding: Coding,
+    frame: OpenFrame,
+    host: ServingHost,
+    stranger: Stranger | undefined,
+  ): void {
+    const serving = new Serving(call, channel, coding, frame, host, stranger);
     call.receiver = serving;
     try {
       checkHeader(frame.header, host.limits);
@@ -99,7 +116,7 @@ export class Serving implements CallReceiver {
     const kind = this.#channel.desc.methodKind;
     if (kind === "client_streaming" || kind === "bidi_streaming") {
       const requests = new MessageQueue<unknown>({
-        decode: this.#coding.decode,
+        decode: (payload) => this.#read(payload),
         consumed: (bytes) => this.#call.consumed(bytes),
         abandoned: () => {},
       });
@@ -115,7 +132,7 @@ export class Serving implements CallReceiver {
 
   #runSingle(payload: Uint8Array | undefined): void {
     if (payload === undefined) throw fail("frame_unexpected", { frame: "end", state: "without the request" });
-    const request = this.#coding.decode(payload);
+    const request = this.#read(payload);
     this.#heard = true;
     if (this.#channel.desc.methodKind === "unary") this.#runUnary(request);
     else if (this.#channel.interceptor === undefined) {
@@ -127,6 +144,14 @@ export class Serving implements CallReceiver {
       );
       this.#pump(output).catch((error: unknown) => this.#fail(error));
     } else this.#runStream(singly(request));
+  }
+
+  #read(payload: Uint8Array): unknown {
+    try {
+      return this.#coding.decode(payload);
+    } catch (error) {
+      throw explained(ConnectError.from(error), this.#channel, this.#stranger);
+    }
   }
 
   #runUnary(request: unknown): void {
@@ -157,7 +182,7 @@ export class Serving implements CallReceiver {
   }
 
   #header(): readonly HeaderField[] | undefined {
-    return withVersion(this.#context.takeHeader(), this.#channel, this.#host);
+    return withVersion(this.#context.takeHeader(), this.#channel, this.#stranger);
   }
 
   async #intercepted(request: unknown): Promise<void> {
@@ -332,15 +357,12 @@ export class Serving implements CallReceiver {
   }
 
   #failEarly(cause: unknown): void {
-    if (!this.#heard) {
-      const error = explained(ConnectError.from(cause), this.#channel, this.#host);
-      this.#host.refused(error, this.#channel.path);
-    }
+    if (!this.#heard) this.#host.refused(ConnectError.from(cause), this.#channel.path);
     this.#fail(cause);
   }
 
   #fail(cause: unknown): void {
-    const error = explained(shownError(cause, this.#host.log, this.#channel.path), this.#channel, this.#host);
+    const error = shownError(cause, this.#host.log, this.#channel.path);
     if (!this.#call.over) {
       const header = this.#headerSent ? undefined : this.#header();
       const trailer = [...(this.#context.takeTrailer() ?? []), ...headerFields(error.metadata)];
@@ -359,30 +381,6 @@ export class Serving implements CallReceiver {
 
 /** The signal of a context is aborted when the call is complete, too: that is Connect's contract. */
 const doneError = fail("call_cancelled");
-function isMessage(value: unknown): boolean {
-  return (
-    typeof value === "object" && value !== null && typeof (value as { $typeName?: unknown }).$typeName === "string"
-  );
-}
 function copyHeaders(from: Headers, to: Headers): void {
   for (const [key, value] of from) to.append(key, value);
-}
-async function* singly(request: unknown): AsyncGenerator<unknown> {
-  yield request;
-}
-async function* once(run: () => unknown): AsyncGenerator<unknown> {
-  yield (await run()) ?? {};
-}
-async function* fromFirst(
-  requests: AsyncIterable<unknown>,
-  run: (request: unknown) => AsyncIterable<unknown>,
-): AsyncGenerator<unknown> {
-  for await (const request of requests) {
-    yield* run(request);
-    return;
-  }
-}
-/** Interceptors see whole messages, though a handler may yield init objects. */
-async function* whole(messages: AsyncIterable<unknown>, desc: DescMessage): AsyncGenerator<unknown> {
-  for await (const message of messages) yield isMessage(message) ? message : create(desc, message as never);
 }

@@ -23,6 +23,7 @@ import {
 } from "@raceway/core/internal";
 import { type Entrance, Expiry, SessionContext, expiryOnWire } from "./admission.ts";
 import type { Orphans } from "./orphans.ts";
+import type { Claimed, Claims } from "./schema-fit.ts";
 import type { ServingHost } from "./serving.ts";
 
 /** What a session asks of the server. */
@@ -41,7 +42,7 @@ export interface SessionHost {
 const RESUME_BURST = 4;
 
 /** One client's session, with what belongs to the server's side of it. */
-export class ServerSession implements SessionOwner, ServingHost {
+export class ServerSession implements SessionOwner, ServingHost, Claimed {
   /** Public name; hex of its 16 bytes, in which form they take a fifth of the memory. */
   readonly id: string;
   /** Hex of 32 bytes. */
@@ -53,6 +54,7 @@ export class ServerSession implements SessionOwner, ServingHost {
   /** Who it belongs to; only the same may resume it. */
   principal = "";
   core!: Session;
+  claims: Claims | undefined;
   /** The client knows of it: it has asked for it by name. */
   resumed = false;
   /** Resumes that are allowed now, and when that was reckoned. */

@@ -20,7 +20,7 @@ import {
   headersOf,
   statusOf,
 } from "@raceway/core/internal";
-import { withVersion } from "./schema-fit.ts";
+import { type Stranger, withVersion } from "./schema-fit.ts";
 import type { ServingHost } from "./serving.ts";
 import { shownError } from "./serving.ts";
 import { FRAME_BYTES, type Topic, type TopicReader } from "./topic.ts";
@@ -34,6 +34,7 @@ export class Subscription implements CallReceiver, TopicReader {
   readonly #call: Call;
   readonly #topic: Topic;
   readonly #host: ServingHost;
+  readonly #stranger: Stranger | undefined;
   readonly #released: (topic: Topic) => void;
   readonly #admit: ((kind: TopicSubscription["kind"]) => Promise<void> | void) | undefined;
   /** Answers of the gate that are awaited before anything more is sent. */
@@ -62,12 +63,14 @@ export class Subscription implements CallReceiver, TopicReader {
     gate: TopicGate | undefined;
     request: unknown;
     header: readonly HeaderField[];
+    stranger: Stranger | undefined;
     released: (topic: Topic) => void;
   }) {
     this.#call = init.call;
     this.#topic = init.topic;
     this.#host = init.host;
     this.codec = init.codec;
+    this.#stranger = init.stranger;
     this.#released = init.released;
     const subscribe = init.gate?.subscribe;
     if (subscribe === undefined) return;
@@ -129,7 +132,7 @@ export class Subscription implements CallReceiver, TopicReader {
     this.#cursor = position.offset;
     this.live = false;
     const { channel, handle } = this.#topic;
-    const header = withVersion(undefined, channel, this.#host);
+    const header = withVersion(undefined, channel, this.#stranger);
     this.#call.session.control({ kind: "topic", call: this.#call.id, handle, position, state, header });
   }
 

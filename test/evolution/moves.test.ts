@@ -1,0 +1,69 @@
+// Sessions that move between servers of different versions of one schema, with time in the test's hands.
+import { Code, ConnectError } from "@connectrpc/connect";
+import { errorInfo, protoCodec, reasonOf } from "@raceway/core";
+import { schemaVersion } from "@raceway/core/internal";
+import { describe, expect, it } from "vitest";
+import { mirrorCodec } from "../app/mirror-codec.ts";
+import { nodes } from "../app/nodes.ts";
+import { shopClient as newClient } from "./gen/new/shop/v1/shop.client.ts";
+import * as next from "./gen/new/shop/v1/shop_pb.ts";
+import * as old from "./gen/old/shop/v1/shop_pb.ts";
+import { newShop, oldShop } from "./shops.ts";
+
+const versions = {
+  old: schemaVersion(old.ShopService.method.order),
+  new: schemaVersion(next.ShopService.method.order),
+};
+
+function failure(promise: Promise<unknown>): Promise<ConnectError> {
+  return promise.then(
+    (value) => {
+      throw new Error(`it answered: ${JSON.stringify(value)}`);
+    },
+    (error: unknown) => ConnectError.from(error),
+  );
+}
+
+/** The error names both versions: the client's is the new one, that of the server whose words cannot be read the old one. */
+function expectMismatch(error: ConnectError, path: string): void {
+  expect(reasonOf(error)).toBe("schema_mismatch");
+  expect(error.code).toBe(Code.FailedPrecondition);
+  expect(errorInfo(error)!.metadata).toMatchObject({ path, client: versions.new, server: versions.old });
+}
+
+describe("events that wait to be read when the session moves on", () => {
+  it.each([
+    ["in another codec, to a server of the client's version", [mirrorCodec()], "new"],
+    ["in another codec, to a server of the same version", [mirrorCodec()], "old"],
+    ["in the same codec, to a server of the client's version", [], "new"],
+  ] as const)(
+    "%s: the good ones are read, then the error names who wrote what cannot be read",
+    async (_, codecs, then) => {
+      await using it = nodes();
+      const boards: { publish(cost?: string): Promise<unknown> }[] = [];
+      const serveOld = (app: Parameters<typeof oldShop>[0]): void => {
+        const { board } = oldShop(app, []);
+        boards.push({ publish: (cost = "") => board.publish({ shop: "x" }, { cost }) });
+      };
+      const first = await it.start("http://a", { codecs }, serveOld);
+      const connection = it.connect("http://a", { codecs: [...codecs, protoCodec()] });
+      const events = newClient(connection).board({ store: "x" })[Symbol.asyncIterator]();
+      const begun = events.next();
+      await it.clock.settle();
+      await boards[0]!.publish();
+      expect((await it.during(begun)).value).toMatchObject({ cost: 0n });
+      // Received, and not read before the session moves.
+      await boards[0]!.publish();
+      await boards[0]!.publish();
+      await boards[0]!.publish("twelve");
+      await boards[0]!.publish();
+      await it.clock.advance(100);
+      first.cut();
+      await it.start("http://a", {}, then === "new" ? (app) => void newShop(app, []) : serveOld);
+      await it.clock.advance(5_000);
+      for (let good = 0; good < 2; good++) expect((await it.during(events.next())).value).toMatchObject({ cost: 0n });
+      expectMismatch(await failure(it.during(events.next())), "/shop.v1.ShopService/Board");
+      expect((await it.during(events.next())).done).toBe(true);
+    },
+  );
+});
