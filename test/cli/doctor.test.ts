@@ -74,7 +74,19 @@ test("schemas of which the server has the same version, another one, or none", a
     const refuse = (): never => {
       throw new Error("not asked here");
     };
-    const names = ["order", "echo", "show", "find", "arrivals", "price", "prices", "haggle", "add", "write"] as const;
+    const names = [
+      "order",
+      "echo",
+      "show",
+      "find",
+      "arrivals",
+      "price",
+      "buy",
+      "prices",
+      "haggle",
+      "add",
+      "write",
+    ] as const;
     const handlers = Object.fromEntries(names.map((name) => [name, refuse])) as Record<
       (typeof names)[number],
       () => never

@@ -1,12 +1,16 @@
 // Sessions that move between servers of different versions of one schema, with time in the test's hands.
+import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { errorInfo, protoCodec, reasonOf } from "@raceway/core";
 import { schemaVersion } from "@raceway/core/internal";
+import { memory } from "@raceway/server";
 import { describe, expect, it } from "vitest";
 import { mirrorCodec } from "../app/mirror-codec.ts";
-import { nodes } from "../app/nodes.ts";
+import { type Node, nodes } from "../app/nodes.ts";
+import { sharedStore } from "../middleware/shared-store.ts";
 import { shopClient as newClient } from "./gen/new/shop/v1/shop.client.ts";
 import * as next from "./gen/new/shop/v1/shop_pb.ts";
+import { shopClient as oldClient } from "./gen/old/shop/v1/shop.client.ts";
 import * as old from "./gen/old/shop/v1/shop_pb.ts";
 import { newShop, oldShop } from "./shops.ts";
 
@@ -66,4 +70,51 @@ describe("events that wait to be read when the session moves on", () => {
       expect((await it.during(events.next())).done).toBe(true);
     },
   );
+});
+
+describe("a call that runs once, and is sent again to a server of another version", () => {
+  const item = create(next.ItemSchema, {
+    name: "cup",
+    kind: next.Kind.GIFT,
+    tags: ["a"],
+    wrapping: { paper: "blue" },
+    noteOfSender: "for you",
+  });
+  const headers = { "idempotency-key": "one" };
+  const serve = { old: oldShop, new: newShop };
+
+  it.each([
+    ["old", "new"],
+    ["new", "old"],
+  ] as const)("%s, then %s: is known again, though the two know different fields of it", async (first, then) => {
+    await using it = nodes();
+    using store = await sharedStore(it.clock);
+    const seen: string[] = [];
+    const start = (version: "old" | "new"): Promise<Node> =>
+      it.start("http://a", { backplane: memory({ store: store.part }) }, (app) => void serve[version](app, seen));
+    const before = await start(first);
+    const client = newClient(it.connect("http://a"));
+    const { item: answer } = await it.during(client.order({ item }, { headers }));
+    before.down();
+    await start(then);
+    expect((await it.during(client.order({ item }, { headers }))).item).toEqual(answer);
+    expect(seen).toHaveLength(1);
+    const other = failure(it.during(client.order({ item: { ...item, name: "saucer" } }, { headers })));
+    expect(reasonOf(await other)).toBe("idempotency_key_reused");
+  });
+
+  it("is neither begun again nor told to be wrong if its reply cannot be read there", async () => {
+    await using it = nodes();
+    using store = await sharedStore(it.clock);
+    const seen: string[] = [];
+    const start = (version: "old" | "new"): Promise<Node> =>
+      it.start("http://a", { backplane: memory({ store: store.part }) }, (app) => void serve[version](app, seen));
+    const before = await start("old");
+    const client = oldClient(it.connect("http://a"));
+    expect(await it.during(client.buy({}, { headers }))).toMatchObject({ cost: "twelve" });
+    before.down();
+    await start("new");
+    expect(reasonOf(await failure(it.during(client.buy({}, { headers }))))).toBe("outcome_unknown");
+    expect(seen).toEqual(["buy"]);
+  });
 });

@@ -40,6 +40,10 @@ export function oldShop(app: Raceway, seen: string[]): OldPublishers {
       yield { name: "arrived" };
     },
     price: () => ({ cost: "twelve" }),
+    buy() {
+      seen.push("buy");
+      return { cost: "twelve" };
+    },
     async *prices() {
       yield {};
       yield { cost: "twelve" };
@@ -71,6 +75,10 @@ export function newShop(app: Raceway, seen: string[]): NewPublishers {
     },
     find: ({ words }) => ({ item: { name: String(words?.hash) } }),
     price: () => ({ cost: 1200n }),
+    buy() {
+      seen.push("buy");
+      return { cost: 1200n };
+    },
     async *prices() {
       yield {};
       yield { cost: 1200n };

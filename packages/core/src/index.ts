@@ -48,6 +48,7 @@ export { middlewareReasons } from "./errors-middleware.ts";
 export { oauthReasons } from "./errors-oauth.ts";
 export { resilienceReasons } from "./errors-resilience.ts";
 export { catalogue } from "./errors-server.ts";
+export * from "./field-order.ts";
 export * from "./http-batches.ts";
 export * from "./http-links.ts";
 export * from "./limits.ts";

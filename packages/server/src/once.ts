@@ -9,6 +9,7 @@ import {
   type Timer,
   fail,
   idempotencyKey,
+  inFieldOrder,
   principal,
 } from "@raceway/core";
 import { toHex } from "@raceway/core/internal";
@@ -80,7 +81,8 @@ export class Once implements AsyncDisposable {
       const key = context.get(idempotencyKey) || (context.requestHeader.get(IDEMPOTENCY_HEADER) ?? "");
       if (key === "") return handler(request, context);
       if (key.length > MAX_KEY) throw fail("idempotency_key_invalid", { length: key.length, limit: MAX_KEY });
-      const print = fingerprint(input.encode(request as never));
+      // In order: a server of another version, which took the same request, knew other fields of it.
+      const print = fingerprint(inFieldOrder(channel.desc.input, input.encode(request as never)));
       if (context instanceof SessionCallContext)
         return this.#run(channel, () => handler(request, context), context, key, print);
       const native = outliving(context, key, channel.path, this.#init.orphans);
@@ -201,9 +203,18 @@ export class Once implements AsyncDisposable {
   }
 
   #again(reply: Reply, channel: Channel, context: CallContext): unknown {
+    const message = reply.status ?? this.#read(reply, channel);
     const error = replay(reply, context);
     if (error !== undefined) throw error;
-    return this.#init.codec.of(channel.desc.output).decode(reply.payload);
+    return message;
+  }
+  #read({ payload }: Reply, { desc, path }: Channel): unknown {
+    try {
+      return this.#init.codec.of(desc.output).decode(payload);
+    } catch {
+      // Kept by a server of another version, whose replies this one cannot read: no fault of the request.
+      throw fail("outcome_unknown", { path });
+    }
   }
 
   // ---- what others may know

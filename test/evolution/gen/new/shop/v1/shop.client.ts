@@ -7,6 +7,7 @@ import {
   shopAddChannel,
   shopArrivalsChannel,
   shopBoardChannel,
+  shopBuyChannel,
   shopEchoChannel,
   shopFindChannel,
   shopHaggleChannel,
@@ -50,6 +51,8 @@ export interface ShopClient {
   stock(request: MessageInitShape<typeof StockRequestSchema>, options?: TopicOptions): Subscription<Item>;
   /** What it costs; said in another type than before. */
   price(request: MessageInitShape<typeof OrderRequestSchema>, options?: CallOptions): Promise<PriceResponse>;
+  /** Buys what is ordered, once per key, and says what it cost. */
+  buy(request: MessageInitShape<typeof OrderRequestSchema>, options?: CallOptions): Promise<PriceResponse>;
   /** Nothing first, then what it costs. */
   prices(request: MessageInitShape<typeof OrderRequestSchema>, options?: CallOptions): AsyncIterable<PriceResponse>;
   /** What each costs. */
@@ -78,6 +81,7 @@ export function shopClient(connection: Transport): ShopClient {
     arrivals: (request, options) => shopArrivals(connection, request, options),
     stock: (request, options) => shopStock(connection, request, options),
     price: (request, options) => shopPrice(connection, request, options),
+    buy: (request, options) => shopBuy(connection, request, options),
     prices: (request, options) => shopPrices(connection, request, options),
     haggle: (requests, options) => shopHaggle(connection, requests, options),
     add: (requests, options) => shopAdd(connection, requests, options),
@@ -157,6 +161,15 @@ export function shopPrice(
   options?: CallOptions,
 ): Promise<PriceResponse> {
   return callUnary(connection, ShopService.method.price, shopPriceChannel, request, options);
+}
+
+/** Buys what is ordered, once per key, and says what it cost. */
+export function shopBuy(
+  connection: Transport,
+  request: MessageInitShape<typeof OrderRequestSchema>,
+  options?: CallOptions,
+): Promise<PriceResponse> {
+  return callUnary(connection, ShopService.method.buy, shopBuyChannel, request, options);
 }
 
 /** Nothing first, then what it costs. */

@@ -39,6 +39,9 @@ export const shopStockChannel: ChannelContract = {
 /** Contract of shop.v1.ShopService/Price. */
 export const shopPriceChannel: ChannelContract = { kind: "call" };
 
+/** Contract of shop.v1.ShopService/Buy. */
+export const shopBuyChannel: ChannelContract = { kind: "call", idempotency: "idempotent" };
+
 /** Contract of shop.v1.ShopService/Prices. */
 export const shopPricesChannel: ChannelContract = { kind: "feed" };
 
@@ -73,6 +76,7 @@ export const shopContract: ServiceContract<typeof ShopService> = {
     arrivals: shopArrivalsChannel,
     stock: shopStockChannel,
     price: shopPriceChannel,
+    buy: shopBuyChannel,
     prices: shopPricesChannel,
     haggle: shopHaggleChannel,
     add: shopAddChannel,

@@ -39,6 +39,11 @@ export interface ShopHandlers {
     request: OrderRequest,
     context: CallContext,
   ): MessageInitShape<typeof PriceResponseSchema> | Promise<MessageInitShape<typeof PriceResponseSchema>>;
+  /** Buys what is ordered, once per key, and says what it cost. */
+  buy(
+    request: OrderRequest,
+    context: CallContext,
+  ): MessageInitShape<typeof PriceResponseSchema> | Promise<MessageInitShape<typeof PriceResponseSchema>>;
   /** Nothing first, then what it costs. */
   prices(request: OrderRequest, context: CallContext): AsyncIterable<MessageInitShape<typeof PriceResponseSchema>>;
   /** What each costs. */

@@ -31,6 +31,9 @@ export const shopStockChannel: ChannelContract = { kind: "topic", address: "stoc
 /** Contract of shop.v1.ShopService/Price. */
 export const shopPriceChannel: ChannelContract = { kind: "call" };
 
+/** Contract of shop.v1.ShopService/Buy. */
+export const shopBuyChannel: ChannelContract = { kind: "call", idempotency: "idempotent" };
+
 /** Contract of shop.v1.ShopService/Prices. */
 export const shopPricesChannel: ChannelContract = { kind: "feed" };
 
@@ -65,6 +68,7 @@ export const shopContract: ServiceContract<typeof ShopService> = {
     arrivals: shopArrivalsChannel,
     stock: shopStockChannel,
     price: shopPriceChannel,
+    buy: shopBuyChannel,
     prices: shopPricesChannel,
     haggle: shopHaggleChannel,
     add: shopAddChannel,
