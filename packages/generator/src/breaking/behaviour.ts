@@ -171,14 +171,19 @@ function* idempotencyWeakened({ contract: before }: Side, { contract: after }: S
 function* cacheWidened({ contract: before }: Side, { contract: after }: Side): Iterable<Change> {
   if (after.cache === undefined) return;
   const at: Change["at"] = [ext.channel, "call", "cache"];
-  const [was, is] = [before.cache?.maxAgeMs ?? 0, after.cache.maxAgeMs];
-  if (is > was) {
-    const message = `answers were ${was === 0 ? "never kept" : `kept for ${was} ms`}, and are for ${is} ms: clients see older ones`;
-    const mend = was === 0 ? "remove cache." : `write a max_age of ${was} ms at most.`;
-    yield { rule: "cache_widened", message, mend, at };
+  if (before.cache === undefined) {
+    const whom = after.cache.scope === "public" ? ", for all who may make the call" : "";
+    const message = `answers were never kept, and are for ${after.cache.maxAgeMs} ms${whom}: clients see older ones`;
+    yield { rule: "cache_widened", message, mend: "remove cache.", at };
+    return;
   }
-  if (after.cache.scope !== "public" || before.cache?.scope === "public") return;
-  const message = `answers were for ${before.cache === undefined ? "nobody" : "their own principal only"}, and are for all who may make the call`;
+  const [was, is] = [before.cache.maxAgeMs, after.cache.maxAgeMs];
+  if (is > was) {
+    const message = `answers were kept for ${was} ms, and are for ${is} ms: clients see older ones`;
+    yield { rule: "cache_widened", message, mend: `write a max_age of ${was} ms at most.`, at };
+  }
+  if (after.cache.scope !== "public" || before.cache.scope === "public") return;
+  const message = "answers were for their own principal only, and are for all who may make the call";
   yield { rule: "cache_widened", message, mend: "write `scope: SCOPE_PRIVATE`.", at };
 }
 

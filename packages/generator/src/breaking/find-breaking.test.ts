@@ -209,16 +209,54 @@ test("each finding has the name of what it is about, which is the same when line
   const names = async (written: string): Promise<readonly string[]> => {
     history.write({ "proto/names/v1/names.proto": written });
     const found = (await history.breaking()).map(({ rule, at }) => `${rule} ${at}`);
-    return [...new Set(found)].sort();
+    return found.toSorted();
   };
   const expected = [
     "channel_removed names.v1.Left",
     "channel_removed names.v1.S/Gone",
     "source_changed names.v1.Unused",
-    "wire_changed names.v1.Kind.2",
+    "wire_changed names.v1.Kind.KIND_TWO",
     "wire_changed names.v1.M.Inner.count",
     "wire_changed names.v1.M.by",
   ];
   expect(await names(text)).toEqual(expected);
   expect(await names(`\n\n// moved\n${text}`)).toEqual(expected);
+});
+
+test("what is one change to people is one finding, with the name of what changed, and none hides another", async () => {
+  const old = `syntax = "proto3";
+package one.v1;
+message M {
+  string gone = 1;
+  string named = 2;
+  map<string, string> map = 3;
+  oneof old { string a = 4; string b = 5; }
+  string free = 6;
+  Kind kind = 7;
+  enum Kind { KIND_UNSPECIFIED = 0; }
+}
+message Whole { message Part { message Smaller {} } enum Kind { WHOLE = 0; } }
+`;
+  const edited = `syntax = "proto3";
+package one.v1;
+message M {
+  string called = 2;
+  repeated string map = 3;
+  oneof new { string a = 4; string b = 5; string free = 6; }
+}
+`;
+  using history = new SchemaHistory({ "proto/one/v1/one.proto": old });
+  history.write({ "proto/one/v1/one.proto": edited });
+  const found = await history.breaking();
+  expect(found.map(({ rule, at, message }) => `${rule} ${at}: ${message}`).join("\n")).toMatchInlineSnapshot(`
+    "source_changed one.v1.Whole: Previously present message "Whole" was deleted from file (buf: MESSAGE_NO_DELETE)
+    source_changed one.v1.M.Kind: Previously present enum "M.Kind" was deleted from file (buf: ENUM_NO_DELETE)
+    wire_changed one.v1.M.gone: Previously present field "1" with name "gone" on message "M" was deleted without reserving the name "gone" and number "1" (buf: FIELD_NO_DELETE_UNLESS_NAME_RESERVED, FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED)
+    wire_changed one.v1.M.kind: Previously present field "7" with name "kind" on message "M" was deleted without reserving the name "kind" and number "7" (buf: FIELD_NO_DELETE_UNLESS_NAME_RESERVED, FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED)
+    wire_changed one.v1.M.called: Field "2" with name "called" on message "M" changed option "json_name" from "named" to "called" and on message "M" changed name from "named" to "called" (buf: FIELD_SAME_JSON_NAME, FIELD_SAME_NAME)
+    wire_changed one.v1.M.map: Field "3" with name "map" on message "M" changed cardinality from "map" to "repeated" and type from "message" to "string" (buf: FIELD_WIRE_JSON_COMPATIBLE_CARDINALITY, FIELD_WIRE_JSON_COMPATIBLE_TYPE)
+    wire_changed one.v1.M.a: Field "4" with name "a" on message "M"q moved from oneof "old" to oneof "new" (buf: FIELD_SAME_ONEOF)
+    wire_changed one.v1.M.b: Field "5" with name "b" on message "M"q moved from oneof "old" to oneof "new" (buf: FIELD_SAME_ONEOF)
+    wire_changed one.v1.M.free: Field "6" with name "free" on message "M" moved from outside to inside a oneof (buf: FIELD_SAME_ONEOF)"
+  `);
 });
