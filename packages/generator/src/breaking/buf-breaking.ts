@@ -42,7 +42,10 @@ export async function bufBreaking(
     return [
       ...[...wire].map(([at, said]) => ({ ...diagnosticOf("wire_changed", said, sources), at })),
       ...[...all]
-        .filter(([at, [{ type }]]) => !wire.has(at) && !isImplied(at, type, before, (name) => wire.has(name) || all.has(name)))
+        .filter(
+          ([at, [{ type }]]) =>
+            !wire.has(at) && !isImplied(at, type, before, (name) => wire.has(name) || all.has(name)),
+        )
         .map(([at, said]) => ({ ...diagnosticOf("source_changed", said, sources), at })),
     ];
   } finally {

@@ -61,7 +61,7 @@ test("what a target is said to write of room.proto it writes, with each excerpt 
     [...cell!.matchAll(/`(.*?)`/g)].map(([, file]) => `chat/v1/${file}`),
   );
   expect(files.toSorted()).toEqual(folder.list().filter((file) => file.startsWith("chat/")));
-  const excerpts = [...page.matchAll(/^`(chat\/\S+)`:\n\n```\w+\n([^]*?)```$/gm)];
+  const excerpts = [...page.matchAll(/^`(chat\/\S+)`:\n\n(?:<!-- .* -->\n\n)?```\w+\n([^]*?)```$/gm)];
   expect(excerpts).toHaveLength(written.length);
   for (const [, file, text] of excerpts) expect(folder.read(`gen/${file}`)).toContain(text);
 });

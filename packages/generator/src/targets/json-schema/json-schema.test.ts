@@ -197,6 +197,13 @@ test("what a message's JSON cannot be is refused", async () => {
   const validate = all.validator("all.v1.All");
   const closed = strict.validator("all.v1.All");
   expect(validate({})).toBe(true);
+  for (const right of [
+    { duration: "-315576000000s", timestamp: "0001-01-01T00:00:00Z", mask: "a,bC.d", any: {}, double: 3.5e38 },
+    { float: -3.4028234663852886e38, uint64: "18446744073709551615", int64: "-9223372036854775808" },
+    { bytes: "AA", blobs: ["AA==", "AAA", "AAA=", "AAAA", ""], any: { "@type": "x/all.v1.All" } },
+    { duration: "315575999999.999999999s", timestamp: "9999-12-31T23:59:59.999999999+23:59" },
+  ])
+    expect(validate(right), JSON.stringify(validate.errors)).toBe(true);
   expect(validate({ oddNameX: "", '@odd "name"': "" })).toBe(true);
   for (const wrong of [
     null,
@@ -219,7 +226,20 @@ test("what a message's JSON cannot be is refused", async () => {
     { a: "", b: 1 },
     { c: {}, d: null },
     { duration: 1 },
+    { duration: "315576000001s" },
+    { duration: "999999999999s" },
     { timestamp: "yesterday" },
+    { timestamp: "2030-13-01T00:00:00Z" },
+    { timestamp: "2030-01-32T00:00:00Z" },
+    { timestamp: "2030-01-01T24:00:00Z" },
+    { timestamp: "0000-01-01T00:00:00Z" },
+    { mask: "snake_case" },
+    { any: { value: 1 } },
+    { any: { "@type": "" } },
+    { float: 3.5e38 },
+    { uint64: "20000000000000000000" },
+    { bytes: "A" },
+    { bytes: "AAA==" },
     { self: { self: { bool: "true" } } },
     { other: {} },
   ])

@@ -103,14 +103,22 @@ function enumSchema(one: EnumDeclaration): Schema {
 
 const int32 = { type: "integer", minimum: -0x8000_0000, maximum: 0x7fff_ffff };
 const uint32 = { type: "integer", minimum: 0, maximum: 0xffff_ffff };
-// Without loss in JavaScript only as text.
+// Without loss in JavaScript only as text. The last digits of their ranges would take a pattern of hundreds of characters at each field.
 const int64 = { type: "string", pattern: "^-?[0-9]{1,19}$" };
-const uint64 = { type: "string", pattern: "^[0-9]{1,20}$" };
-const float = { anyOf: [{ type: "number" }, { type: "string", enum: ["NaN", "Infinity", "-Infinity"] }] };
-const bytes = { type: "string", contentEncoding: "base64", pattern: "^[A-Za-z0-9+/]*={0,2}$" };
+const uint64 = { type: "string", pattern: "^([0-9]{1,19}|1[0-9]{19})$" };
+const noNumber = { type: "string", enum: ["NaN", "Infinity", "-Infinity"] };
+const double = { anyOf: [{ type: "number" }, noNumber] };
+/** The largest float, (2 - 2^-23) * 2^127. */
+const FLOAT_MAX = 3.4028234663852886e38;
+const float = { anyOf: [{ type: "number", minimum: -FLOAT_MAX, maximum: FLOAT_MAX }, noNumber] };
+const bytes = {
+  type: "string",
+  contentEncoding: "base64",
+  pattern: "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}(==)?|[A-Za-z0-9+/]{3}=?)?$",
+};
 
 const scalarSchemas: Readonly<Record<Scalar, Schema>> = {
-  double: float,
+  double,
   float,
   int32,
   sint32: int32,
@@ -130,19 +138,32 @@ const scalarSchemas: Readonly<Record<Scalar, Schema>> = {
 /** Types that have a JSON form of their own. */
 const wellKnownSchemas: ReadonlyMap<string, Schema> = new Map<string, Schema>(
   Object.entries({
-    "google.protobuf.Any": { type: "object", properties: { "@type": { type: "string" } } },
+    // One without a type is empty.
+    "google.protobuf.Any": {
+      type: "object",
+      properties: { "@type": { type: "string", minLength: 1 } },
+      anyOf: [{ required: ["@type"] }, { maxProperties: 0 }],
+    },
     "google.protobuf.Timestamp": {
       type: "string",
       format: "date-time",
-      pattern: "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$",
+      // From 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z.
+      pattern:
+        "^([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$",
     },
-    "google.protobuf.Duration": { type: "string", pattern: "^-?[0-9]{1,12}(\\.[0-9]{1,9})?s$" },
-    "google.protobuf.FieldMask": { type: "string" },
+    // 10,000 years either way: 315,576,000,000 seconds; what is below a second is not counted, by readers neither.
+    "google.protobuf.Duration": {
+      type: "string",
+      pattern:
+        "^-?([0-9]{1,11}|[12][0-9]{11}|30[0-9]{10}|31[0-4][0-9]{9}|315[0-4][0-9]{8}|3155[0-6][0-9]{7}|31557[0-5][0-9]{6}|315576000000)(\\.[0-9]{1,9})?s$",
+    },
+    // Names of fields as JSON has them.
+    "google.protobuf.FieldMask": { type: "string", pattern: "^[^_]*$" },
     "google.protobuf.Struct": { type: "object" },
     "google.protobuf.Value": {},
     "google.protobuf.ListValue": { type: "array" },
     "google.protobuf.NullValue": { type: "null" },
-    "google.protobuf.DoubleValue": float,
+    "google.protobuf.DoubleValue": double,
     "google.protobuf.FloatValue": float,
     "google.protobuf.Int32Value": int32,
     "google.protobuf.UInt32Value": uint32,
