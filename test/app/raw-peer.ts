@@ -7,6 +7,8 @@ export interface RawPeer {
   readonly link: Link;
   /** All frames that came. */
   readonly frames: Frame[];
+  /** Their kinds, batch by batch. */
+  readonly batches: string[][];
   /** The link is over. */
   readonly closed: boolean;
   say(...frames: readonly Frame[]): void;
@@ -33,6 +35,7 @@ export async function rawPeer(
     draining: new AbortController().signal,
   });
   const frames: Frame[] = [];
+  const batches: string[][] = [];
   let link: Link | undefined;
   let closed = false;
   await started.open(
@@ -40,7 +43,14 @@ export async function rawPeer(
     (opened) => {
       link = opened;
       return {
-        batch: (bytes) => readBatch(bytes, { jsonDepth: 64 }, (frame) => frames.push(frame)),
+        batch(bytes) {
+          const kinds: string[] = [];
+          batches.push(kinds);
+          readBatch(bytes, { jsonDepth: 64 }, (frame) => {
+            frames.push(frame);
+            kinds.push(frame.kind);
+          });
+        },
         drain() {},
         closed() {
           closed = true;
@@ -52,6 +62,7 @@ export async function rawPeer(
   return {
     link: link!,
     frames,
+    batches,
     get closed() {
       return closed;
     },

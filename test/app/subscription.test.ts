@@ -163,6 +163,42 @@ it("catches up when room comes in the very batch in which it found none", async 
   expect(publications()).toBe(1);
 });
 
+it("writes once a turn to each subscriber, whatever comes together: events of several topics, and replies", async () => {
+  await using it = await lab();
+  const peer = await rawPeer(it.memory, it.clock);
+  const subscribe = (call: number, board: string): Frame =>
+    open(call, "/lab.v1.LabService/Ticks", {
+      payload: toBinary(TicksRequestSchema, create(TicksRequestSchema, { board })),
+    });
+  peer.say(hello());
+  await it.clock.settle();
+  peer.say(subscribe(1, "x"), subscribe(2, "y"));
+  await it.clock.settle();
+  const publish = (board: string, sequence: number): unknown => it.topics.ticks.publish({ board }, { sequence });
+  const next = async (act: () => void): Promise<string[][]> => {
+    peer.batches.length = 0;
+    act();
+    await it.clock.settle();
+    return peer.batches;
+  };
+  expect(await next(() => publish("x", 1))).toEqual([["publication"]]);
+  expect(await next(() => [1, 2, 3].map((sequence) => publish("x", sequence)))).toEqual([
+    ["publication", "publication", "publication"],
+  ]);
+  expect(await next(() => [publish("x", 4), publish("y", 1)])).toEqual([["publication", "publication"]]);
+  const echo = toBinary(EchoRequestSchema, create(EchoRequestSchema, { text: "one" }));
+  const together = await next(() => {
+    peer.say(open(3, "/lab.v1.LabService/Echo", { payload: echo }));
+    publish("x", 5);
+  });
+  expect(together.flat().toSorted()).toEqual(["end", "publication"]);
+  // And alone again.
+  expect(await next(() => publish("x", 6))).toEqual([["publication"]]);
+  const offsets = peer.frames.flatMap((frame) => (frame.kind === "publication" ? [[frame.handle, frame.offset]] : []));
+  const [[x]] = offsets as [[number, number]];
+  expect(offsets.filter(([handle]) => handle === x).map(([, offset]) => offset)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+});
+
 it("cuts what it says to batches that the link carries, however small those are", async () => {
   const limits = { batchBytes: 4_096 };
   await using it = await lab({ server: { limits }, client: { limits }, memory: { text: true, maxBatchBytes: 4_096 } });

@@ -15,6 +15,8 @@ export class FlushQueue {
   readonly #failed: (error: unknown) => void;
   #turn: Flushable[] = [];
   #loop: Flushable[] = [];
+  /** What is flushed now is the last that is known of in this pass. */
+  alone = false;
   readonly #flushTurn = (): void => {
     const due = this.#turn;
     this.#turn = [];
@@ -23,7 +25,11 @@ export class FlushQueue {
   readonly #flushLoop = (): void => {
     // A topic that flushes adds its sessions behind itself: they are still part of this pass, so each socket is written once.
     const due = this.#loop;
-    for (let at = 0; at < due.length; at++) this.#flush(due[at]!);
+    for (let at = 0; at < due.length; at++) {
+      this.alone = at === due.length - 1;
+      this.#flush(due[at]!);
+    }
+    this.alone = false;
     this.#loop = [];
   };
 

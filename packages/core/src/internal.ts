@@ -23,6 +23,7 @@ export { toHex } from "./hex.ts";
 export * from "./message-queue.ts";
 export * from "./replay-buffer.ts";
 export { CLAIM_HEADER, schemaVersion } from "./schema-version.ts";
-export * from "./session.ts";
+export { Session, type SessionInit, type SessionOwner } from "./session.ts";
+export * from "./publishing-session.ts";
 export * from "./session-link.ts";
 export * from "./wire-values.ts";

@@ -11,14 +11,20 @@ export interface Handshake {
 }
 
 export class SessionLink implements LinkReceiver {
+  // First what sending needs, in one line of memory.
   readonly link: Link;
   /** Frames go out as lines of JSON; what comes in says itself what it is. */
   text: boolean;
+  /** Undefined where nothing is coded. */
+  coding: LinkCoding | undefined;
+  /** `send` returned false, `drain` has not come yet. */
+  blocked = false;
+  over = false;
+  /** Something went out since the last look. */
+  spoke = true;
   /** Undefined once the link belongs to a session, or is over. */
   handshake: Handshake | undefined;
   session: Session | undefined;
-  /** Undefined where nothing is coded. */
-  coding: LinkCoding | undefined;
   /** Number of the next counted frame to come in on this link; negative as long as the other side has not said it. */
   next = 0;
   /** What `next` was at the beginning. */
@@ -27,17 +33,12 @@ export class SessionLink implements LinkReceiver {
   acked = 0;
   /** Number of the next counted frame to go out on this link. */
   sent = 0;
-  /** `send` returned false, `drain` has not come yet. */
-  blocked = false;
   /** Something came in since the last look; any byte is life. */
   lively = true;
   heardAt = 0;
   /** Something came in since the link was doubted. */
   answered = true;
-  /** Something went out since the last look. */
-  spoke = true;
   spokeAt = 0;
-  over = false;
   /** Nothing came since the handshake. */
   fresh = true;
   /** Server: the client's number of it; 0 if it numbers none. */

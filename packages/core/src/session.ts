@@ -8,7 +8,6 @@
 // switch and fall back are one mechanism: another link becomes current, and says from where it goes on. No link waits for what another says.
 // It is long because numbering, acknowledgement, links and liveness change the same few counters.
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { SharedGroup } from "./batch-station.ts";
 import type { BatchWindow, Pace } from "./batch-window.ts";
 import { readBatch } from "./batch.ts";
 import { Call, type CallReceiver } from "./calls.ts";
@@ -64,9 +63,9 @@ export interface SessionInit {
 /** A flush begins when so much is collected, though the turn is not over: 32 KiB is where a write's cost is all in its bytes. */
 const CUT_BYTES = 32 * 1024;
 /** Frames grow as text: base64 by a third, and a small frame like Credit fivefold, by the names of its fields. */
-const TEXT_GROWTH = 6;
+export const TEXT_GROWTH = 6;
 /** Share of a text batch that one payload may take: three quarters less what its headers may need. */
-const TEXT_PAYLOAD = 0.74;
+export const TEXT_PAYLOAD = 0.74;
 /** Received and not yet acknowledged: an Ack goes with the next flush above these, or after the delay below. */
 const ACK_BYTES = 32 * 1024;
 const ACK_FRAMES = 128;
@@ -82,16 +81,28 @@ const CHECK_MS = 5_000;
 /** How long a link that was replaced may stay, so that what is on the way still arrives. */
 const OLD_LINK_MS = 5_000;
 
+/** In `due`: something besides publications. */
+export const OWN = 1;
+
 /** `SessionLink.next` before the other side has said it. */
 const UNNUMBERED = -1e15;
 
 const NONE_BLOCKED: ReadonlySet<Call> = new Set();
+const NO_GROUPS: readonly (readonly Uint8Array[])[] = [];
 
 const placeholder: CallReceiver = { data() {}, end() {}, cancelled() {}, writable() {}, lost() {} };
 
 export class Session {
-  readonly side: "client" | "server";
+  // First what a fan-out looks at: it goes to thousands of sessions in a row, and each line of memory that it needs of them takes time.
+  /** What is to be sent, or may be: `OWN`, `GROUPS`. Zero: nothing was written, received or changed since the last flush, which left nothing behind. */
+  protected due: number = OWN;
+  /** The link that is sent on. */
+  current: SessionLink | undefined;
+  /** Undefined while the session lives. */
+  over: ConnectError | undefined;
   readonly limits: Limits;
+
+  readonly side: "client" | "server";
   readonly clock: Clock;
   readonly writer: FrameWriter = new FrameWriter();
   readonly replay: ReplayBuffer = new ReplayBuffer();
@@ -105,17 +116,13 @@ export class Session {
   #peerAcked = 0;
   /** While there is no link: the next one may carry text only. */
   expectsText = false;
-  /** The link that is sent on. */
-  current: SessionLink | undefined;
-  /** Undefined while the session lives. */
-  over: ConnectError | undefined;
   /** Server: the client's number of the newest link on which it spoke; a Hello with this or an older number is out of date. */
   attempt = 0;
   /** Publications received; with `received`, what tells a link that carries something from one that is only open. */
   published = 0;
 
   readonly #owner: SessionOwner;
-  readonly #queue: FlushQueue;
+  protected readonly queue: FlushQueue;
   readonly #calls = new Map<number, Call>();
   /** Those that wait for room; undefined while none ever did. */
   #blocked: Set<Call> | undefined;
@@ -137,10 +144,7 @@ export class Session {
   #transmitted = 0;
   /** Uncounted frames to go out with the next flush. */
   #control: Uint8Array[] = [];
-  /** Groups of publications to go out with the next flush; each is shared by all subscribers. */
-  #groups: SharedGroup[] = [];
   #queuedTurn = false;
-  #queuedLoop = false;
   /** Undefined while nothing ever waited. */
   #pace: Pace | undefined;
   #waited: (() => void) | undefined;
@@ -163,7 +167,7 @@ export class Session {
     this.limits = init.limits;
     this.clock = init.clock;
     this.#owner = init.owner;
-    this.#queue = init.queue;
+    this.queue = init.queue;
     this.peerWindow = { messages: init.limits.windowMessages, bytes: init.limits.windowBytes };
     this.maxMessageBytes = init.limits.messageBytesOut;
     this.#tokens = init.limits.framesBurst;
@@ -304,7 +308,7 @@ export class Session {
       // again on each resume. What was written before leaves by itself, so that a large message has its batch to itself.
       limit = Math.min(
         limit,
-        Math.floor((current === undefined ? this.limits.batchBytes : this.#mostOf(current)) * TEXT_PAYLOAD - 512),
+        Math.floor((current === undefined ? this.limits.batchBytes : this.mostOf(current)) * TEXT_PAYLOAD - 512),
       );
       if (payload.length >= CUT_BYTES) this.flush();
     }
@@ -315,15 +319,17 @@ export class Session {
 
   /** Something was written to `writer`: it leaves at the end of the turn, or now if it is much. */
   wrote(): void {
+    this.due |= OWN;
     if (this.writer.bytes >= CUT_BYTES) this.flush();
     else if (!this.#queuedTurn) {
       this.#queuedTurn = true;
-      this.#queue.atTurnEnd(this);
+      this.queue.atTurnEnd(this);
     }
   }
 
   /** A message was written that may wait for company. */
   wroteWithin(window: BatchWindow, bytes: number): void {
+    this.due |= OWN;
     this.#pace ??= window.pace(this.clock);
     this.#waited ??= (): void => this.wrote();
     if (this.#pace.add(window, bytes, this.#waited) || this.writer.bytes >= CUT_BYTES) this.wrote();
@@ -338,58 +344,32 @@ export class Session {
       this.linkFailed(current, fail("too_many_frames", { limit: MAX_CONTROL }));
       return;
     }
+    this.due |= OWN;
     this.#control.push(encodeFrame(frame));
     if (!this.#queuedTurn) {
       this.#queuedTurn = true;
-      this.#queue.atTurnEnd(this);
+      this.queue.atTurnEnd(this);
     }
-  }
-
-  /**
-   * Server: sends a group of publications at the end of the loop turn. Its parts are shared: one group alone leaves as it is.
-   * False: the link is full or away, nothing was taken; the subscriber stays where it is until `CallReceiver.writable`.
-   */
-  publish(group: SharedGroup): boolean {
-    const link = this.current;
-    if (link === undefined || link.blocked || this.over !== undefined) return false;
-    this.#groups.push(group);
-    if (!this.#queuedLoop) {
-      this.#queuedLoop = true;
-      this.#queue.atLoopEnd(this);
-    }
-    return true;
   }
 
   /** Writes what has come together, in one batch where it fits. Called at the flush points. */
   flush(): void {
     this.#queuedTurn = false;
-    this.#queuedLoop = false;
     this.#pace?.flushed();
     this.#keep();
-    const { replay } = this;
     const link = this.current;
     if (link === undefined || link.blocked || link.over || this.over !== undefined) return;
     if (this.#unackedFrames >= ACK_FRAMES || this.#unackedBytes >= ACK_BYTES) this.#ack();
-
-    const groups = this.#groups;
-    if (link.sent >= replay.end && this.#control.length === 0) {
-      if (groups.length === 0) return;
-      if (groups.length === 1) {
-        // The fan-out's usual case: the same array goes to every subscriber.
-        const group = groups[0]!;
-        groups.length = 0;
-        this.#write(link, this.#partsOf(link, group), 0);
-        return;
-      }
-    }
+    const groups = this.groups(link);
+    const { replay } = this;
     let parts: Uint8Array[] = this.#control;
     let bytes = 0;
     let own = Infinity;
     this.#control = [];
-    const most = this.#mostOf(link) / (link.text ? TEXT_GROWTH : 1);
+    const most = this.mostOf(link) / (link.text ? TEXT_GROWTH : 1);
     const add = (more: readonly Uint8Array[], size: number): boolean => {
       if (bytes > 0 && bytes + size > most) {
-        this.#write(link, parts, own);
+        this.write(link, parts, own);
         parts = [];
         bytes = 0;
         own = Math.min(own, 0);
@@ -409,16 +389,20 @@ export class Session {
     }
     // Groups were promised to their subscribers, so they go even on a link that is just now full.
     if (groups.length > 0) own = parts.length;
-    for (const group of groups) {
-      const shared = this.#partsOf(link, group);
+    for (const shared of groups) {
       let size = 0;
       for (const part of shared) size += part.length;
       if (!add(shared, size)) for (const part of shared) parts.push(part);
     }
-    groups.length = 0;
-    if (parts.length > 0) this.#write(link, parts, own);
+    if (parts.length > 0) this.write(link, parts, own);
+    this.due = link.sent < replay.end ? OWN : 0;
     // Last: it wakes calls, which may write so much that the next flush is due at once, and that must not overtake this one.
     if (this.#peerAcked > replay.acked) this.#forgetAcked();
+  }
+
+  /** Server: the parts of the publications that wait, none of which wait any more. */
+  protected groups(_link?: SessionLink): readonly (readonly Uint8Array[])[] {
+    return NO_GROUPS;
   }
 
   /** What was written is kept until it is acknowledged. */
@@ -433,29 +417,13 @@ export class Session {
     this.#owner.waits();
   }
 
-  /** Bytes of several publications that the present link surely carries in one batch, however they grow as text. */
-  get groupBytes(): number {
-    const { current } = this;
-    return current === undefined ? Infinity : this.#mostOf(current) / (current.text ? TEXT_GROWTH : 1);
-  }
-
-  /** Can the present link carry so many bytes of publications in one batch? */
-  carries(bytes: number): boolean {
-    const { current } = this;
-    return current === undefined || bytes <= this.#mostOf(current) * (current.text ? TEXT_PAYLOAD : 1);
-  }
-
   /** Largest batch that a link carries. */
-  #mostOf(link: SessionLink): number {
+  protected mostOf(link: SessionLink): number {
     return Math.min(link.link.traits.maxBatchBytes, this.limits.batchBytes);
   }
 
-  #partsOf(link: SessionLink, group: SharedGroup): readonly Uint8Array[] {
-    return link.coding === undefined ? group.parts : link.coding.group(group, this.#mostOf(link));
-  }
-
   /** The first `own` parts are for this link alone, the others belong to groups. */
-  #write(link: SessionLink, parts: readonly Uint8Array[], own: number): void {
+  protected write(link: SessionLink, parts: readonly Uint8Array[], own: number): void {
     link.spoke = true;
     const room =
       link.coding === undefined
@@ -468,6 +436,7 @@ export class Session {
     this.#ackTimer?.[Symbol.dispose]();
     this.#ackTimer = undefined;
     this.#unackedFrames = this.#unackedBytes = 0;
+    this.due |= OWN;
     this.#control.push(encodeFrame({ kind: "ack", received: this.#received, from }));
   }
 
@@ -511,9 +480,10 @@ export class Session {
       this.#unackedFrames += counted;
       this.#unackedBytes += bytes.length;
       if (this.#unackedFrames >= ACK_FRAMES || this.#unackedBytes >= ACK_BYTES) {
+        this.due |= OWN;
         if (!this.#queuedTurn) {
           this.#queuedTurn = true;
-          this.#queue.atTurnEnd(this);
+          this.queue.atTurnEnd(this);
         }
       } else if (this.#ackTimer === undefined) this.#ackTimer = this.clock.after(ACK_DELAY_MS, this.#ackLate);
     }
@@ -752,7 +722,8 @@ export class Session {
     link.heardAt = link.spokeAt = this.clock.now();
     // What was not counted belonged to the link before.
     this.#control = [];
-    this.#groups = [];
+    this.groups();
+    this.due |= OWN;
     // Said at once: it tells a server that its link was chosen, and each side what it need not send again, and from where the other goes on.
     if (this.#received > 0 || this.replay.end > 0 || this.#links.length > 1) this.#ack(link.sent);
     if (this.#subscriptions > 0) for (const call of [...this.#calls.values()]) call.receiver.relinked?.(own);
@@ -808,7 +779,7 @@ export class Session {
     if (link !== this.current) return;
     this.current = undefined;
     this.#control.length = 0;
-    this.#groups.length = 0;
+    this.groups();
     if (this.over !== undefined) return;
     for (let last = this.#links.pop(); last !== undefined; last = this.#links.pop()) {
       this.#links.push(last);

@@ -22,7 +22,7 @@ import {
   type FlushQueue,
   type Handshake,
   type HelloFrame,
-  Session,
+  PublishingSession,
   SessionLink,
   type WelcomeFrame,
   chooseCoders,
@@ -160,7 +160,7 @@ class Accepting implements Handshake {
       host.sessions.checkAddress(session.address); // again: others may have come while this one was asked who he is
       session.principal = context.get(principal).id;
       host.sessions.checkPrincipal(session.principal);
-      session.core = new Session({
+      session.core = new PublishingSession({
         side: "server",
         limits: host.limits,
         clock: host.clock,

@@ -692,6 +692,7 @@ class App implements Raceway {
       const { topic, release } = this.#topicOf(channel, request);
       const subscription = new Subscription({
         call,
+        session: session.core,
         topic,
         host: session,
         codec,

@@ -16,7 +16,7 @@ import {
   type Call,
   type GoawayFrame,
   type OpenFrame,
-  Session,
+  PublishingSession,
   type SessionLink,
   type SessionOwner,
   errorOf,
@@ -53,7 +53,7 @@ export class ServerSession implements SessionOwner, ServingHost, Claimed {
   address: string;
   /** Who it belongs to; only the same may resume it. */
   principal = "";
-  core!: Session;
+  core!: PublishingSession;
   claims: Claims | undefined;
   /** The client knows of it: it has asked for it by name. */
   resumed = false;
@@ -155,7 +155,7 @@ export class ServerSession implements SessionOwner, ServingHost, Claimed {
   get endedSignal(): AbortSignal {
     if (this.#ended === undefined) {
       this.#ended = new AbortController();
-      if ((this.core as Session | undefined)?.over !== undefined) this.#ended.abort(this.core.over);
+      if ((this.core as PublishingSession | undefined)?.over !== undefined) this.#ended.abort(this.core.over);
     }
     return this.#ended.signal;
   }

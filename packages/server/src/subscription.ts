@@ -13,6 +13,8 @@ import {
   type Call,
   type CallReceiver,
   type HeaderField,
+  type PublishingSession,
+  type SessionLink,
   TOPIC_LIVE,
   TOPIC_RESET,
   TOPIC_STANDS,
@@ -31,6 +33,9 @@ const PAGE = { maxEntries: 256, maxBytes: 96 * 1024 };
 export class Subscription implements CallReceiver, TopicReader {
   readonly codec: Codec;
   live = false;
+  // With these two, what a fan-out needs.
+  readonly #session: PublishingSession;
+  #cursor = 0;
   readonly #call: Call;
   readonly #topic: Topic;
   readonly #host: ServingHost;
@@ -42,7 +47,6 @@ export class Subscription implements CallReceiver, TopicReader {
   /** Where the subscription began: what a client that knows nothing yet goes back to. */
   #start: Position | undefined;
   #epoch = "";
-  #cursor = 0;
   /** Waits for the client's word on what it has. */
   #paused = false;
   #reading = false;
@@ -57,6 +61,7 @@ export class Subscription implements CallReceiver, TopicReader {
 
   constructor(init: {
     call: Call;
+    session: PublishingSession;
     topic: Topic;
     host: ServingHost;
     codec: Codec;
@@ -67,6 +72,7 @@ export class Subscription implements CallReceiver, TopicReader {
     released: (topic: Topic) => void;
   }) {
     this.#call = init.call;
+    this.#session = init.session;
     this.#topic = init.topic;
     this.#host = init.host;
     this.codec = init.codec;
@@ -133,7 +139,7 @@ export class Subscription implements CallReceiver, TopicReader {
     this.live = false;
     const { channel, handle } = this.#topic;
     const header = withVersion(undefined, channel, this.#stranger);
-    this.#call.session.control({ kind: "topic", call: this.#call.id, handle, position, state, header });
+    this.#session.control({ kind: "topic", call: this.#call.id, handle, position, state, header });
   }
 
   get address(): string {
@@ -146,14 +152,24 @@ export class Subscription implements CallReceiver, TopicReader {
 
   // ---- the fan-out
 
+  deliverAlone(group: SharedGroup, last: number): SessionLink | undefined {
+    const link = this.#session.idle;
+    if (link === undefined || group.parts[0]!.length > this.#session.groupBytes) {
+      this.deliver(group, last);
+      return undefined;
+    }
+    this.#cursor = last;
+    return link;
+  }
+
   deliver(group: SharedGroup, last: number): void {
-    if (group.parts[0]!.length > this.#call.session.groupBytes) {
+    if (group.parts[0]!.length > this.#session.groupBytes) {
       // Too much for this link in one piece: it is read from the log, in pieces that fit. Not at once, for the fan-out is under way.
       this.live = false;
       void Promise.resolve().then(() => this.#advance());
       return;
     }
-    if (this.#call.session.publish(group)) this.#cursor = last;
+    if (this.#session.publish(group)) this.#cursor = last;
     else {
       this.live = false;
       this.#await();
@@ -169,7 +185,7 @@ export class Subscription implements CallReceiver, TopicReader {
   /** False: an event is too large for the link; the subscription ends, not the link again and again. */
   #fits(group: SharedGroup): boolean {
     const bytes = group.parts[0]!.length;
-    if (this.#call.session.carries(bytes)) return true;
+    if (this.#session.carries(bytes)) return true;
     this.broken(fail("message_too_large", { bytes, limit: this.#host.limits.batchBytes }));
     return false;
   }
@@ -181,7 +197,7 @@ export class Subscription implements CallReceiver, TopicReader {
 
   /** Has `writable` called when the link has room. */
   #await(): void {
-    this.#call.session.block(this.#call);
+    this.#session.block(this.#call);
   }
 
   #advance(): void {
@@ -211,7 +227,7 @@ export class Subscription implements CallReceiver, TopicReader {
         this.live = true;
         return;
       }
-      if (!this.#call.session.roomy || this.#call.session.current === undefined) return this.#await();
+      if (!this.#session.roomy || this.#session.current === undefined) return this.#await();
       const turn = this.#turn;
       const page = await topic.log.read(topic.address, { epoch: this.#epoch, offset: this.#cursor }, PAGE);
       if (turn !== this.#turn) {
@@ -227,20 +243,20 @@ export class Subscription implements CallReceiver, TopicReader {
         this.live = true;
         return;
       }
-      const { groupBytes } = this.#call.session;
+      const { groupBytes } = this.#session;
       let count = fitting(page.entries, groupBytes);
       let group = topic.group(page.entries, 0, count, this.codec, 1);
       // In the log they are protobuf; in this codec they may be many times as large.
       while (count > 1 && group.parts[0]!.length > groupBytes)
         group = topic.group(page.entries, 0, (count = count >> 1), this.codec, 1);
       if (!this.#fits(group)) return;
-      if (!this.#call.session.publish(group)) return this.#await();
+      if (!this.#session.publish(group)) return this.#await();
       this.#cursor = page.entries[count - 1]!.offset;
       handed += group.parts[0]!.length;
       if (handed < this.#host.limits.writeBuffer) continue;
       // What was handed over is written at the end of the loop turn, and only then is it known whether the link wants more.
       handed = 0;
-      await new Promise<void>((resolve) => this.#call.session.clock.loopEnd(resolve));
+      await new Promise<void>((resolve) => this.#session.clock.loopEnd(resolve));
     }
   }
 

@@ -1,6 +1,7 @@
 // One topic address on this node: follows its log, and hands every subscriber the same bytes, once per turn.
 import type { Clock, Codec, FollowSink, Log, Observer, Pace, Page, SharedGroup, Stored } from "@raceway/core";
-import { type FlushQueue, type Flushable, encodePublication } from "@raceway/core/internal";
+import { type FlushQueue, type Flushable, type SessionLink, encodePublication } from "@raceway/core/internal";
+import { Burst } from "./burst.ts";
 import type { Channel } from "./channel.ts";
 import type { TopicCoders, TopicCoding } from "./topic-coding.ts";
 
@@ -11,6 +12,8 @@ export interface TopicReader {
   readonly codec: Codec;
   /** A group of publications up to `last`, the same for all. Takes it, or stops being live. */
   deliver(group: SharedGroup, last: number): void;
+  /** The same, where nothing else is to leave in this turn. Where that is so for this reader, too: the link on which the group is to be sent now. */
+  deliverAlone(group: SharedGroup, last: number): SessionLink | undefined;
   /** What was published cannot be told to it; the subscription ends. Called within the fan-out, so nothing is removed at once. */
   broken(error: unknown): void;
   /** The log moved otherwise (a new epoch, or it lost sight): read on from your own position. */
@@ -168,6 +171,7 @@ export class Topic implements Flushable, FollowSink, Disposable {
 
   #fanOut(entries: readonly Stored[], from: number, to: number): void {
     const last = entries[to - 1]!.offset;
+    const alone = this.#queue.alone && to - from === entries.length;
     if (last <= this.fanned) return;
     this.fanned = last;
     const readers = this.#readers;
@@ -176,6 +180,7 @@ export class Topic implements Flushable, FollowSink, Disposable {
     const groups = new Map<Codec, Written>();
     let codec: Codec | undefined;
     let group: Written | undefined;
+    const burst = alone ? new Burst() : undefined;
     // Nobody is always first: where the round begins moves on.
     const start = this.#rotation++ % count;
     for (let step = 0; step < count; step++) {
@@ -187,8 +192,13 @@ export class Topic implements Flushable, FollowSink, Disposable {
         if (group === undefined) groups.set(codec, (group = this.#written(entries, from, to, codec, count)));
       }
       if (group!.parts === undefined) reader.broken(group!.error);
-      else reader.deliver(group!, last);
+      else if (burst === undefined) reader.deliver(group!, last);
+      else {
+        const link = reader.deliverAlone(group!, last);
+        if (link !== undefined) burst.add(link, group!.parts);
+      }
     }
+    burst?.send();
     if (this.#coding !== undefined)
       for (const [each, said] of groups) if (said.parts !== undefined) this.#coding.get(each)?.said(said);
     if (this.#fannedOut !== undefined) this.#tell(this.#fannedOut, entries[from]!.offset, last, to - from, groups);

@@ -56,12 +56,13 @@ const CLOSING = 1;
 const OVER = 2;
 
 export class ServerLink implements Link, ReaderSink {
-  readonly peer: Peer;
+  // First what sending needs, in one line of memory.
   readonly #socket: LinkSocket;
   readonly #shared: Shared;
+  #state: typeof OPEN | typeof CLOSING | typeof OVER = OPEN;
+  readonly peer: Peer;
   readonly #reader: FrameReader;
   #receiver!: LinkReceiver; // from `open` on
-  #state: typeof OPEN | typeof CLOSING | typeof OVER = OPEN;
   /** `send` returned false, so a `drain` is owed. */
   #full = false;
   #listensForDrain = false;
@@ -70,8 +71,8 @@ export class ServerLink implements Link, ReaderSink {
   #detail: string | undefined;
 
   constructor(socket: Socket, peer: Peer, shared: Shared) {
-    this.peer = peer;
     this.#socket = socket as LinkSocket;
+    this.peer = peer;
     this.#shared = shared;
     this.#reader = new FrameReader(this, shared.maxBatchBytes);
   }
