@@ -9,4 +9,5 @@ const connection = connect(process.env.SERVER ?? "http://localhost:8080", { tran
 const rooms = roomClient(connection);
 connection.state.subscribe(({ status, transport }) => console.log(status, transport ?? "")); // connecting, open, resuming, …
 await rooms.say({ room: "tea", text: "hello" });
-for await (const message of rooms.messages({ room: "tea" }, { from: "start" })) console.log(message.text);
+for await (const message of rooms.messages({ room: "tea" }, { from: "start", onReset: console.warn }))
+  console.log(message.text);

@@ -6,7 +6,7 @@ import { sse } from "@raceway/transport-sse/server";
 import { websocket } from "@raceway/transport-websocket/server";
 import { type RoomPublishers, roomService } from "./gen/chat/v1/room.server.ts";
 
-const app = raceway({ transports: [websocket(), sse(), poll(), grpc()] });
+const app = raceway({ transports: [websocket(), sse(), poll(), grpc()], log: console });
 const rooms: RoomPublishers = app.serve(roomService, {
   async say({ room, text }) {
     const { offset } = await rooms.messages.publish({ room }, { text });

@@ -345,11 +345,26 @@ it("a bearer shows a fresh token in time, on the same session, and one that is f
   await closing;
 });
 
+it("a secret may be text, as it comes from the environment", async () => {
+  const secret = "0123456789 abcdef 0123456789 abcdéf";
+  await using it = await stage({
+    use: [token({ issuer: ISSUER, audience: AUDIENCE, secret })],
+    handlers: { peek: (_, context) => ({ text: context.get(principal).id }) },
+  });
+  const shown = new SignJWT({ sub: "ann", iss: ISSUER, aud: AUDIENCE, exp: now() + 600 })
+    .setProtectedHeader({ alg: "HS256" })
+    .sign(new TextEncoder().encode(secret));
+  expect(await it.client("memory", await shown).peek({})).toMatchObject({ text: "ann" });
+});
+
 describe("options that cannot work are refused where they are written", () => {
   it.each<[string, TokenOptions, string]>([
     ["nothing that says which tokens are good", {}, "issuer"],
     ["no audience", { issuer: ISSUER }, "audience"],
     ["a short secret", { audience: "a", secret: new Uint8Array(8) }, "secret"],
+    ["a short secret of text", { audience: "a", secret: "hunter2" }, "secret"],
+    ["a secret that is neither", { audience: "a", secret: 5 as unknown as string }, "secret"],
+    ["an issuer without keys that is no URL", { issuer: "me", audience: "a" }, "issuer"],
     ["a symmetric algorithm with public keys", { issuer: ISSUER, audience: "a", algorithms: ["HS256"] }, "algorithms"],
     [
       "an asymmetric algorithm with a secret",

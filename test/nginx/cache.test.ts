@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 import { needService } from "../../tools/services.mjs";
 import { PEEK, type Peek } from "../middleware/cache-world.ts";
 import { names, stage } from "../middleware/stage.ts";
-import { nginxServer } from "./nginx-server.ts";
+import { cacheBefore, nginxServer } from "./nginx-server.ts";
 
 const nginx = needService("nginx");
 
@@ -41,7 +41,7 @@ async function world(
       },
     },
   });
-  const proxy = await nginxServer(nginx!, behind.url);
+  const proxy = await nginxServer(nginx!, cacheBefore(behind.url));
   return {
     asked,
     async ask(text, headers = {}, method = "GET") {

@@ -1,4 +1,4 @@
-// A real nginx for tests, with a cache, in front of a server: on a free port of the loopback interface, with all its files in a folder of its own, and gone afterwards.
+// A real nginx for tests, in front of a server: on a free port of the loopback interface, with all its files in a folder of its own, and gone afterwards.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -11,13 +11,23 @@ export interface NginxServer extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Keeps what may be kept by its own defaults, asks whether it is still the same when it is too old, and says in `x-cache` what it did. */
-const config = (folder: string, port: number, upstream: string): string => `
+/** What is within `http { … }`: servers that listen on `port`, and maybe others. `folder` is for what they keep. */
+export type NginxConfig = (port: number, folder: string) => string | Promise<string>;
+
+const whole = (folder: string, servers: string): string => `
 daemon off; master_process off; pid ${folder}/pid; error_log stderr;
 events { worker_connections 256; }
 http {
   access_log off;
   ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${folder}/${name};`).join(" ")}
+  ${servers}
+}`;
+
+/** Keeps what may be kept by its own defaults, asks whether it is still the same when it is too old, and says in `x-cache` what it did. */
+export const cacheBefore =
+  (upstream: string): NginxConfig =>
+  (port, folder) =>
+    `
   proxy_cache_path ${folder}/cache keys_zone=answers:1m use_temp_path=off;
   server {
     listen 127.0.0.1:${port};
@@ -29,14 +39,13 @@ http {
       proxy_cache_lock on;
       add_header x-cache $upstream_cache_status always;
     }
-  }
-}`;
+  }`;
 
-export async function nginxServer(program: string, upstream: string): Promise<NginxServer> {
+export async function nginxServer(program: string, config: NginxConfig): Promise<NginxServer> {
   const folder = mkdtempSync(join(tmpdir(), "raceway-nginx-"));
   for (let tries = 1; ; tries++) {
     const port = await freePort();
-    writeFileSync(join(folder, "nginx.conf"), config(folder, port, upstream));
+    writeFileSync(join(folder, "nginx.conf"), whole(folder, await config(port, folder)));
     const server = spawn(program, ["-p", folder, "-e", "stderr", "-c", join(folder, "nginx.conf")], {
       stdio: ["ignore", "ignore", "pipe"],
     });

@@ -15,8 +15,8 @@ export interface JwtOptions {
   readonly jwksUri?: string | URL | (() => Promise<string | URL>);
   /** The keys themselves. */
   readonly keys?: JSONWebKeySet;
-  /** A shared secret of at least 32 bytes, for HS256. */
-  readonly secret?: Uint8Array;
+  /** A shared secret of at least 32 bytes, for HS256. Text counts as its UTF-8. */
+  readonly secret?: Uint8Array | string;
   /** Accepted signatures. Default: all asymmetric ones; with `secret`: HS256. The two kinds never mix: that is how RS256 keys are taken for secrets. */
   readonly algorithms?: readonly string[];
   /** The header's `typ`, "at+jwt" for RFC 9068 access tokens. Default: any. */
@@ -99,9 +99,10 @@ function keysOf(options: JwtOptions): (clock: Clock) => Keys {
   if ([jwksUri, keys, secret].filter((each) => each !== undefined).length > 1)
     throw optionError("keys", undefined, "one of jwksUri, keys and secret, not several");
   if (secret !== undefined) {
-    if (secret.length < 32)
-      throw optionError("secret", secret.length, "at least 32 random bytes (RFC 7518 section 3.2)");
-    return () => ({ get: () => secret });
+    const bytes = typeof secret === "string" ? new TextEncoder().encode(secret) : secret;
+    if (!(bytes instanceof Uint8Array)) throw optionError("secret", secret, "bytes, or text");
+    if (bytes.length < 32) throw optionError("secret", bytes.length, "at least 32 random bytes (RFC 7518 section 3.2)");
+    return () => ({ get: () => bytes });
   }
   if (keys !== undefined) {
     try {
@@ -118,6 +119,8 @@ function keysOf(options: JwtOptions): (clock: Clock) => Keys {
   const [first, ...more] = issuer === undefined ? [] : list(issuer);
   if (first === undefined || more.length > 0)
     throw optionError("jwksUri", undefined, "where the keys are, since they can be discovered for exactly one issuer");
+  if (!URL.canParse(first))
+    throw optionError("issuer", undefined, "an https: URL, where its keys are found; or keys, jwksUri or a secret");
   const find = async (ask: Ask): Promise<string> => {
     const { jwks_uri: uri, issuer: says } = (await ask(
       `${first.replace(/\/$/, "")}/.well-known/openid-configuration`,

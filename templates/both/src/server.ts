@@ -8,7 +8,7 @@ import { chat } from "./chat.ts";
 
 /** Serves sessions over all four transports, and gRPC, gRPC-web and Connect clients (`curl`, too) with `grpc()`. */
 export function server(): Raceway {
-  const app = raceway({ transports: [websocket(), sse(), poll(), grpc()] });
+  const app = raceway({ transports: [websocket(), sse(), poll(), grpc()], log: console });
   chat(app);
   return app;
 }

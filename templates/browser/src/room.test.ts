@@ -29,6 +29,13 @@ test("shows what is said, in order, and says whether it is live", async () => {
     rooms.requests.say.map(({ room, text }) => `${room}: ${text}`),
     ["tea: three"],
   );
+
+  await app.crash(); // and with it what was said
+  await app.start();
+  await app.clock.advance(60_000);
+  await app.served.lines.publish({ room: "tea" }, { text: "four" });
+  await app.clock.settle();
+  deepEqual(shown.at(-1), { lines: ["four"], live: true });
   await connection.close();
   await ended;
 });

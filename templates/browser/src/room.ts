@@ -25,7 +25,9 @@ export function joinRoom(connection: Connection, room: string, show: (shown: Sho
   });
   const read = async (): Promise<void> => {
     try {
-      for await (const { text } of client.lines({ room }, { from: "start" })) update({ lines: [...shown.lines, text] });
+      const onReset = (): void => update({ lines: [] }); // a server that has forgotten what was said begins anew
+      for await (const { text } of client.lines({ room }, { from: "start", onReset }))
+        update({ lines: [...shown.lines, text] });
     } finally {
       watching[Symbol.dispose]();
     }

@@ -8,6 +8,7 @@ import { chat } from "./chat.ts";
 
 const app = raceway({
   transports: [websocket(), sse(), poll(), grpc()],
+  log: console, // why a handler failed is told here, and to nobody else
   allowedOrigins: ["http://localhost:5173"], // pages of other servers that may come: here, Vite's
 });
 chat(app);
