@@ -95,9 +95,10 @@ export class MessageQueue<T> implements AsyncIterableIterator<T> {
   }
 
   #take(payload: Uint8Array): { ok: true; value: T } | { ok: false; error: unknown } {
-    this.#owner.consumed(payload.length);
     try {
-      return { ok: true, value: this.#owner.decode(payload) };
+      const value = this.#owner.decode(payload);
+      this.#owner.consumed(payload.length); // not of one that could not be read: whoever goes on later begins with it
+      return { ok: true, value };
     } catch (error) {
       this.#payloads = [];
       this.#head = 0;
