@@ -84,6 +84,18 @@ test("calls that begin when they are due", async () => {
   expect(report["p50"]!).toBeLessThanOrEqual(report["p99"]!);
 });
 
+test("Ctrl-C ends it with what was measured until then", async () => {
+  const before = added;
+  const command = new RunningCommand(argsFor("3600", "Add", '{"a":1,"b":2}', "--json"));
+  await vi.waitFor(() => expect(added - before).toBeGreaterThan(20), { timeout: 60_000, interval: 20 });
+  command.child.kill("SIGINT");
+  const { code, out } = await command.end();
+  expect(code).toBe(0);
+  const { calls, perSecond, errors } = JSON.parse(out) as { calls: number; perSecond: number; errors: object };
+  expect(errors).toEqual({});
+  expect(calls === 0 || perSecond > calls / 60).toBe(true); // by the seconds that passed, not by the hour that was wanted
+});
+
 test("subscriptions are opened, and what they are sent is counted", async () => {
   const command = new RunningCommand(argsFor("3", "Ticks", '{"board":"loaded"}', "--json"));
   const publishing = setInterval(() => void topics.ticks.publish({ board: "loaded" }, { symbol: "x" }), 20);

@@ -91,6 +91,6 @@ test("what cannot be run is told", async () => {
   const { code, err } = await racewayCommand(["dev", "nope.ts"]);
   expect({ code, err }).toEqual({
     code: 2,
-    err: "raceway: There is no nope.ts. Name the file that starts the server.\nSee raceway dev --help.\n",
+    err: "raceway: There is no file nope.ts. Name the one that starts the server.\nSee raceway dev --help.\n",
   });
 });

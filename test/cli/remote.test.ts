@@ -142,6 +142,32 @@ test("a subscription goes on until Ctrl-C, which ends it with 0", async () => {
   expect((await command.end()).code).toBe(0);
 });
 
+test("Ctrl-C ends what waits for messages, with what it did", async () => {
+  const command = new RunningCommand(["publish", url, "Cursor", "-s", schemas, "-I", schemas]);
+  const came = vi.waitFor(() => expect(calls).toContain("cursor eve 9"), { timeout: 60_000, interval: 20 });
+  command.child.stdin.write('{"userId":"eve","x":9}\n');
+  await came;
+  command.child.kill("SIGINT");
+  await command.said("1 message sent\n"); // standard input is still open
+  expect((await command.end()).code).toBe(0);
+});
+
+test("Ctrl-C before there is a reply ends a call with 130", async () => {
+  const command = new RunningCommand([
+    "call",
+    url,
+    "Echo",
+    '{"text":"slow","delayMs":3600000}',
+    "-s",
+    schemas,
+    "-I",
+    schemas,
+  ]);
+  await vi.waitFor(() => expect(calls).toContain("echo slow"), { timeout: 60_000, interval: 20 });
+  command.child.kill("SIGINT");
+  expect(await command.end()).toEqual({ code: 130, out: "", err: "" });
+});
+
 test("publishes to a signal and to an upload", async () => {
   const signal = await run("publish", ["Cursor"], '{"userId":"ann","x":1}\n{"userId":"bob","x":2}\n');
   expect(signal).toEqual({ code: 0, out: "", err: "2 messages sent\n" });

@@ -327,3 +327,21 @@ test("targets of modules, and their options", async () => {
     expect({ code, err }, args.join(" ")).toEqual({ code: 2, err: expect.stringContaining(message) });
   }
 });
+
+test("a module whose project was not installed is told so, with the command that does it", async () => {
+  using folder = new CommandFolder({
+    "plugin/package.json": '{ "devDependencies": { "@raceway/testkit": "*" } }',
+    "plugin/src/subject.mjs": 'import "@raceway/testkit";',
+    "plugin/src/other.mjs": 'import "no-such-package";',
+  });
+  const lacks = async (file: string): Promise<string> => (await folder.run("plugin", "test", `plugin/src/${file}`)).err;
+  expect(await lacks("subject.mjs")).toMatch(
+    /Cannot find package '@raceway\/testkit' .+\. Its dependencies are not installed: run npm install in plugin\n$/,
+  );
+  expect(await lacks("other.mjs")).toMatch(
+    /plugin\/package.json has no such dependency: run npm install no-such-package in plugin\n$/,
+  );
+  folder.write({ "pnpm-lock.yaml": "" });
+  expect(await lacks("subject.mjs")).toContain("run pnpm install in plugin");
+  expect(await lacks("other.mjs")).toContain("run pnpm add no-such-package in plugin");
+});

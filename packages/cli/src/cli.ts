@@ -37,6 +37,7 @@ export async function runCli(args: readonly string[], surroundings: Surroundings
     });
     return code;
   } catch (error) {
+    if (context.stopped()) return Exit.interrupted; // what it says then is only that
     return failed(error, args, context);
   } finally {
     context.progress("");
@@ -46,17 +47,26 @@ export async function runCli(args: readonly string[], surroundings: Surroundings
 /** Says what went wrong on standard error, as JSON to whom wants JSON. */
 function failed(error: unknown, args: readonly string[], context: CommandContext): number {
   const message = error instanceof Error ? error.message : String(error);
-  const usage = error instanceof UsageError;
-  const code = usage ? Exit.usage : Exit.failure;
-  if (args.includes("--json")) {
-    context.err(`${JSON.stringify({ error: usage ? "usage" : "failure", message, exitCode: code })}\n`);
-  } else {
-    const help = usage
-      ? `See ${["raceway", ...commandPath(args, commands).map(({ name }) => name), "--help"].join(" ")}.\n`
-      : "";
-    context.err(`${painted(context.colors.err, "red", "raceway:")} ${message}\n${help}`);
-  }
+  const code = error instanceof UsageError ? Exit.usage : Exit.failure;
+  const json = wantsJson(args);
+  context.err(failureText(message, { json, code, color: context.colors.err }));
+  if (code === Exit.usage && !json)
+    context.err(`See ${["raceway", ...commandPath(args, commands).map(({ name }) => name), "--help"].join(" ")}.\n`);
   return code;
+}
+
+/** What ends a command with exit code 2 or 3, in a line. */
+export function failureText(
+  message: string,
+  { json, code, color }: { readonly json: boolean; readonly code: number; readonly color: boolean },
+): string {
+  if (!json) return `${painted(color, "red", "raceway:")} ${message}\n`;
+  return `${JSON.stringify({ error: code === Exit.usage ? "usage" : "failure", message, exitCode: code })}\n`;
+}
+
+/** Known before, and whether or not, the arguments are right. */
+export function wantsJson(args: readonly string[]): boolean {
+  return args.includes("--json");
 }
 
 /** What yargs says of words that are missing or unknown, with their names and as what they were taken; undefined: it says it well. */

@@ -41,6 +41,8 @@ export interface CommandContext {
    * code; a command that never asks is ended by the system as ever.
    */
   stopping(): AbortSignal;
+  /** Whether somebody wanted it to end, after the command had asked for that. */
+  stopped(): boolean;
 }
 
 export const Exit = {
@@ -51,6 +53,8 @@ export const Exit = {
   usage: 2,
   /** Something is wrong with this machine or this program. */
   failure: 3,
+  /** Ended by Ctrl-C or SIGTERM before it had done what was asked for; as shells count an end by SIGINT. */
+  interrupted: 130,
 } as const;
 
 /** Ends the command with exit code 2. */
@@ -60,6 +64,7 @@ export class UsageError extends Error {
 
 export function commandContext(given: Surroundings): CommandContext {
   let shown = false;
+  let stop: AbortSignal | undefined;
   const progress = (text: string): void => {
     if (given.terminal !== true || (text === "" && !shown)) return;
     shown = text !== "";
@@ -83,7 +88,8 @@ export function commandContext(given: Surroundings): CommandContext {
       given.err(text);
     },
     progress,
-    stopping: () => given.stopping?.() ?? new AbortController().signal,
+    stopping: () => (stop ??= given.stopping?.() ?? new AbortController().signal),
+    stopped: () => stop?.aborted === true,
   };
 }
 

@@ -1,6 +1,16 @@
 // The executable `raceway` in processes of its own: what it loads, colours, pipes, and completion in real shells.
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test, vi } from "vitest";
@@ -114,4 +124,101 @@ test.skipIf(!existsSync("/dev/full"))("output that cannot be written is a failur
   } finally {
     closeSync(full);
   }
+});
+
+const schema = 'syntax = "proto3"; message M { string text = 1; }';
+
+/** A folder of its own with these files. */
+function folderWith(files: Readonly<Record<string, string>>): string {
+  const path = mkdtempSync(join(folder, "with-"));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
+  return path;
+}
+const runIn = (cwd: string, args: readonly string[], input?: string): SpawnSyncReturns<string> =>
+  spawnSync(command[0], [...command.slice(1), ...args], { cwd, encoding: "utf8", timeout: 60_000, input });
+
+test.skipIf(!existsSync("/proc/self"))("a folder that cannot be made ends a command, and does not hold it", () => {
+  const cwd = folderWith({ "a.proto": schema });
+  for (const args of [
+    ["init", "/proc/raceway", "--yes", "--no-install"],
+    ["plugin", "new", "codec", "/proc/raceway/codec", "--no-install"],
+    ["generate", "a.proto", "--out", "/proc/raceway"],
+  ]) {
+    const { status, stdout, stderr } = runIn(cwd, args);
+    expect({ status, stdout, stderr }, args.join(" ")).toEqual({
+      status: 3,
+      stdout: "",
+      stderr: expect.stringMatching(/\/proc\/raceway.*ENOENT/) as string,
+    });
+  }
+});
+
+test.skipIf(process.platform === "win32")("what is no file is refused where one is wanted, and not waited for", () => {
+  const cwd = folderWith({ "a.proto": schema });
+  for (const name of ["pipe", "pipe.proto", "pipe.ts"])
+    expect(spawnSync("mkfifo", [join(cwd, name)]).status, "mkfifo").toBe(0);
+  for (const [args, said] of [
+    [["generate", "pipe.proto", "--out", "gen"], "pipe.proto is no .proto file that can be read."],
+    [["lint", "/dev/zero"], "/dev/zero is no .proto file that can be read."],
+    [["check", "--schemas", "a.proto", "--out", "gen", "--project", "pipe"], "pipe is no file."],
+    [["scaffold", "--schemas", "a.proto", "--out", "gen", "--into", "pipe.ts"], "pipe.ts is no file."],
+    [["inspect", "./pipe.ts"], "./pipe.ts is no file."],
+    [["inspect", "/dev/zero"], "/dev/zero is no file."],
+    [["plugin", "test", "."], ". is no file."],
+    [["dev", "pipe.ts"], "There is no file pipe.ts."],
+    [["generate", "a.proto", "--out", "gen", "--target", "./pipe.ts"], "./pipe.ts is no file."],
+  ] as const) {
+    const { status, stderr } = runIn(cwd, args);
+    expect({ status, stderr }, args.join(" ")).toEqual({ status: 2, stderr: expect.stringContaining(said) as string });
+  }
+  expect(runIn(cwd, ["lint", "."])).toMatchObject({ status: 0, stderr: ".: nothing found\n" }); // it is no schema
+  expect(spawnSync("mkfifo", [join(cwd, "raceway.config.ts")]).status).toBe(0);
+  expect(runIn(cwd, ["lint"])).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining("raceway.config.ts is no file.") as string,
+  });
+});
+
+test("a module cannot end a command as if it had done its work", () => {
+  const config = 'export default { generate: [{ inputs: ["a.proto"], out: "gen" }] };';
+  for (const [module, status, said] of [
+    ["await new Promise(() => {});", 2, "raceway.config.mjs cannot be loaded: it waits at its top level (await)"],
+    ["process.exit(0);", 3, "The process was ended (process.exit(0)) before the command was"],
+    ['setTimeout(() => { throw new Error("later"); }, 1);', 3, "Error: later"],
+    ['Promise.reject(new Error("nobody"));', 3, "Error: nobody"],
+  ] as const) {
+    const cwd = folderWith({ "a.proto": schema, "raceway.config.mjs": `${module}\n${config}` });
+    const ended = runIn(cwd, ["generate"]);
+    expect({ status: ended.status, stderr: ended.stderr.slice(0, 9 + said.length) }).toEqual({
+      status,
+      stderr: `raceway: ${said}`,
+    });
+    const { stderr } = runIn(cwd, ["generate", "--json"]);
+    expect(JSON.parse(stderr), module).toMatchObject({ exitCode: status, message: expect.stringContaining(said) });
+  }
+  const cwd = folderWith({ "subject.mjs": "export const subject = () => new Promise(() => {});" });
+  expect(runIn(cwd, ["plugin", "test", "./subject.mjs"])).toMatchObject({
+    status: 3,
+    stderr: "raceway: The command waits for something that can no longer happen.\n",
+  });
+});
+
+test("Ctrl-C while code is generated ends with 130, and nothing is written", () => {
+  const stopping = `export default { name: "stopping", contract: 1, async generate() {
+    const heard = new Promise((resolve) => process.once("SIGINT", resolve));
+    process.kill(process.pid, "SIGINT");
+    await heard;
+    return [{ path: "x.txt", source: "a.proto", text: "x" }];
+  } };`;
+  const cwd = folderWith({ "a.proto": schema, "stopping.mjs": stopping });
+  const temporary = mkdtempSync(join(folder, "temporary-"));
+  const args = ["generate", "a.proto", "--out", "gen", "--target", "./stopping.mjs", "--target", "es"];
+  const { status, signal, stdout, stderr } = spawnSync(command[0], [...command.slice(1), ...args], {
+    cwd,
+    encoding: "utf8",
+    env: { ...process.env, TMPDIR: temporary },
+  });
+  expect({ status, signal, stdout, stderr }).toEqual({ status: 130, signal: null, stdout: "", stderr: "" });
+  expect(readdirSync(cwd).toSorted()).toEqual(["a.proto", "stopping.mjs"]);
+  expect(readdirSync(temporary)).toEqual([]);
 });

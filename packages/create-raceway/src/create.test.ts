@@ -14,7 +14,11 @@ afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 function create(...args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
   const main = join(import.meta.dirname, "main.ts");
-  return spawnSync(process.execPath, ["-C", "@raceway/source", main, ...args], { cwd: home, encoding: "utf8" });
+  return spawnSync(process.execPath, ["-C", "@raceway/source", main, ...args], {
+    cwd: home,
+    encoding: "utf8",
+    timeout: 50_000,
+  });
 }
 const manifestOf = (folder: string): { name: string; devDependencies: Record<string, string> } =>
   JSON.parse(readFileSync(join(home, folder, "package.json"), "utf8")) as never;
@@ -38,6 +42,17 @@ test.each(Object.keys(appTemplates))("makes a project of the template %s, under 
 test("asks nothing without a terminal: what is not said is raceway-app, with page and server", () => {
   expect(create("--no-install").status).toBe(0);
   expect(existsSync(join(home, "raceway-app/src/page.ts"))).toBe(true);
+});
+
+test.skipIf(!existsSync("/proc/self"))("a folder that cannot be made is told, and not waited for", () => {
+  const { status, stderr } = create("/proc/raceway", "--yes", "--no-install");
+  expect(status).toBe(3);
+  expect(stderr).toMatch(/^\/proc\/raceway cannot be written to: ENOENT.*\. Name another folder\.\n$/);
+});
+
+test("a name with accents becomes one of a package without", () => {
+  expect(create("Café Ünïon", "--no-install").status).toBe(0);
+  expect(manifestOf("Café Ünïon").name).toBe("cafe-union");
 });
 
 test("takes a folder in which only a repository was begun, and another name", () => {

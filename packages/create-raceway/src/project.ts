@@ -1,8 +1,9 @@
 // A new project: a template's files in a folder of its own, under its own name.
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { CreateFailure } from "./failure.ts";
+import { makeFolder } from "./make-folder.ts";
 import { type TemplateName, templateFiles } from "./templates.ts";
 
 export interface Created {
@@ -19,7 +20,7 @@ const harmless = new Set([".git", ".DS_Store", ".idea", ".vscode"]);
 
 /**
  * Writes the template into `folder` (relative to `cwd`), which is made, or has to be empty. `name` is the package's; default: the folder's. Throws
- * {@link CreateFailure} before anything is written.
+ * {@link CreateFailure}: what was wrong to ask for before anything is written, what this machine does not do when it shows.
  */
 export async function createProject(options: {
   readonly template: TemplateName;
@@ -40,11 +41,18 @@ export async function createProject(options: {
     throw new CreateFailure("usage", `${folder} is not empty. Name another folder, or clear this one.`);
   const files = await templateFiles(options.template);
   const { name: written } = JSON.parse(files.get("package.json")!) as { name: string };
-  for (const [path, text] of files) {
-    const file = join(folder, path);
-    await mkdir(dirname(file), { recursive: true });
-    const own = text.replaceAll(written, name);
-    await writeFile(file, path === "package.json" ? withOwnVersion(own) : own, { flag: "wx" });
+  try {
+    for (const [path, text] of files) {
+      const file = join(folder, path);
+      makeFolder(dirname(file));
+      const own = text.replaceAll(written, name);
+      await writeFile(file, path === "package.json" ? withOwnVersion(own) : own, { flag: "wx" });
+    }
+  } catch (error) {
+    const { message } = error as Error;
+    throw new CreateFailure("tool", `${folder} cannot be written to: ${message}. Name another folder.`, {
+      cause: error,
+    });
   }
   return { folder, name, files: [...files.keys()] };
 }
@@ -52,6 +60,8 @@ export async function createProject(options: {
 /** "My Chat" → "my-chat". */
 function packageNameOf(folder: string): string {
   return basename(folder)
+    .normalize("NFKD")
+    .replaceAll(/\p{M}/gu, "") // "é" is "e"
     .toLowerCase()
     .replaceAll(/[^a-z0-9._~-]+/g, "-")
     .replaceAll(/^[-._]+|-+$/g, "");

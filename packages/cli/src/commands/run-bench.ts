@@ -60,8 +60,9 @@ export async function runBench(args: BenchArguments, context: CommandContext): P
       if (context.stopping().aborted) break;
     }
   } catch (error) {
-    return tellCallError(error, args.json, context);
+    if (!context.stopped()) return tellCallError(error, args.json, context);
   }
+  if (reports.length === 0) return Exit.interrupted;
   if (!args.json) context.out(table(reports, kind));
   for (const { loadCpu, transport } of reports)
     if (loadCpu > BUSY)
@@ -87,17 +88,19 @@ async function measure(
   // Streams are opened at first, and all of them count.
   const latencies = kind === "feed" || kind === "topic" ? new Latencies(0, Infinity) : new Latencies(from, until);
   context.progress(`by ${transport}: ${args.warmup + args.duration} s`);
-  const cpu = cpuBetween(from, until);
+  const cpu = cpuBetween(from, until, signal);
   const times = { from, until, signal };
   const events = await load();
-  const report = latencies.report();
+  // Somebody may have ended it before.
+  const seconds = signal.aborted ? Math.max(0, Math.min(performance.now(), until) - from) / 1000 : args.duration;
+  const report = latencies.report(seconds);
   return {
     kind,
     transport,
     connections: connections.length,
     ...report,
     loadCpu: await cpu,
-    ...(events !== undefined && { events, eventsPerSecond: events / args.duration }),
+    ...(events !== undefined && { events, eventsPerSecond: seconds > 0 ? events / seconds : 0 }),
   };
 
   /** Gives what streams brought. */
@@ -106,7 +109,8 @@ async function measure(
     const by = (nth: number): Connection => connections[nth % connections.length]!;
     switch (method.methodKind) {
       case "unary": {
-        const call = (nth: number): Promise<unknown> => callUnary(by(nth), method, contract, request, { headers });
+        const call = (nth: number): Promise<unknown> =>
+          callUnary(by(nth), method, contract, request, { headers, signal });
         if (args.rate === undefined) await closedLoop(args.concurrency, call, latencies, times);
         else await openLoop(args.rate, call, latencies, times);
         return undefined;
@@ -190,12 +194,12 @@ function percent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }
 
-/** Share of a core that this process uses between two times. */
-async function cpuBetween(from: number, until: number): Promise<number> {
-  await sleep(from - performance.now());
+/** Share of a core that this process uses between two times, or until it is to end. */
+async function cpuBetween(from: number, until: number, signal: AbortSignal): Promise<number> {
+  await sleep(from - performance.now(), signal);
   const before = process.cpuUsage();
   const began = performance.now();
-  await sleep(until - performance.now());
+  await sleep(until - performance.now(), signal);
   const { user, system } = process.cpuUsage(before);
   return (user + system) / 1000 / (performance.now() - began);
 }

@@ -29,7 +29,8 @@ export async function runBreaking(args: BreakingArguments, context: CommandConte
   for (const [at, one] of inputs.entries()) {
     const name = one.inputs.join(" ");
     const progress = (text: string): void => context.progress(`${name}: ${text}`);
-    const options = { ...one, against: baselines[at]!, level, cwd: context.cwd, progress };
+    const signal = context.stopping();
+    const options = { ...one, against: baselines[at]!, level, cwd: context.cwd, progress, signal };
     const found = await refusedAsUsage(() => findBreaking(options));
     if (found === undefined) {
       context.err(`${name} against ${against}: was not there, so nothing of it breaks\n`);

@@ -34,12 +34,12 @@ export async function runCall(args: CallArguments, context: CommandContext): Pro
   };
   try {
     await using connection = await dial(args, context);
-    const isStream = method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming";
     for await (const reply of repliesTo(channel, connection, withFirst(first, requests), options))
-      context.out(`${messageText(method.output, reply, registry, !isStream && !args.json)}\n`);
+      context.out(`${messageText(method.output, reply, registry, !isStream(channel) && !args.json)}\n`);
     return Exit.fine;
   } catch (error) {
-    return signal.aborted ? Exit.fine : tellCallError(error, args.json, context);
+    if (!signal.aborted) return tellCallError(error, args.json, context);
+    return isStream(channel) ? Exit.fine : Exit.interrupted; // of a stream one has enough, but not of no reply
   }
 }
 
@@ -68,6 +68,8 @@ async function* repliesTo(
   }
 }
 
+const isStream = ({ method }: RemoteChannel): boolean =>
+  method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming";
 const takesStream = ({ method }: RemoteChannel): boolean =>
   method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming";
 

@@ -7,7 +7,8 @@ import { tellFindings } from "../tell-findings.ts";
 import type { CheckArguments } from "./check.ts";
 
 export async function runCheck(args: CheckArguments, context: CommandContext): Promise<number> {
-  const options = { ...(await handlerOptions(args, context.cwd)), types: args.types };
+  const signal = context.stopping();
+  const options = { ...(await handlerOptions(args, context.cwd)), types: args.types, signal };
   const { diagnostics, services, ok } = await refusedAsUsage(() =>
     checkHandlers({ ...options, progress: (text) => context.progress(text) }),
   );

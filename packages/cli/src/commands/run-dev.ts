@@ -1,5 +1,5 @@
 // `raceway dev`: what it does.
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { configNames } from "../config.ts";
 import { type CommandContext, Exit, UsageError } from "../context.ts";
@@ -13,7 +13,8 @@ const QUIET_MS = 100;
 
 export async function runDev(args: DevArguments, context: CommandContext): Promise<number> {
   const file = resolve(context.cwd, args.server);
-  if (!existsSync(file)) throw new UsageError(`There is no ${args.server}. Name the file that starts the server.`);
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true)
+    throw new UsageError(`There is no file ${args.server}. Name the one that starts the server.`);
   if (!(args.grace >= 0)) throw new UsageError("--grace has to be 0 or more seconds.");
   const stopping = context.stopping();
   const failure = Promise.withResolvers<never>();
@@ -27,11 +28,13 @@ export async function runDev(args: DevArguments, context: CommandContext): Promi
     cwd: context.cwd,
     env: context.env,
     graceMs: args.grace * 1000,
-    ended: (code, signal) =>
+    ended: (code, signal) => {
+      if (stopping.aborted) return; // a terminal's Ctrl-C is for it, too
       say("ended", `the server ended with ${signal ?? `code ${code}`}; it is started again after the next change`, {
         code,
         signal,
-      }),
+      });
+    },
     killed: () => say("killed", `the server did not drain within ${args.grace} s, and was ended`),
   });
 

@@ -24,7 +24,7 @@ export async function runGenerate(args: GenerateArguments, context: CommandConte
     return watchGenerate(args, format === "json", context);
   }
   for (const job of await jobsOf(args, context.cwd)) {
-    const options = { ...job, check: args.check === true || dryRun, cwd: context.cwd };
+    const options = { ...job, check: args.check === true || dryRun, cwd: context.cwd, signal: context.stopping() };
     const progress = (text: string): void => context.progress(`${job.out}: ${text}`);
     const result = await refusedAsUsage(() => generate({ ...options, progress }));
     const shown = dryRun ? withoutStale(result) : result;

@@ -11,7 +11,8 @@ export async function runLint(args: LintArguments, context: CommandContext): Pro
   for (const inputs of await inputsOf(args, context.cwd)) {
     const name = inputs.inputs.join(" ");
     const progress = (text: string): void => context.progress(`${name}: ${text}`);
-    const found = await refusedAsUsage(() => lintSchemas({ ...inputs, cwd: context.cwd, progress }));
+    const options = { ...inputs, cwd: context.cwd, progress, signal: context.stopping() };
+    const found = await refusedAsUsage(() => lintSchemas(options));
     const { errors, warnings } = tellFindings(name, found, args, context);
     fine &&= errors === 0 && (warnings === 0 || !args.strict);
   }

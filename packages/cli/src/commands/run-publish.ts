@@ -30,10 +30,14 @@ export async function runPublish(args: PublishArguments, context: CommandContext
   const signal = context.stopping();
   let count = 0;
   const counted = async function* (): ReturnType<typeof readMessages> {
-    for await (const message of readMessages(sending.message, args.message, channel.registry, context)) {
-      if (signal.aborted) return;
-      yield message;
-      count++; // the next is asked for when this one was dealt with
+    try {
+      for await (const message of readMessages(sending.message, args.message, channel.registry, context)) {
+        if (signal.aborted) return;
+        yield message;
+        count++; // the next is asked for when this one was dealt with
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error; // else there is nothing more to read
     }
   };
   try {
@@ -44,9 +48,9 @@ export async function runPublish(args: PublishArguments, context: CommandContext
     if (!args.json) context.err(`${summary(count, sent)}\n`);
     return Exit.fine;
   } catch (error) {
-    if (signal.aborted) return Exit.fine;
-    if (count > 0 && !args.json) context.err(`${summary(count, {})} before it failed\n`);
-    return tellCallError(error, args.json, context);
+    if (count > 0 && !args.json)
+      context.err(`${summary(count, {})} before it ${signal.aborted ? "was stopped" : "failed"}\n`);
+    return signal.aborted ? Exit.interrupted : tellCallError(error, args.json, context);
   }
 }
 

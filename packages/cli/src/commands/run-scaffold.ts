@@ -8,7 +8,8 @@ import type { ScaffoldArguments } from "./scaffold.ts";
 export async function runScaffold(args: ScaffoldArguments, context: CommandContext): Promise<number> {
   const { into, "dry-run": dryRun } = args;
   const format = args.json ? "json" : args["error-format"];
-  const options = { ...(await handlerOptions(args, context.cwd)), ...(into !== undefined && { into }), dryRun };
+  const signal = context.stopping();
+  const options = { ...(await handlerOptions(args, context.cwd)), ...(into !== undefined && { into }), dryRun, signal };
   const { diagnostics, changes, ok } = await refusedAsUsage(() =>
     scaffoldHandlers({ ...options, progress: (text) => context.progress(text) }),
   );

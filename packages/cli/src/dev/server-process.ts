@@ -51,7 +51,10 @@ export class ServerProcess {
       stdio: ["inherit", "inherit", "inherit"],
     });
     this.#child = child;
+    const orphaned = (): void => void child.kill(); // this process ends by a mistake of its own
+    process.once("exit", orphaned);
     child.once("exit", (code, signal) => {
+      process.off("exit", orphaned);
       if (this.#child !== child) return;
       this.#child = undefined;
       this.#options.ended(code, signal);

@@ -47,6 +47,7 @@ async function checkTransport(args: RemoteArguments, name: TransportName, contex
     const roundTripMs = await connection.ping();
     return fine(name, `opens in ${openMs} ms, a round trip takes ${roundTripMs.toFixed(1)} ms`);
   } catch (error) {
+    if (context.stopped()) throw error;
     const { message } = error as Error;
     const reason = reasonOf(error);
     const refused = reason !== undefined && reason !== "no_transport" && !reason.startsWith("link_");

@@ -41,13 +41,14 @@ export class Latencies {
     this.#errors.set(error, (this.#errors.get(error) ?? 0) + 1);
   }
 
-  report(): LatencyReport {
+  /** `seconds` were measured: fewer than were wanted, if somebody ended it before. */
+  report(seconds: number): LatencyReport {
     const histogram = this.#histogram;
     const calls = histogram.count;
     const ms = (nanoseconds: number): number => (calls === 0 ? 0 : nanoseconds / 1e6);
     return {
       calls,
-      perSecond: calls / ((this.#until - this.#from) / 1000),
+      perSecond: seconds > 0 ? calls / seconds : 0,
       p50: ms(histogram.percentile(50)),
       p90: ms(histogram.percentile(90)),
       p99: ms(histogram.percentile(99)),

@@ -27,6 +27,7 @@ export async function closedLoop(
           await call(caller);
           latencies.succeeded(began, performance.now());
         } catch (error) {
+          if (signal.aborted) return; // it was ended by us
           latencies.failed(error, performance.now());
           await new Promise((resolve) => void setTimeout(resolve, AFTER_FAILURE_MS));
         }
@@ -55,7 +56,9 @@ export async function openLoop(
     const one = call(sent)
       .then(
         () => latencies.succeeded(due, performance.now()),
-        (error: unknown) => latencies.failed(error, performance.now()),
+        (error: unknown) => {
+          if (!signal.aborted) latencies.failed(error, performance.now()); // else it was ended by us
+        },
       )
       .finally(() => {
         inFlight--;

@@ -47,7 +47,8 @@ export async function loadChannels(args: SchemaArguments, context: CommandContex
   const channels: RemoteChannel[] = [];
   for (const source of sources) {
     const progress = (text: string): void => context.progress(text);
-    const { input, diagnostics } = await refusedAsUsage(() => compileModel({ ...source, cwd: context.cwd, progress }));
+    const options = { ...source, cwd: context.cwd, progress, signal: context.stopping() };
+    const { input, diagnostics } = await refusedAsUsage(() => compileModel(options));
     if (input === undefined) {
       context.err(formatDiagnostics(diagnostics, args.json ? "json" : "text", { color: context.colors.err }));
       throw new UsageError("The schemas have errors.");

@@ -13,8 +13,9 @@ const transports: { readonly [T in TransportName]: () => Promise<ClientTransport
 
 const usual: readonly TransportName[] = ["websocket", "sse", "poll"];
 
-/** Resolves when calls can flow. Rejects with why not: as a server refuses, or as the last transport failed. */
+/** Resolves when calls can flow. Rejects with why not: as a server refuses, as the last transport failed, or because the command is to end. */
 export async function dial(args: RemoteArguments, context: CommandContext): Promise<Connection> {
+  const stopping = context.stopping();
   const url = urlOf(args.url);
   const headers = headersOf(args.header);
   const token = args.token ?? context.env["RACEWAY_TOKEN"] ?? "";
@@ -37,7 +38,7 @@ export async function dial(args: RemoteArguments, context: CommandContext): Prom
     path: args.path,
   });
   try {
-    await opened(connection, args.timeout * 1000, url);
+    await opened(connection, args.timeout * 1000, url, stopping);
     return connection;
   } catch (error) {
     await connection.close();
@@ -47,20 +48,24 @@ export async function dial(args: RemoteArguments, context: CommandContext): Prom
   }
 }
 
-function opened(connection: Connection, limitMs: number, url: string): Promise<void> {
+function opened(connection: Connection, limitMs: number, url: string, stopping: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => end(() => reject(new Error(`${url} did not answer within ${limitMs / 1000} s.`))),
       limitMs,
     );
+    const stop = (): void => end(() => reject(stopping.reason as Error));
     const subscription = connection.state.subscribe(({ status, reason }) => {
       if (status === "open") end(resolve);
       // What a program would try again ends a command.
       else if (status === "offline" || status === "closed")
         end(() => reject(reason ?? new Error(`There is no way to ${url}.`)));
     });
+    stopping.addEventListener("abort", stop);
+    if (stopping.aborted) stop();
     function end(settle: () => void): void {
       clearTimeout(timer);
+      stopping.removeEventListener("abort", stop);
       queueMicrotask(() => subscription[Symbol.dispose]()); // it may not be there yet: the first call comes within `subscribe`
       settle();
     }

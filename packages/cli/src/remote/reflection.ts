@@ -41,7 +41,7 @@ export async function reflect(
   try {
     await using connection = await dial(args, context);
     context.progress(`asking ${args.url} for its schemas`);
-    return await schemasOf(connection, args.timeout * 1000);
+    return await schemasOf(connection, args.timeout * 1000, context.stopping());
   } catch (thrown) {
     if (!(thrown instanceof ConnectError)) throw thrown;
     if (isUnreachable(thrown))
@@ -68,8 +68,8 @@ function refusalText(url: string, error: ConnectError, otherwise: string): strin
   }
 }
 
-async function schemasOf(connection: Connection, limitMs: number): Promise<ReflectedSchemas> {
-  const conversation = new Conversation(connection, limitMs);
+async function schemasOf(connection: Connection, limitMs: number, stopping: AbortSignal): Promise<ReflectedSchemas> {
+  const conversation = new Conversation(connection, limitMs, stopping);
   try {
     const listed = await conversation.ask({ case: "listServices", value: "" });
     if (listed.case !== "listServicesResponse") throw unexpected("the list of its services", listed);
@@ -112,9 +112,9 @@ class Conversation {
   readonly #over = new AbortController();
   #turn = Promise.withResolvers<Question | undefined>();
 
-  constructor(connection: Connection, limitMs: number) {
+  constructor(connection: Connection, limitMs: number, stopping: AbortSignal) {
     const { serverReflectionInfo } = ServerReflection.method;
-    const options = { signal: this.#over.signal, timeoutMs: limitMs };
+    const options = { signal: AbortSignal.any([this.#over.signal, stopping]), timeoutMs: limitMs };
     const answers = callDuplex(connection, serverReflectionInfo, { kind: "duplex" }, this.#questions(), options);
     this.#answers = answers[Symbol.asyncIterator]();
   }

@@ -40,6 +40,12 @@ export function findSources(cwd: string, inputs: readonly string[], protoPaths: 
     if (!existsSync(path))
       throw new GenerateFailure("usage", `There is no ${input}. Name .proto files, or folders that have some.`);
     const isFolder = statSync(path).isDirectory();
+    // A pipe or a device would be waited for, or read without an end.
+    if (!isFolder && !(path.endsWith(".proto") && isFile(path)))
+      throw new GenerateFailure(
+        "usage",
+        `${input} is no .proto file that can be read. Name .proto files, or folders that have some.`,
+      );
     const found = isFolder ? protosIn(path) : [path];
     if (found.length === 0) throw new GenerateFailure("usage", `There is no .proto file in ${input}.`);
     for (const file of found) {

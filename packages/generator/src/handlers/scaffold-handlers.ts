@@ -259,7 +259,10 @@ function intoPath(cwd: string, into: string): string {
       "usage",
       `Handlers cannot be written into ${into}. Name a file of TypeScript, or a module of JavaScript.`,
     );
-  if (statSync(path, { throwIfNoEntry: false }) !== undefined && isOurs(path, readFileSync(path, "utf8"), false))
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there !== undefined && !there.isFile())
+    throw new GenerateFailure("usage", `${into} is no file. Name one, or what is not there yet.`);
+  if (there !== undefined && isOurs(path, readFileSync(path, "utf8"), false))
     throw new GenerateFailure("usage", `${into} is generated, and would be written over.`);
   if (!isInside(cwd, path)) throw new GenerateFailure("usage", `${into} is outside of the working folder.`);
   return path.replaceAll("\\", "/");

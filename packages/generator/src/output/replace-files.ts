@@ -1,6 +1,7 @@
 // Files that change together: all are written beside their places first, and only then moved there.
-import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { makeFolder } from "./make-folder.ts";
 
 export interface Replacement {
   /** Absolute. */
@@ -17,7 +18,7 @@ export interface Replacement {
 export function replaceFiles(files: readonly Replacement[]): void {
   const temporary = files.map(({ path }) => `${path}.${process.pid}.tmp`);
   try {
-    for (const folder of new Set(files.map(({ path }) => dirname(path)))) mkdirSync(folder, { recursive: true });
+    for (const folder of new Set(files.map(({ path }) => dirname(path)))) makeFolder(folder);
     for (const [at, { text, mode }] of files.entries()) {
       // Made anew: a link that stands there already would lead what is written elsewhere.
       rmSync(temporary[at]!, { force: true });

@@ -1,6 +1,6 @@
 // The user's code as the compiler is told to see it: tsconfig.json and what it refers to, and of its files those that can have
 // to do with handlers.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { Project, type SourceFile, ts } from "ts-morph";
 import { GenerateFailure } from "../../failure.ts";
@@ -67,7 +67,9 @@ function unitsOf({ cwd, project }: CodeRequest): readonly ts.ParsedCommandLine[]
     const options = { module: "nodenext", target: "esnext", strict: true, allowJs: true, skipLibCheck: true };
     return [ts.parseJsonConfigFileContent({ compilerOptions: options }, ts.sys, cwd)];
   }
-  if (!existsSync(path)) throw new GenerateFailure("usage", `There is no ${path}.`);
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there === undefined) throw new GenerateFailure("usage", `There is no ${path}.`);
+  if (!there.isFile()) throw new GenerateFailure("usage", `${path} is no file. Name a tsconfig.json.`);
   const units = new Map<string, ts.ParsedCommandLine>();
   visit(path);
   return [...units.values()];
