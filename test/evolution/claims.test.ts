@@ -1,6 +1,6 @@
 // What the two ends say of their versions is between them: nobody else says it, sees it, or gets anything by forging it.
 import { toBinary } from "@bufbuild/protobuf";
-import { ConnectError, createClient } from "@connectrpc/connect";
+import { createClient } from "@connectrpc/connect";
 import { type Connection, connect } from "@raceway/client";
 import {
   type ClientTransport,
@@ -12,21 +12,16 @@ import {
   memoryTransport,
   reasonOf,
 } from "@raceway/core";
-import { type Frame, type HeaderField, encodeFrame, readBatch, schemaVersion } from "@raceway/core/internal";
+import { type Frame, type HeaderField, encodeFrame, readBatch } from "@raceway/core/internal";
 import { raceway } from "@raceway/server";
 import { type VirtualClock, virtualClock } from "@raceway/testkit";
 import { describe, expect, it } from "vitest";
 import { hello, open, rawPeer } from "../app/raw-peer.ts";
 import { shopClient as newClient } from "./gen/new/shop/v1/shop.client.ts";
-import * as next from "./gen/new/shop/v1/shop_pb.ts";
 import { shopClient as oldClient } from "./gen/old/shop/v1/shop.client.ts";
 import * as old from "./gen/old/shop/v1/shop_pb.ts";
+import { failure, versions } from "./mismatch.ts";
 import { newShop, oldShop } from "./shops.ts";
-
-const versions = {
-  old: schemaVersion(old.ShopService.method.order),
-  new: schemaVersion(next.ShopService.method.order),
-};
 
 interface Shop extends AsyncDisposable {
   readonly memory: ReturnType<typeof memoryTransport>;
@@ -62,14 +57,6 @@ async function shop(
     },
   };
 }
-
-const failure = (promise: Promise<unknown>): Promise<ConnectError> =>
-  promise.then(
-    (value) => {
-      throw new Error(`it answered: ${JSON.stringify(value)}`);
-    },
-    (error: unknown) => ConnectError.from(error),
-  );
 
 describe("a client's claim that is none", () => {
   it.each([

@@ -1,8 +1,6 @@
 // What does not fit, through the middleware of both ends: the same error, once, whatever stands in the way.
-import { ConnectError } from "@connectrpc/connect";
 import { type ConnectOptions, type Connection, connect } from "@raceway/client";
 import { type Plugin, type PluginList, errorInfo, memoryTransport } from "@raceway/core";
-import { schemaVersion } from "@raceway/core/internal";
 import { batching } from "@raceway/middleware/batching";
 import { cache, clientCache } from "@raceway/middleware/cache";
 import { circuitBreaker } from "@raceway/middleware/circuit-breaker";
@@ -24,15 +22,11 @@ import { validate } from "@raceway/validate/server";
 import { describe, expect, it } from "vitest";
 import { names } from "../middleware/stage.ts";
 import { shopClient as newClient } from "./gen/new/shop/v1/shop.client.ts";
-import * as next from "./gen/new/shop/v1/shop_pb.ts";
 import { shopClient as oldClient } from "./gen/old/shop/v1/shop.client.ts";
-import * as old from "./gen/old/shop/v1/shop_pb.ts";
+import { failure, versions } from "./mismatch.ts";
 import { newShop } from "./shops.ts";
 
-const versions = {
-  client: schemaVersion(old.ShopService.method.order),
-  server: schemaVersion(next.ShopService.method.order),
-};
+const mismatched = { client: versions.old, server: versions.new };
 const secret = "0123456789abcdef0123456789abcdef";
 const keys = { shared: { secret } };
 /** Their messages have no place for a signature. */
@@ -80,13 +74,6 @@ async function during<T>(clock: VirtualClock, work: Promise<T>): Promise<T> {
   }
   return work;
 }
-const failure = (promise: Promise<unknown>): Promise<ConnectError> =>
-  promise.then(
-    (value) => {
-      throw new Error(`it answered: ${JSON.stringify(value)}`);
-    },
-    (error: unknown) => ConnectError.from(error),
-  );
 async function all<T>(messages: AsyncIterable<T>): Promise<T[]> {
   const got: T[] = [];
   for await (const message of messages) got.push(message);
@@ -117,7 +104,7 @@ describe.each([
     const client = oldClient(it.connect({ use: onClient() }));
     for (let time = 1; time <= 3; time++) {
       const error = await during(it.clock, failure(client.buy({ item: { name: "cup" } })));
-      expect(errorInfo(error)).toMatchObject({ reason: "schema_mismatch", metadata: versions });
+      expect(errorInfo(error)).toMatchObject({ reason: "schema_mismatch", metadata: mismatched });
       expect(it.seen.filter((one) => one === "buy")).toHaveLength(time);
     }
     // What fits goes on.
@@ -133,7 +120,7 @@ describe.each([
       for await (const price of oldClient(it.connect({ use: onClient() })).prices({})) got.push(price.cost);
     };
     const error = await during(it.clock, failure(read()));
-    expect(errorInfo(error)).toMatchObject({ reason: "schema_mismatch", metadata: versions });
+    expect(errorInfo(error)).toMatchObject({ reason: "schema_mismatch", metadata: mismatched });
     expect(got).toEqual([""]);
     expect(await during(it.clock, all(newClient(it.connect({ use: onClient() })).prices({})))).toHaveLength(2);
   });
@@ -141,6 +128,6 @@ describe.each([
   it("so is a request that the server cannot read", async () => {
     await using it = await shop(onServer());
     const error = await during(it.clock, failure(oldClient(it.connect({ use: onClient() })).find({ words: "tea" })));
-    expect(errorInfo(error)).toMatchObject({ reason: "schema_mismatch", metadata: versions });
+    expect(errorInfo(error)).toMatchObject({ reason: "schema_mismatch", metadata: mismatched });
   });
 });

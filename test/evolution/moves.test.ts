@@ -1,8 +1,7 @@
 // Sessions that move between servers of different versions of one schema, with time in the test's hands.
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { errorInfo, protoCodec, reasonOf } from "@raceway/core";
-import { schemaVersion } from "@raceway/core/internal";
+import { type Plugin, definePlugin, errorInfo, protoCodec, reasonOf } from "@raceway/core";
 import { memory } from "@raceway/server";
 import { describe, expect, it } from "vitest";
 import { mirrorCodec } from "../app/mirror-codec.ts";
@@ -11,22 +10,8 @@ import { sharedStore } from "../middleware/shared-store.ts";
 import { shopClient as newClient } from "./gen/new/shop/v1/shop.client.ts";
 import * as next from "./gen/new/shop/v1/shop_pb.ts";
 import { shopClient as oldClient } from "./gen/old/shop/v1/shop.client.ts";
-import * as old from "./gen/old/shop/v1/shop_pb.ts";
+import { failure, versions } from "./mismatch.ts";
 import { newShop, oldShop } from "./shops.ts";
-
-const versions = {
-  old: schemaVersion(old.ShopService.method.order),
-  new: schemaVersion(next.ShopService.method.order),
-};
-
-function failure(promise: Promise<unknown>): Promise<ConnectError> {
-  return promise.then(
-    (value) => {
-      throw new Error(`it answered: ${JSON.stringify(value)}`);
-    },
-    (error: unknown) => ConnectError.from(error),
-  );
-}
 
 /** The error names both versions: the client's is the new one, that of the server whose words cannot be read the old one. */
 function expectMismatch(error: ConnectError, path: string): void {
@@ -70,6 +55,46 @@ describe("events that wait to be read when the session moves on", () => {
       expect((await it.during(events.next())).done).toBe(true);
     },
   );
+});
+
+it("a call under way is answered by the last server that it comes to, and its version is the one that is named", async () => {
+  await using it = nodes();
+  const seen: string[] = [];
+  /** Has a call begin, and never end. */
+  const silence: Plugin = definePlugin({
+    name: "silence",
+    start: () => ({ call: () => () => () => new Promise(() => {}) }),
+  });
+  const start = (version: "old" | "new", use: readonly Plugin[] = []): Promise<Node> =>
+    it.start("http://a", { use }, (app) => void (version === "old" ? oldShop : newShop)(app, seen));
+  let at = await start("new", [silence]);
+  const client = newClient(it.connect("http://a"));
+  for (const [last, versionsOnTheWay] of [
+    ["old", ["old", "new"]],
+    ["new", ["old", "new", "old"]],
+    ["old", ["new"]],
+  ] as const) {
+    const price = client.buy({});
+    const outcome = price.then(
+      ({ cost }) => cost,
+      (error: unknown) => errorInfo(error)?.metadata,
+    );
+    await it.clock.settle();
+    for (const version of versionsOnTheWay) {
+      at.down();
+      at = await start(version, [silence]);
+      await it.clock.advance(5_000);
+    }
+    at.down();
+    at = await start(last);
+    expect(await it.during(outcome)).toEqual(
+      last === "new" ? 1200n : expect.objectContaining({ client: versions.new, server: versions.old }),
+    );
+    at.down();
+    at = await start("new", [silence]);
+    await it.clock.advance(5_000);
+  }
+  expect(seen).toEqual(["buy", "buy", "buy"]);
 });
 
 it("an event that cannot be read is not passed over: whoever goes on from the position, with a schema that fits, gets it", async () => {

@@ -1,9 +1,9 @@
 // Client and server of different versions of one schema, by every way: what is new hurts nobody and survives those who do not know it; what does not fit says so, and names both.
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { Code, createClient } from "@connectrpc/connect";
 import { connect } from "@raceway/client";
 import { errorInfo, jsonCodec, reasonOf } from "@raceway/core";
-import { schemaVersion } from "@raceway/core/internal";
+import { grpc } from "@raceway/transport-grpc/client";
 import { poll } from "@raceway/transport-poll/client";
 import { sse } from "@raceway/transport-sse/client";
 import { websocket } from "@raceway/transport-websocket/client";
@@ -13,12 +13,9 @@ import { shopClient as newClient } from "./gen/new/shop/v1/shop.client.ts";
 import * as next from "./gen/new/shop/v1/shop_pb.ts";
 import { shopClient as oldClient } from "./gen/old/shop/v1/shop.client.ts";
 import * as old from "./gen/old/shop/v1/shop_pb.ts";
+import { facts, failure, mismatch, versions } from "./mismatch.ts";
 import { shop } from "./shops.ts";
 
-const versions = {
-  old: schemaVersion(old.ShopService.method.order),
-  new: schemaVersion(next.ShopService.method.order),
-};
 const sessions = wayNames.filter((way) => !way.includes("door"));
 /** gRPC-web has no duplex. */
 const duplexes = wayNames.filter((way) => way !== "gRPC-web door");
@@ -45,20 +42,28 @@ async function second<T>(messages: AsyncIterable<T>): Promise<T | undefined> {
   await iterator.return?.();
   return result.done === true ? undefined : result.value;
 }
+/** Items that are given one by one. */
+class Pushed<T> implements AsyncIterable<T> {
+  readonly #items: T[] = [];
+  #more = Promise.withResolvers<void>();
+  push(item: T): void {
+    this.#items.push(item);
+    this.#more.resolve();
+  }
+  async *[Symbol.asyncIterator](): AsyncGenerator<T> {
+    for (;;) {
+      await this.#more.promise;
+      this.#more = Promise.withResolvers<void>();
+      yield* this.#items.splice(0);
+    }
+  }
+}
 async function* each<T>(...messages: readonly T[]): AsyncGenerator<T> {
   yield* messages;
 }
 async function* once<T>(message: T): AsyncGenerator<T> {
   yield message;
 }
-const failure = (promise: Promise<unknown>): Promise<ConnectError> =>
-  promise.then(
-    (value) => {
-      throw new Error(`it answered: ${JSON.stringify(value)}`);
-    },
-    (error: unknown) => ConnectError.from(error),
-  );
-
 it("the versions are different, and eight digits each", () => {
   expect(versions.old).toMatch(/^[0-9a-f]{8}$/);
   expect(versions.new).toMatch(/^[0-9a-f]{8}$/);
@@ -142,22 +147,6 @@ describe("in JSON", () => {
   });
 });
 
-/** What an error says to programs and people. */
-function facts(error: ConnectError): object {
-  return { reason: reasonOf(error), code: error.code, metadata: errorInfo(error)?.metadata, message: error.rawMessage };
-}
-/** The error of a channel that does not fit: it names both versions. */
-function mismatch(path: string, client: "old" | "new", detail = ""): object {
-  const server = client === "old" ? "new" : "old";
-  const text = `The client has version ${versions[client]} of the schema of ${path}, the server version ${versions[server]}, and they do not fit: ${detail}`;
-  return {
-    reason: "schema_mismatch",
-    code: Code.FailedPrecondition,
-    metadata: expect.objectContaining({ path, client: versions[client], server: versions[server] }) as object,
-    message: expect.stringContaining(text) as string,
-  };
-}
-
 describe.each(sessions)("what does not fit is an error that names both versions, by %s:", (way) => {
   it("a method that is not there", async () => {
     await using before = await shop("old");
@@ -203,10 +192,11 @@ describe.each(sessions)("what does not fit is an error that names both versions,
   it("a request that cannot be read any more", async () => {
     await using after = await shop("new");
     const error = await failure(oldClient(after.transport(way)).find({ words: "green tea" }));
-    expect(facts(error)).toEqual(mismatch("/shop.v1.ShopService/Find", "old"));
+    const detail = "shop.v1.FindRequest cannot be read: ";
+    expect(facts(error)).toEqual(mismatch("/shop.v1.ShopService/Find", "old", detail));
     await using before = await shop("old");
     const other = await failure(newClient(before.transport(way)).find({ words: { hash: 0xffffffffffffffffn } }));
-    expect(facts(other)).toEqual(mismatch("/shop.v1.ShopService/Find", "new"));
+    expect(facts(other)).toEqual(mismatch("/shop.v1.ShopService/Find", "new", detail));
   });
 
   it("also after a call that was given up before the server had it", async () => {
@@ -246,10 +236,11 @@ describe.each(sessions)("what does not fit is an error that names both versions,
     it.each(Object.keys(answers) as (keyof typeof answers)[])("%s", async (method) => {
       const ask = answers[method];
       const path = `/shop.v1.ShopService/${method}`;
+      const detail = "shop.v1.PriceResponse cannot be read: ";
       await using after = await shop("new");
       const client = oldClient(after.transport(way)) as Either;
       for (let time = 0; time < 2; time++)
-        expect(facts(await failure(ask(client, "shop")))).toEqual(mismatch(path, "old"));
+        expect(facts(await failure(ask(client, "shop")))).toEqual(mismatch(path, "old", detail));
       // All else goes on, and shows nothing of it.
       const seen: string[] = [];
       const onHeader = (headers: Headers): unknown => seen.push(...headers.keys());
@@ -258,7 +249,7 @@ describe.each(sessions)("what does not fit is an error that names both versions,
       expect(seen).toEqual([]);
       await using before = await shop("old");
       const other = newClient(before.transport(way)) as Either;
-      expect(facts(await failure(ask(other, "store")))).toEqual(mismatch(path, "new"));
+      expect(facts(await failure(ask(other, "store")))).toEqual(mismatch(path, "new", detail));
     });
   });
 
@@ -342,6 +333,26 @@ it.each([websocket, sse, poll])("what cannot be read in JSON names both versions
     ["Board", await failure(first(next.board({ store: "x" }, { from: "start" })))],
   ] as const)
     expect(facts(error)).toEqual(mismatch(`/shop.v1.ShopService/${method}`, "new"));
+});
+
+it("a stream and a subscription that change transports under way name both versions, too", async () => {
+  await using it = await shop("new");
+  const transports = [websocket(), sse(), poll(), grpc()];
+  await using connection = connect(it.url, { transports });
+  const client = oldClient(connection);
+  const events = client.board({ shop: "x" }, { from: "start" })[Symbol.asyncIterator]();
+  const event = failure(events.next());
+  const items = new Pushed<{ readonly name: string }>();
+  const prices = client.haggle(items)[Symbol.asyncIterator]();
+  for (const to of ["sse", "poll", "grpc", "websocket", "sse"]) {
+    items.push({ name: "" });
+    expect((await prices.next()).value).toMatchObject({ cost: "" });
+    await connection.switchTo(to);
+  }
+  items.push({ name: "cup" });
+  expect(facts(await failure(prices.next()))).toEqual(mismatch("/shop.v1.ShopService/Haggle", "old"));
+  await newClient(it.transport("websocket")).write({ shop: "x" });
+  expect(facts(await event)).toEqual(mismatch("/shop.v1.ShopService/Board", "old"));
 });
 
 it("a subscription that goes on at a server of another version names that one", async () => {

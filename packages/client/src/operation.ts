@@ -223,10 +223,11 @@ export abstract class Operation implements CallReceiver {
   }
   /** What came cannot be read: if its server is of another version of the schema, the error names both. */
   protected unread(error: unknown, server: string | undefined): unknown {
-    const { reason, metadata } = errorInfo(error) ?? {};
-    if (server === undefined || reason !== "payload_malformed") return error;
+    const { reason, metadata = {} } = errorInfo(error) ?? {};
+    if (!server || reason !== "payload_malformed") return error;
     const client = schemaVersion(this.init.method!);
-    return fail("schema_mismatch", { path: this.path, client, server, detail: metadata?.["detail"] ?? reason });
+    const detail = `${metadata["type"]} cannot be read: ${metadata["detail"]}`;
+    return fail("schema_mismatch", { path: this.path, client, server, detail });
   }
   /** Is all that was said of it in the Open? What else was written went with the session. */
   protected abstract get fresh(): boolean;

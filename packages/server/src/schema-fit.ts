@@ -106,9 +106,10 @@ export function withVersion(
 /** A request that cannot be read, or does not say where its topic is, comes of another schema if its client has one; the error says so. */
 export function explained(error: ConnectError, channel: Channel, stranger: Stranger | undefined): ConnectError {
   if (stranger === undefined) return error;
-  const { reason, domain, metadata } = errorInfo(error) ?? {};
+  const { reason, domain, metadata = {} } = errorInfo(error) ?? {};
+  const { type, detail = "" } = metadata;
   if (domain !== ERROR_DOMAIN || (reason !== "payload_malformed" && reason !== "address_invalid")) return error;
-  return mismatch(channel, stranger.version, metadata?.["detail"] ?? reason);
+  return mismatch(channel, stranger.version, type === undefined ? detail : `${type} cannot be read: ${detail}`);
 }
 
 /** The error of a channel that is not what the client takes it for, or of a request that cannot be read. */
