@@ -72,6 +72,39 @@ export const odd: LabHandlers = { };
   expect(folder.contents()).toEqual(before);
 });
 
+test("a class in an expression is one as any other, and what an abstract base leaves to a class is missing there", async () => {
+  using folder = new HandlerFolder({
+    "src/classes.ts": `import { raceway } from "@raceway/server";
+import { type LabHandlers, labService } from "./gen/lab.server.ts";
+
+const app = raceway({ transports: [] });
+export abstract class Base implements LabHandlers {
+  abstract say(...taken: Parameters<LabHandlers["say"]>): ReturnType<LabHandlers["say"]>;
+  abstract sum(...taken: Parameters<LabHandlers["sum"]>): ReturnType<LabHandlers["sum"]>;
+  watch: LabHandlers["watch"] = async function* () {};
+  talk: LabHandlers["talk"] = async function* () {};
+  point: LabHandlers["point"] = () => {};
+}
+export const Alone = class implements LabHandlers {};
+export const Based = class extends Base {};
+export class Declared extends Base {}
+export const publishers: unknown = app.serve(labService, new (class { point(): void {} })());
+`,
+  });
+  const { diagnostics, changes } = await folder.scaffold();
+  expect(lines(diagnostics)).toEqual([]);
+  expect(changes.flatMap(({ handlers }) => handlers.map(({ names }) => names.join(" ")))).toEqual([
+    "say sum watch talk point",
+    "say sum",
+    "say sum",
+    "say sum watch talk",
+  ]);
+  await folder.generate();
+  expect(folder.typeErrors({ isolatedDeclarations: false })).toEqual([]);
+  expect(lines((await folder.check()).diagnostics)).toEqual([]);
+  expect((await folder.scaffold()).changes).toEqual([]);
+});
+
 test("adds once what several projects import, and to handlers of a package of generated code that was built", async () => {
   const project = (include: string): string => tsconfig({}).replace("./**/*", `../${include}`);
   using folder = new HandlerFolder({

@@ -1,8 +1,6 @@
 // Where services are implemented: object literals and classes, found by what the type checker expects of them.
 import {
   type CallExpression,
-  type ClassDeclaration,
-  type ClassExpression,
   type Expression,
   type NewExpression,
   Node,
@@ -14,11 +12,11 @@ import {
   type Type,
 } from "ts-morph";
 import { isOurs } from "../../output/header.ts";
+import { type AnyClass, baseOf, classIn, instanceType, isAbstract } from "./classes.ts";
 import type { CodePlace, HandlerSite, Slot, Unreadable, WantedService } from "./code-facts.ts";
+import { declarationsOf, returnedBy, unwrapped, valueOf } from "./declarations.ts";
 import { bracesOf, indentAt } from "./file-facts.ts";
 import { wrongHandlers } from "./wrong-handlers.ts";
-
-type AnyClass = ClassDeclaration | ClassExpression;
 
 /** Calls between an argument and the code that makes it, at most. */
 const DEPTH = 8;
@@ -122,12 +120,15 @@ export class SiteFinder {
   /** Services of its own `implements`, and those of its bases that leave something to it. */
   #implementedBy(given: AnyClass): readonly WantedService[] {
     const found: WantedService[] = [];
-    for (let at: AnyClass | undefined = given; at !== undefined; at = at.getBaseClass()) {
+    const seen = new Set<AnyClass>();
+    for (let at: AnyClass | undefined = given; at !== undefined && !seen.has(at);) {
+      seen.add(at);
       for (const clause of at.getImplements()) {
         const service = this.#serviceOf(clause.getType());
         if (service !== undefined) found.push(service);
       }
-      if (at.getBaseClass()?.isAbstract() !== true) break;
+      const base: AnyClass | undefined = baseOf(at);
+      at = base?.isAbstract() === true ? base : undefined;
     }
     return given.isAbstract() ? [] : found;
   }
@@ -147,7 +148,8 @@ export class SiteFinder {
       return around === undefined ? this.#addValue(node, service) : this.#addClass(around, service);
     }
     if (Node.isNewExpression(node)) {
-      const made = classIn(declarationsOf(node.getExpression()));
+      const callee = unwrapped(node.getExpression());
+      const made = classIn([callee, ...declarationsOf(callee)]);
       return made === undefined ? this.#addValue(node, service) : this.#addClass(made, service);
     }
     const sources = declarationsOf(Node.isCallExpression(node) ? node.getExpression() : node)
@@ -192,7 +194,7 @@ export class SiteFinder {
     const open = node.getFirstChildByKindOrThrow(SyntaxKind.OpenBraceToken).getEnd();
     const braces = bracesOf(node, members, text, open);
     const methods = node.getInstanceMethods().filter((one) => !one.isAbstract() && !one.getName().startsWith("#"));
-    this.#add(node, service, node.getType(), {
+    this.#add(node, service, instanceType(node), {
       place: placeOf(node.getNameNode() ?? node.getFirstChildByKindOrThrow(SyntaxKind.ClassKeyword)),
       // A class has methods of its own; those that take a call's context were handlers.
       own: methods
@@ -234,7 +236,9 @@ export class SiteFinder {
       // Every object has a toString; it is no handler.
       const inherited =
         symbol?.getDeclarations().every((one) => one.getSourceFile().getFilePath().includes("/lib.")) ?? true;
-      return symbol === undefined || symbol.isOptional() || inherited ? undefined : symbol;
+      // What a base leaves to its classes is not there, if the class has none.
+      const left = slot?.form === "class" && symbol?.getDeclarations().every(isAbstract) === true;
+      return symbol === undefined || symbol.isOptional() || inherited || left ? undefined : symbol;
     };
     const expected = this.#expectedType(service);
     this.sites.push({
@@ -265,20 +269,6 @@ export function placeOf(node: Node): CodePlace {
   return { file: node.getSourceFile().getFilePath(), start: node.getStart(), end: node.getEnd() };
 }
 
-/** What a value was, before it was said to be of a type. */
-function unwrapped(given: Node): Node {
-  let node = given;
-  while (
-    Node.isParenthesizedExpression(node) ||
-    Node.isAsExpression(node) ||
-    Node.isSatisfiesExpression(node) ||
-    Node.isNonNullExpression(node) ||
-    Node.isAwaitExpression(node)
-  )
-    node = node.getExpression();
-  return node;
-}
-
 /** What is spread is a part of handlers only. */
 function isSpread(literal: Node): boolean {
   let node: Node | undefined = literal.getParent();
@@ -294,59 +284,12 @@ function isSpread(literal: Node): boolean {
   return Node.isSpreadAssignment(node);
 }
 
-/** Of a name, through imports and re-exports. */
-function declarationsOf(node: Node): readonly Node[] {
-  const symbol = node.getSymbol();
-  return (symbol?.getAliasedSymbol() ?? symbol)?.getDeclarations() ?? [];
-}
-
 /** Written by people, and not by the generator or in a package. */
 function isUsers(node: Node): boolean {
   const file = node.getSourceFile();
   return (
     !file.isFromExternalLibrary() && !file.isDeclarationFile() && !isOurs(file.getFilePath(), file.getFullText(), false)
   );
-}
-
-function valueOf(declaration: Node): readonly Node[] {
-  if (
-    Node.isVariableDeclaration(declaration) ||
-    Node.isPropertyDeclaration(declaration) ||
-    Node.isPropertyAssignment(declaration)
-  ) {
-    const value = declaration.getInitializer();
-    return value === undefined ? [] : [value];
-  }
-  return Node.isExportAssignment(declaration) ? [declaration.getExpression()] : [];
-}
-
-function returnedBy(declaration: Node): readonly Node[] {
-  const made = valueOf(declaration)[0] ?? declaration;
-  if (Node.isArrowFunction(made) && !Node.isBlock(made.getBody())) return [made.getBody()];
-  if (
-    !Node.isArrowFunction(made) &&
-    !Node.isFunctionDeclaration(made) &&
-    !Node.isFunctionExpression(made) &&
-    !Node.isMethodDeclaration(made)
-  )
-    return [];
-  const returned: Node[] = [];
-  made.forEachDescendant((node, traversal) => {
-    if (Node.isFunctionLikeDeclaration(node) || Node.isFunctionExpression(node) || Node.isArrowFunction(node))
-      traversal.skip();
-    else if (Node.isReturnStatement(node) && node.getExpression() !== undefined)
-      returned.push(node.getExpressionOrThrow());
-  });
-  return returned;
-}
-
-function classIn(declarations: readonly Node[]): AnyClass | undefined {
-  for (const one of declarations) {
-    if (Node.isClassDeclaration(one) || Node.isClassExpression(one)) return one;
-    const value = Node.isVariableDeclaration(one) ? one.getInitializer() : undefined;
-    if (value !== undefined && Node.isClassExpression(value)) return value;
-  }
-  return undefined;
 }
 
 function isParameter(node: Node): boolean {
