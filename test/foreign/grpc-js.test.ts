@@ -131,6 +131,33 @@ it("reads a topic from its start, and what is published while it reads; a Racewa
   stream.cancel();
 });
 
+it("goes on with a topic after a lost connection, by the position that it was told and the messages that it counted", async () => {
+  for (const sequence of [1, 2, 3]) await topics.ticks.publish({ board: "g" }, { sequence });
+  const read = async (after: string, count: number): Promise<[position: string, sequences: unknown[]]> => {
+    const metadata = new Metadata();
+    if (after !== "") metadata.set("raceway-after", after);
+    const stream = foreign.ticks({ board: "g" }, metadata);
+    stream.on("error", () => {}); // the cancel below
+    const told = new Promise<string>((resolve) =>
+      stream.on("metadata", (answer: Metadata) => resolve(String(answer.get("raceway-position")[0]))),
+    );
+    const sequences = (await all(stream, count)).map(({ sequence }) => sequence);
+    stream.cancel();
+    return [await told, sequences];
+  };
+  const [began, first] = await read("start", 2);
+  expect(first).toEqual([1, 2]);
+  const [epoch, offset] = began.split(":");
+  const next = `${epoch}:${Number(offset) + first.length}`;
+  expect(await read(next, 1)).toEqual([next, [3]]);
+  // Where nothing was there yet, the header comes with what is said first, and is the position before that.
+  const end = `${epoch}:${Number(offset) + 3}`;
+  const waiting = read(end, 1);
+  await topics.ticks.publish({ board: "g" }, { sequence: 4 });
+  expect(await waiting).toEqual([end, [4]]);
+  await expect(read("another:7", 1)).rejects.toMatchObject({ code: status.DATA_LOSS });
+});
+
 it("gets errors with gRPC's codes: a deadline, a wrong address, a method that is not there", async () => {
   const late = answered((answer) =>
     foreign.echo({ text: "wait" }, new Metadata(), { deadline: Date.now() + 100 }, answer),

@@ -14,4 +14,4 @@ export type { CallContext } from "./call-context.ts";
 export type { ServedChannel } from "./channel.ts";
 export { type MemoryOptions, memory } from "./memory.ts";
 export { MemoryStorage } from "./memory-log.ts";
-export { AFTER_HEADER } from "./native.ts";
+export { AFTER_HEADER, POSITION_HEADER } from "./native.ts";

@@ -48,6 +48,8 @@ export interface NativeHost {
 
 /** Request header of a topic at a native door: "start", or the position "epoch:offset" after which to begin; absent is "from now on". */
 export const AFTER_HEADER = "raceway-after";
+/** Response header of such a stream, there with its first message: the position before that. Each message is one further, so whoever counts them can go on from there. */
+export const POSITION_HEADER = "raceway-position";
 
 /** Registers the channels of one service, with every option named: a Connect router takes protocol switches and interceptors per service only. */
 export function registerService(router: ConnectRouter, channels: readonly Channel[], host: NativeHost): void {
@@ -284,6 +286,7 @@ async function* readTopic(
     }
     await topic.ready;
     let after = parseAfter(context.requestHeader.get(AFTER_HEADER)) ?? { epoch: topic.epoch, offset: topic.fanned };
+    let told = false;
     while (!signal.aborted) {
       const changed = topic.changed(); // asked before the read, so that nothing falls between
       const page = await topic.log.read(topic.address, after === "start" ? "start" : after, {
@@ -297,6 +300,12 @@ async function* readTopic(
           first: page.first,
           after: after === "start" ? 0 : after.offset,
         });
+      }
+      if (!told) {
+        const before =
+          page.entries.length > 0 ? page.entries[0]!.offset - 1 : after === "start" ? page.head : after.offset;
+        context.responseHeader.set(POSITION_HEADER, `${page.epoch}:${before}`);
+        told = true;
       }
       for (const entry of page.entries) yield host.decodeProto(channel, entry.payload);
       after = {

@@ -29,7 +29,7 @@ export class CrossOrigin {
     this.#host = host;
     this.#credentials = credentials ? { "access-control-allow-credentials": "true" } : {};
     // Any header that an application sets; with credentials the star is no wildcard, and only those by name can be read.
-    this.#exposed = [LINK_HEADER, ...cors.exposedHeaders, "*"].join(", ");
+    this.#exposed = [LINK_HEADER, "raceway-position", ...cors.exposedHeaders, "*"].join(", ");
   }
 
   /** Headers for the answer to this exchange. Undefined: it has been answered, as a preflight or because its origin is not allowed. */
