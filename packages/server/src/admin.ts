@@ -15,11 +15,11 @@ import {
 import { AddressReader } from "./address-reader.ts";
 import { page } from "./admin-page.ts";
 import { type Removal, RemovalDesk, durationMs, whomOf } from "./admin-removal.ts";
-import type { Raceway } from "./app.ts";
 import type { CallContext } from "./call-context.ts";
 import type { Channel } from "./channel.ts";
 import { type Guard, guarded } from "./guard.ts";
 import { type Inside, insideOf } from "./inside.ts";
+import type { Raceway } from "./raceway.ts";
 import type { ServerSession } from "./sessions.ts";
 import { Subscription } from "./subscription.ts";
 import type { UsedTopic } from "./topics.ts";

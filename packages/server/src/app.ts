@@ -1,9 +1,7 @@
 // `raceway()`: a server made of services, transports, middleware and a backplane.
 // It is long because start and end of all parts are told in one place, in their order.
-import type { SecureServerOptions } from "node:http2";
 import { ConnectError, type ConnectRouter, type ContextValues } from "@connectrpc/connect";
 import {
-  type Backplane,
   type BatchStation,
   type Clock,
   type Codec,
@@ -11,17 +9,13 @@ import {
   type HttpExchange,
   type DoorCompression,
   type Inspection,
-  type LimitOptions,
   type Limits,
   type Logger,
   type Observer,
   type Plugin,
   type Stations,
-  type PluginList,
   type Position,
   type Random,
-  type RefusalEvent,
-  type ServerTransport,
   type ServiceDefinition,
   type StartedBackplane,
   type TransportRoutes,
@@ -37,11 +31,7 @@ import {
   systemRandom,
 } from "@raceway/core";
 import {
-  type AuthFrame,
-  type Call,
   FlushQueue,
-  type OpenFrame,
-  checkHeader,
   codecReasons,
   composeGates,
   composeInterceptors,
@@ -53,13 +43,12 @@ import {
   type StartedPlugins,
   serverReasons,
   startPlugins,
-  statusOf,
 } from "@raceway/core/internal";
 import { nodeClock } from "@raceway/core/node";
-import { type AcceptHost, accept, sessionContext } from "./accept.ts";
-import { type Admit, Entrance, composeAdmission } from "./admission.ts";
+import { type AcceptHost, accept } from "./accept.ts";
+import { type Admit, composeAdmission } from "./admission.ts";
 import { checkChannels, unenforced } from "./channel-checks.ts";
-import { type AnyHandler, Channel, type ServedChannel } from "./channel.ts";
+import { type AnyHandler, Channel } from "./channel.ts";
 import { DOCUMENT_PATH, serveDocument } from "./document.ts";
 import { drained, goAway } from "./drain.ts";
 import { HEALTH_PATH, registerHealth } from "./health-service.ts";
@@ -72,100 +61,21 @@ import { memory } from "./memory.ts";
 import { type NativeCall, type NativeHost, registerService } from "./native.ts";
 import { Once } from "./once.ts";
 import { Orphans } from "./orphans.ts";
+import type {
+  CloseOptions,
+  DrainOptions,
+  ListenOptions,
+  ListeningApp,
+  Raceway,
+  RacewayOptions,
+  TopicPublisher,
+} from "./raceway.ts";
 import { ReadinessProbe } from "./readiness.ts";
-import { type Stranger, explained, mismatch, unknownChannel, withoutClaim } from "./schema-fit.ts";
-import { Serving, shownError } from "./serving.ts";
-import { ServerSession, Sessions } from "./sessions.ts";
-import { Subscription, checkSubscriptions } from "./subscription.ts";
-import type { Topic } from "./topic.ts";
+import { unknownChannel } from "./schema-fit.ts";
+import { SessionCalls } from "./session-calls.ts";
+import { Sessions } from "./sessions.ts";
 import { Topics } from "./topics.ts";
 import { Turns } from "./turns.ts";
-
-export interface RacewayOptions {
-  /** What clients may connect by, best first. */
-  readonly transports: readonly ServerTransport[];
-  /** Middleware. Order comes from what plugins provide and require, then from this list. */
-  readonly use?: PluginList;
-  /** Where histories live; default: the memory of this process. */
-  readonly backplane?: Backplane;
-  /** What clients may have their payloads in, beside protobuf and JSON, which every server has: a client says which is best. `jsonCodec({ registry })` takes the place of the server's own. */
-  readonly codecs?: readonly Codec[];
-  readonly limits?: LimitOptions;
-  /** Default: silence. */
-  readonly log?: Logger;
-  /** Where transports answer; default "/raceway". */
-  readonly path?: string;
-  /** Origins, such as "https://app.example", whose pages may talk to this server beside its own; "*" for any (never with cookies). Default: only its own. */
-  readonly allowedOrigins?: readonly string[];
-  /** Links are replaced after so long, in milliseconds, without a pause for calls; default 0: never. For load balancers and serverless hosts with a limit of their own. */
-  readonly maxLinkAgeMs?: number;
-  /** Name of this node, for logs; default "". */
-  readonly node?: string;
-  /** For tests. */
-  readonly clock?: Clock;
-  /** For tests. */
-  readonly random?: Random;
-}
-
-/** Publishes to the topic that the key names. Resolves with the event's position once the backplane has it. */
-export interface TopicPublisher<K, M> {
-  /** `by`: the context of the handler that publishes, for plugins that ask who may; without, the server itself does. */
-  publish(key: K, message: M, by?: { readonly values: ContextValues }): Promise<Position>;
-}
-
-/** An address to listen on, or the default. */
-export interface ListenOptions {
-  /** 0: any free one. */
-  readonly port?: number;
-  /** Default: all interfaces. */
-  readonly host?: string;
-  /** PEM key and certificate; without, HTTP/1.1, HTTP/2 and WebSocket in clear text. */
-  readonly tls?: SecureServerOptions;
-}
-
-/** A server that listens. */
-export interface ListeningApp {
-  readonly port: number;
-  /** "http://127.0.0.1:8080", say. */
-  readonly url: string;
-}
-
-export interface Raceway extends AsyncDisposable {
-  /** Serves a service; before the first `listen`, `attach` or `fetch`. Returns its publishers. Throws `handler_missing`, `service_twice`, `kind_unsupported`. */
-  serve<H extends object, P extends object>(definition: ServiceDefinition<H, P>, handlers: H): P;
-  /** HTTP/1.1, HTTP/2 and WebSocket on one port. */
-  listen(port?: number | ListenOptions): Promise<ListeningApp>;
-  /** Takes its own paths in a Node `http`, `https` or `http2` server; all other requests stay with the server's own listeners. */
-  attach(server: object): Promise<Disposable>;
-  /** Answers one web-standard request: everything but WebSocket. */
-  fetch(request: Request): Promise<Response>;
-  /** What the plugins of `use` make of each channel, and why, with all that would stop the start. They are started on a host of their own for it, and ended. */
-  inspect(): Promise<Inspection>;
-  /** All that is served, in the order of `serve`. */
-  readonly channels: readonly ServedChannel[];
-  /** How many sessions there are, with or without a link. */
-  readonly sessions: number;
-  /**
-   * For a restart that nobody notices: takes no new sessions, has the present ones go elsewhere one after the other, and serves them until they
-   * have gone. Resolves then, or after `drainMs`. What answers at this address next, or at `endpoints`, has to be there meanwhile.
-   */
-  drain(options?: DrainOptions): Promise<void>;
-  /** Drains first, if `drainMs` is given. Then has clients go elsewhere, lets calls in flight end for at most `graceMs` (default 5,000), and ends what is left. */
-  close(options?: number | CloseOptions): Promise<void>;
-}
-
-export interface DrainOptions {
-  /** At most so long, in milliseconds; default 30,000. */
-  readonly drainMs?: number;
-  /** Clients are sent away evenly over so long, so that they do not all come back at once, in milliseconds; default: half of `drainMs`. */
-  readonly spreadMs?: number;
-  /** Base URLs of servers to go to; default: those that the clients know. */
-  readonly endpoints?: readonly string[];
-}
-export interface CloseOptions extends DrainOptions {
-  /** Calls in flight may end within so long, in milliseconds; default 5,000. */
-  readonly graceMs?: number;
-}
 
 // Said here, so that a bundler keeps them.
 learn({ ...serverReasons, ...codecReasons });
@@ -535,6 +445,15 @@ class App implements Raceway {
   /** The app as the handshake sees it. */
   #acceptHost(coding: readonly BatchStation[]): AcceptHost {
     const elsewhere = (): AcceptHost["drain"] => this.#elsewhere;
+    const calls = new SessionCalls({
+      channels: this.#channels,
+      limits: this.limits,
+      log: this.log,
+      observer: this.#observer,
+      admit: this.#admit,
+      near: (path) => this.#near(path),
+      topicOf: (channel, request) => this.#topics!.of(channel, request),
+    });
     return {
       limits: this.limits,
       log: this.log,
@@ -554,8 +473,8 @@ class App implements Raceway {
       admit: this.#admit,
       meter: this.#meter,
       coding,
-      opened: (session, call, frame) => this.#opened(session, call, frame),
-      refreshed: (session, frame) => this.#refreshed(session, frame),
+      opened: (session, call, frame) => calls.opened(session, call, frame),
+      refreshed: (session, frame) => calls.refreshed(session, frame),
     };
   }
 
@@ -569,7 +488,7 @@ class App implements Raceway {
       observer: this.#observer,
       meter: this.#meter,
       compression: this.#doorCompression,
-      topicOf: (channel, request) => this.#topicOf(channel, request),
+      topicOf: (channel, request) => this.#topics!.of(channel, request),
       calls: this.#nativeCalls,
       decodeProto: (channel, payload) => this.#readEvent(channel, payload),
     };
@@ -646,113 +565,9 @@ class App implements Raceway {
     while (busy() && this.clock.now() < until) await new Promise<void>((resolve) => this.clock.after(20, resolve));
   }
 
-  // ---- calls
-
-  #opened(session: ServerSession, call: Call, given: OpenFrame): void {
-    const channel = this.#channels.get(given.method);
-    const frame = withoutClaim(session, given, channel);
-    const { method: path } = frame;
-    if (channel === undefined) {
-      const client = session.claims?.versionElsewhere(path);
-      return this.#refuse(session, call, unknownChannel(path, this.#near(path), { client }), "");
-    }
-    const stranger = session.claims?.strangerOf(path);
-    if (stranger?.misfit !== undefined)
-      return this.#refuse(session, call, mismatch(channel, stranger.version, stranger.misfit), path);
-    const { core } = session;
-    if (channel.gated) return this.#subscribe(session, call, channel, frame, stranger);
-    const { calls: limit } = this.limits;
-    if (core.callsInFlight > limit) {
-      const error = fail("too_many_calls", { count: core.callsInFlight - 1, limit, retryAfterMs: 100 });
-      return this.#refuse(session, call, error, channel.path);
-    }
-    call.window = channel.window;
-    Serving.begin(call, channel, channel.coding(session.codec), frame, session, stranger);
-  }
-
   /** The first channel of the service that the path names. */
   #near(path: string): Channel | undefined {
     return this.#firsts.get(path.slice(1, path.indexOf("/", 1)));
-  }
-
-  #subscribe(
-    session: ServerSession,
-    call: Call,
-    channel: Channel,
-    frame: OpenFrame,
-    stranger: Stranger | undefined,
-  ): void {
-    try {
-      checkSubscriptions(session.core.subscriptions, this.limits.subscriptions);
-      checkHeader(frame.header, this.limits);
-      if (frame.payload === undefined)
-        throw fail("frame_unexpected", { frame: "open", state: "of a topic without its request" });
-      const { codec } = session;
-      const request = channel.coding(codec).decode(frame.payload);
-      const { topic, release } = this.#topicOf(channel, request);
-      const subscription = new Subscription({
-        call,
-        session: session.core,
-        topic,
-        host: session,
-        codec,
-        gate: channel.gate,
-        request,
-        header: frame.header,
-        stranger,
-        released: release,
-      });
-      call.receiver = subscription;
-      session.core.subscribed(call);
-      void subscription.begin(frame.after);
-    } catch (error) {
-      const refused = explained(ConnectError.from(error), channel, stranger);
-      this.#refuse(session, call, refused, channel.path, "subscription");
-    }
-  }
-
-  #refuse(
-    session: ServerSession,
-    call: Call,
-    error: ConnectError,
-    channel: string,
-    what: RefusalEvent["what"] = "call",
-  ): void {
-    const transport = session.core.current?.link.transport ?? "";
-    this.#observer?.refused?.({ what, transport, channel, error });
-    call.finish(statusOf(error));
-  }
-
-  #topicOf(channel: Channel, request: unknown): { readonly topic: Topic; release(): void } {
-    const topics = this.#topics!;
-    const address = channel.addressOf!(request as Record<string, unknown>);
-    const topic = topics.use(channel, address);
-    return { topic, release: () => topics.release(topic) };
-  }
-
-  /** A fresh credential: all is asked anew. What is refused ends the session; a subscription that its owner may have no longer ends alone. */
-  async #refreshed(session: ServerSession, frame: AuthFrame): Promise<void> {
-    const { core } = session;
-    const link = core.current;
-    const admit = this.#admit;
-    if (admit === undefined || link === undefined) return;
-    const context = sessionContext(link, session.id);
-    const { peer, transport } = link.link;
-    const credential = frame.credential === "" ? undefined : frame.credential;
-    const entrance = new Entrance(
-      { kind: "refresh", peer, transport, credential, headers: new Headers(), context },
-      session,
-    );
-    try {
-      await admit(entrance);
-      if (core.over !== undefined) return;
-      if (!session.owns(context)) throw fail("principal_changed");
-      session.admitted(context, entrance);
-      session.tellExpiry();
-      for (const call of [...core.calls]) if (call.receiver instanceof Subscription) call.receiver.ask("refresh");
-    } catch (error) {
-      core.end(shownError(error, this.log, "refresh"), true);
-    }
   }
 }
 

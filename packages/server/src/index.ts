@@ -1,14 +1,14 @@
 // Public names of @raceway/server.
-export {
-  type CloseOptions,
-  type DrainOptions,
-  type ListenOptions,
-  type ListeningApp,
-  type Raceway,
-  type RacewayOptions,
-  type TopicPublisher,
-  raceway,
-} from "./app.ts";
+export { raceway } from "./app.ts";
+export type {
+  CloseOptions,
+  DrainOptions,
+  ListenOptions,
+  ListeningApp,
+  Raceway,
+  RacewayOptions,
+  TopicPublisher,
+} from "./raceway.ts";
 export { idempotencyKey } from "@raceway/core";
 export type { CallContext } from "./call-context.ts";
 export type { ServedChannel } from "./channel.ts";

@@ -30,7 +30,7 @@ import { type Admit, Entrance, Expiry } from "./admission.ts";
 import { nativeContext } from "./call-context.ts";
 import type { Channel } from "./channel.ts";
 import { shownError } from "./serving.ts";
-import type { Topic } from "./topic.ts";
+import type { TopicUse } from "./topics.ts";
 
 export interface NativeHost {
   readonly limits: Limits;
@@ -42,7 +42,7 @@ export interface NativeHost {
   readonly compression: DoorCompression | undefined;
   /** Where admitted calls are noted while they run; undefined: nobody looks. */
   readonly calls: Set<NativeCall> | undefined;
-  topicOf(channel: Channel, request: unknown): { readonly topic: Topic; release(): void };
+  topicOf(channel: Channel, request: unknown): TopicUse;
   decodeProto(channel: Channel, payload: Uint8Array): unknown;
 }
 

@@ -1,6 +1,6 @@
 // `@raceway/server/reflection`: a server gives its schemas to who may have them, by the service that tools of gRPC ask, `grpc.reflection.v1.ServerReflection`.
-import type { Raceway } from "./app.ts";
 import { type Guard, guarded } from "./guard.ts";
+import type { Raceway } from "./raceway.ts";
 import { reflectionServices } from "./reflection/service.ts";
 
 export type { Guard } from "./guard.ts";

@@ -57,6 +57,12 @@ class Appending implements Flushable {
 /** A topic without subscribers is kept for a while, so that one who comes back at once finds it. */
 const LINGER_MS = 5_000;
 
+/** By one who releases it. */
+export interface TopicUse {
+  readonly topic: Topic;
+  release(): void;
+}
+
 export interface UsedTopic {
   readonly topic: Topic;
   readonly subscribers: number;
@@ -114,6 +120,12 @@ export class Topics implements Disposable {
   /** By an Appending that goes to the log now. */
   appended(appending: Appending): void {
     this.#appending.delete(appending.address);
+  }
+
+  /** The topic that a request names. */
+  of(channel: Channel, request: unknown): TopicUse {
+    const topic = this.use(channel, channel.addressOf!(request as Record<string, unknown>));
+    return { topic, release: () => this.release(topic) };
   }
 
   /** The topic of an address; each `use` wants one `release`. */
