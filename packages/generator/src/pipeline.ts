@@ -1,4 +1,5 @@
 // From schema files to a plan of what would be written: compile, lint, strip, model, targets, compare.
+import { statSync } from "node:fs";
 import { relative, resolve, sep } from "node:path";
 import { createFileRegistry, type FileRegistry } from "@bufbuild/protobuf";
 import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
@@ -70,7 +71,10 @@ export async function checkFiles({
 
 export async function planRun({ options, cwd, sources, files, targets, leftovers }: Run): Promise<Planned> {
   const { progress = (): void => undefined } = options;
-  const folder = openOutputFolder(resolve(cwd, options.out));
+  const out = resolve(cwd, options.out);
+  if (statSync(out, { throwIfNoEntry: false })?.isDirectory() === false)
+    throw new GenerateFailure("usage", `${options.out} is a file. Name a folder to write to.`);
+  const folder = openOutputFolder(out);
   const shown = (path: string): string => relative(cwd, resolve(folder.path, path)).split(sep).join("/");
   let read: readonly string[] = [];
   const refused = (diagnostics: readonly Diagnostic[]): Planned => ({

@@ -16,7 +16,7 @@ const comments: { readonly [ending: string]: readonly [begin: string, end: strin
 
 /** The text as it is written: with a first line that says where it comes from, where the kind of file has comments. */
 export function withHeader(path: string, source: string, text: string): string {
-  const body = text === "" ? "" : `${text.trimEnd()}\n`;
+  const body = text === "" ? "" : `${text.trimEnd().replaceAll("\r\n", "\n")}\n`;
   const comment = commentOf(path);
   if (comment === undefined) return body;
   const [begin, end] = comment;

@@ -15,10 +15,11 @@ export interface ManifestEntry {
 
 export type Manifest = ReadonlyMap<string, ManifestEntry>;
 
+/** Throws a `GenerateFailure` for what is none. */
 export function readManifest(text: string | undefined, shown: string): Manifest {
   if (text === undefined) return new Map();
   try {
-    const { files } = JSON.parse(text) as { files: Record<string, ManifestEntry> };
+    const { files } = JSON.parse(withoutMarks(text)) as { files: Record<string, ManifestEntry> };
     const entries = Object.entries(files);
     if (entries.some(([, entry]) => typeof entry.source !== "string" || typeof entry.hash !== "string"))
       throw new TypeError("an entry is incomplete");
@@ -26,6 +27,13 @@ export function readManifest(text: string | undefined, shown: string): Manifest 
   } catch (error) {
     throw new GenerateFailure("usage", `${shown} is damaged. Delete it, and generate again.`, { cause: error });
   }
+}
+
+/** Where branches meet that both generated, git leaves the lines of both between its marks: what either of them made is ours. */
+function withoutMarks(text: string): string {
+  if (!/^<{7} [^]*^>{7} /m.test(text)) return text;
+  const entries = text.split("\n").flatMap((line) => /^ {4}(".*\})\s*,?\s*$/.exec(line)?.[1] ?? []);
+  return `{ "files": { ${entries.join(",")} } }`;
 }
 
 /** Sorted, a file a line, so that two branches rarely conflict in it. */

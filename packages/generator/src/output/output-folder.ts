@@ -8,7 +8,7 @@ export interface OutputFolder {
   readonly path: string;
   /** Whether a path, relative and divided by "/", is inside, whatever links lead out of the folder. */
   holds(path: string): boolean;
-  /** What is at a path; undefined for nothing. */
+  /** What is at a path; undefined for nothing. Lines end in "\n": git on Windows may write what we wrote with ends of its own. */
   read(path: string): Existing | undefined;
 }
 
@@ -34,7 +34,8 @@ export function openOutputFolder(path: string): OutputFolder {
     read(file) {
       const stats = statsOf(join(path, file));
       if (stats === undefined || stats === "blocked") return stats && { kind: "other" };
-      return stats.isFile() ? { kind: "file", text: readFileSync(join(path, file), "utf8") } : { kind: "other" };
+      if (!stats.isFile()) return { kind: "other" };
+      return { kind: "file", text: readFileSync(join(path, file), "utf8").replaceAll("\r\n", "\n") };
     },
   };
 }

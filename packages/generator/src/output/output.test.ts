@@ -270,6 +270,11 @@ test("a damaged manifest is said, and nothing is written", async () => {
   expect(schema.list()).toEqual([".raceway-manifest.json"]);
 });
 
+test("an output folder that is a file is told as such", async () => {
+  using schema = new SchemaFolder({ ...room, gen: "" });
+  await expect(schema.generate()).rejects.toThrow("gen is a file. Name a folder to write to.");
+});
+
 test("when writing fails in the middle, nothing has changed and nothing is left behind", async () => {
   using schema = new SchemaFolder(room);
   const long = "n".repeat(250); // is a file's name, but not with what a temporary file's name has more
