@@ -66,6 +66,8 @@ const CUT_BYTES = 32 * 1024;
 export const TEXT_GROWTH = 6;
 /** Share of a text batch that one payload may take: three quarters less what its headers may need. */
 export const TEXT_PAYLOAD = 0.74;
+/** The same of a binary batch: 1 MiB of the 1,114,112 bytes that HTTP transports carry unless told otherwise. */
+const BINARY_PAYLOAD = 16 / 17;
 /** Received and not yet acknowledged: an Ack goes with the next flush above these, or after the delay below. */
 const ACK_BYTES = 32 * 1024;
 const ACK_FRAMES = 128;
@@ -300,7 +302,7 @@ export class Session {
   }
 
   /** Throws `message_too_large`. */
-  checkMessage(payload: Uint8Array): void {
+  checkMessage(payload: { readonly length: number }): void {
     const { current } = this;
     let limit = this.maxMessageBytes;
     if (current === undefined ? this.expectsText : current.text) {
@@ -311,7 +313,7 @@ export class Session {
         Math.floor((current === undefined ? this.limits.batchBytes : this.mostOf(current)) * TEXT_PAYLOAD - 512),
       );
       if (payload.length >= CUT_BYTES) this.flush();
-    }
+    } else if (current) limit = Math.min(limit, Math.floor(current.link.traits.maxBatchBytes * BINARY_PAYLOAD));
     if (payload.length > limit) throw fail("message_too_large", { bytes: payload.length, limit });
   }
 

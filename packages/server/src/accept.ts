@@ -38,8 +38,8 @@ import { ContextLayer } from "./context-layer.ts";
 import { isPromise } from "./is-promise.ts";
 import { MeteredLink } from "./metered-link.ts";
 import { ObservedLink } from "./observed-link.ts";
-import { shownError } from "./serving.ts";
 import { ServerSession, type SessionHost, type Sessions } from "./sessions.ts";
+import { shownError } from "./shown-error.ts";
 
 /** What the door needs of the house. */
 export interface AcceptHost extends SessionHost {

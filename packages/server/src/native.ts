@@ -29,7 +29,7 @@ import {
 import { type Admit, Entrance, Expiry } from "./admission.ts";
 import { nativeContext } from "./call-context.ts";
 import type { Channel } from "./channel.ts";
-import { shownError } from "./serving.ts";
+import { shownError } from "./shown-error.ts";
 import type { TopicUse } from "./topics.ts";
 
 export interface NativeHost {

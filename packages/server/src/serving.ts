@@ -17,16 +17,16 @@ import {
   MessageQueue,
   type OpenFrame,
   checkHeader,
-  headerFields,
-  statusOf,
 } from "@raceway/core/internal";
 import { SessionCallContext } from "./call-context.ts";
 import type { Channel, Coding } from "./channel.ts";
+import { endCall } from "./end-call.ts";
 import { InterceptedRequest } from "./intercepted-request.ts";
 import { isPromise } from "./is-promise.ts";
 import { fromFirst, isMessage, once, singly, whole } from "./message-streams.ts";
 import type { Orphans } from "./orphans.ts";
 import { type Stranger, explained, withVersion } from "./schema-fit.ts";
+import { shownError } from "./shown-error.ts";
 
 /** What calls need of their session. */
 export interface ServingHost {
@@ -36,16 +36,6 @@ export interface ServingHost {
   readonly log: Logger;
   /** A call was refused before anything of it ran, or a subscription by its gate. */
   refused(error: ConnectError, channel?: string, what?: RefusalEvent["what"]): void;
-}
-
-/** Any error as one that may be shown: what is not a ConnectError stays in the log. */
-export function shownError(error: unknown, log: Logger, path: string): ConnectError {
-  if (error instanceof ConnectError) return error;
-  log.error("handler failed", {
-    channel: path,
-    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-  });
-  return fail("handler_failed");
 }
 
 /** Serves a call of any kind but topic. */
@@ -363,11 +353,8 @@ export class Serving implements CallReceiver {
 
   #fail(cause: unknown): void {
     const error = shownError(cause, this.#host.log, this.#channel.path);
-    if (!this.#call.over) {
-      const header = this.#headerSent ? undefined : this.#header();
-      const trailer = [...(this.#context.takeTrailer() ?? []), ...headerFields(error.metadata)];
-      this.#call.finish(statusOf(error), header, trailer);
-    }
+    const header = this.#headerSent ? undefined : this.#header();
+    endCall(this.#call, error, this.#host.log, this.#channel.path, { header, trailer: this.#context.takeTrailer() });
     this.#stop(error);
   }
 

@@ -6,8 +6,9 @@ import { sessionContext } from "./accept.ts";
 import { type Admit, Entrance } from "./admission.ts";
 import type { Channel } from "./channel.ts";
 import { type Stranger, explained, mismatch, unknownChannel, withoutClaim } from "./schema-fit.ts";
-import { Serving, shownError } from "./serving.ts";
+import { Serving } from "./serving.ts";
 import type { ServerSession } from "./sessions.ts";
+import { shownError } from "./shown-error.ts";
 import { Subscription, checkSubscriptions } from "./subscription.ts";
 import type { TopicUse } from "./topics.ts";
 

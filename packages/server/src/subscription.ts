@@ -20,11 +20,11 @@ import {
   TOPIC_STANDS,
   type TopicFrame,
   headersOf,
-  statusOf,
 } from "@raceway/core/internal";
+import { endCall } from "./end-call.ts";
 import { type Stranger, withVersion } from "./schema-fit.ts";
 import type { ServingHost } from "./serving.ts";
-import { shownError } from "./serving.ts";
+import { shownError } from "./shown-error.ts";
 import { FRAME_BYTES, type Topic, type TopicReader } from "./topic.ts";
 
 /** One read from the log while catching up. */
@@ -334,7 +334,7 @@ export class Subscription implements CallReceiver, TopicReader {
   #fail(cause: unknown): void {
     if (this.#over) return;
     const error = shownError(cause, this.#host.log, this.#topic.channel.path);
-    this.#call.finish(statusOf(error));
+    endCall(this.#call, error, this.#host.log, this.#topic.channel.path);
     this.#stop(error);
   }
 
