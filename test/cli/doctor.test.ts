@@ -121,7 +121,10 @@ test("a server that all can reach", async () => {
   using folder = new Folder();
   await using server = await serving();
   const { code, err, found } = await doctor(folder.path, server.url);
-  expect({ code, err }).toEqual({ code: 0, err: "nothing is wrong\n" });
+  expect({ code, said: JSON.parse(err) as unknown }).toEqual({
+    code: 0,
+    said: { note: "nothing is wrong", errors: 0, warnings: 0 },
+  });
   for (const check of ["node", "server", "health", "clock", "websocket", "sse", "poll"])
     expect(found[check], check).toMatchObject({ outcome: "fine" });
   expect(found["websocket"]!.detail).toMatch(/^opens in \d+ ms, a round trip takes [\d.]+ ms$/);
@@ -149,7 +152,10 @@ test("a proxy that swallows upgrades and holds event streams back", async () => 
   proxy.on("upgrade", (_, socket) => socket.destroy());
   using through = await listening(proxy);
   const { code, err, found } = await doctor(folder.path, through.url, "--timeout", "4");
-  expect({ code, err }).toEqual({ code: 1, err: "2 wrong\n" });
+  expect({ code, said: JSON.parse(err) as unknown }).toEqual({
+    code: 1,
+    said: { note: "2 wrong", errors: 2, warnings: 0 },
+  });
   expect(found["websocket"]).toMatchObject({ outcome: "error", mend: expect.stringContaining("upgrades") as string });
   expect(found["sse"]).toMatchObject({
     outcome: "error",

@@ -2,7 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { ConnectError, Code } from "@connectrpc/connect";
+import { runCli } from "@raceway/cli";
 import { definePlugin, systemClock } from "@raceway/core";
 import { rbac } from "@raceway/middleware/rbac";
 import { raceway, type Raceway } from "@raceway/server";
@@ -62,6 +64,57 @@ test("requests come from standard input, replies go a line each", async () => {
     '{\n  "sum": 42,\n  "count": 2\n}\n',
   );
   expect((await run("call", ["Chat"], '{"text":"hi"}\n{"text":"ho"}\n')).out).toBe('{"text":"hi!"}\n{"text":"ho!"}\n');
+});
+
+test("a request may go over several lines of standard input", async () => {
+  expect((await run("call", ["Add", "--json"], '{\n  "a": 2,\n  "b": 3\n}\n')).out).toBe('{"sum":5}\n');
+  expect(await run("call", ["Add"], '{"a":2}\n{"a":3}\n')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("The request is no JSON: ") as string,
+  });
+});
+
+test("who is to type at a terminal is told what", async () => {
+  const typing = async (typed: boolean, text: string, ...args: readonly string[]): Promise<object> => {
+    let [out, err] = ["", ""];
+    const input = Readable.from([new TextEncoder().encode(text)]);
+    const given = {
+      cwd: ".",
+      typed,
+      input,
+      out: (said: string) => (out += said),
+      err: (said: string) => (err += said),
+    };
+    const code = await runCli([...args, "-s", schemas, "-I", schemas], given);
+    return { code, out, err };
+  };
+  const add = ["call", url, "Add", "--json"];
+  const asked = "type a lab.v1.AddRequest as JSON; Ctrl-D ends it";
+  expect(await typing(true, '{"a":4}', ...add.slice(0, -1))).toMatchObject({ code: 0, err: `${asked}\n` });
+  expect(await typing(true, '{"a":4}', ...add)).toEqual({ code: 0, out: '{"sum":4}\n', err: `{"note":"${asked}"}\n` });
+  expect(await typing(false, '{"a":4}', ...add)).toEqual({ code: 0, out: '{"sum":4}\n', err: "" });
+  expect(await typing(true, "", ...add, '{"a":4}')).toEqual({ code: 0, out: '{"sum":4}\n', err: "" });
+  expect(await typing(true, '{"userId":"zoe","x":1}\n', "publish", url, "Cursor")).toEqual({
+    code: 0,
+    out: "",
+    err: "type each lab.v1.CursorRequest as JSON on a line of its own; Ctrl-D ends them\n1 message sent\n",
+  });
+});
+
+test("what a server says moves no cursor", async () => {
+  const echo = ["call", url, "Echo", '{"text":"\\u001b[2J\\u009b2J"}', "-s", schemas, "-I", schemas];
+  expect((await racewayCommand([...echo, "--json"])).out).toBe('{"text":"\\u001b[2J\\u009b2J"}\n');
+  const hostile = raceway({ transports: [websocket()] });
+  hostile.serve(labService, {
+    ...handlers([], systemClock()),
+    add() {
+      throw new ConnectError("no\u001b[2J\nraceway: all is fine", Code.Aborted);
+    },
+  });
+  const { url: at } = await hostile.listen({ port: 0, host: "127.0.0.1" });
+  const { err } = await racewayCommand(["call", at, "Add", "{}", "-s", schemas, "-I", schemas]);
+  await hostile.close(0);
+  expect(err).toBe("aborted: no\\u001b[2J\\u000araceway: all is fine\n");
 });
 
 test("a conversation goes line by line, as it is typed", async () => {
@@ -269,7 +322,7 @@ test("what cannot be is told before or after, with its own exit code", async () 
   }
   expect(said["Nope"]).toContain("There is no channel Nope. There are:\n");
   expect(said["Nope"]).toContain("  lab.v1.LabService/Add\n");
-  expect(said["Add {"]).toMatch(/^raceway: The message is no JSON: /);
+  expect(said["Add {"]).toMatch(/^raceway: The request is no JSON: /);
   expect(said['Add {"c":1}']).toContain("Its fields are: a, b.");
   expect(said["Add {} --header nothing"]).toContain('--header "nothing" is no header, as "name: value".');
   expect(said["Count"]).toContain("lab.v1.LabService/Count is a feed, no topic. Use raceway call.");

@@ -38,7 +38,8 @@ test("what breaks ends with 1, unless the level leaves it out", async () => {
   using folder = repository();
   folder.write({ "proto/chat/v1/room.proto": schema(8) });
   const { code, out, err } = await folder.run("breaking", "proto", "--against", "main", "--json");
-  expect([code, err]).toEqual([1, "proto against main: 1 error\n"]);
+  expect(code).toBe(1);
+  expect(JSON.parse(err)).toEqual({ note: "proto against main: 1 error", errors: 1, warnings: 0, accepted: 0 });
   expect(JSON.parse(out)).toMatchObject({
     rule: "limit_lowered",
     message: "Say: max_concurrent was 9, and is 8",

@@ -95,7 +95,23 @@ test.each([
   ],
   [
     "export default { generate: [{ inputs: 'a', out: 'x' }] };",
-    'raceway.config.ts: generate[0].inputs is "a", which cannot be.',
+    "raceway.config.ts: generate[0].inputs is 'a', which cannot be.",
+  ],
+  [
+    "export default { generate: [] };",
+    "raceway.config.ts generates nothing: give generate an entry, as { inputs, out }.",
+  ],
+  [
+    "export default { generate: [{ inputs: undefined, out: 'x' }] };",
+    "raceway.config.ts: generate[0] needs inputs and out.",
+  ],
+  [
+    "export default { generate: [{ inputs: ['a'], out: '' }] };",
+    "raceway.config.ts: generate[0].out is '', which cannot be.",
+  ],
+  [
+    "const openapi = () => ({}); export default { generate: [{ inputs: ['a'], out: 'x', targets: ['es', openapi] }] };",
+    "raceway.config.ts: generate[0].targets is [ 'es', [Function: openapi] ], which cannot be.",
   ],
 ])("a wrong configuration: %s", async (config, message) => {
   using folder = new CommandFolder({ "raceway.config.ts": config });
@@ -137,87 +153,6 @@ test("a configuration that fails when it is loaded is a wrong use, with the plac
     out: "",
     err: '{"error":"usage","message":"raceway.config.mjs cannot be loaded: no luck (raceway.config.mjs:1:7)","exitCode":2}\n',
   });
-});
-
-test("wrong use ends with 2, and says what to do", async () => {
-  using folder = new CommandFolder({ "proto/chat/v1/room.proto": room });
-  const said: Record<string, string> = {};
-  for (const args of [
-    "",
-    "genrate",
-    "bogus",
-    "generate",
-    "generate proto",
-    "generate --out gen",
-    "generate nope --out gen",
-    "generate proto --chek",
-    "generate proto -o gen --import-extension cjs",
-    "plugin",
-    "plugin bogus",
-    "plugin new",
-    "plugin new codec",
-    "plugin test nope",
-    "completion bash more",
-    "call localhost:1 Say --path api",
-  ]) {
-    const { code, out, err } = await folder.run(...args.split(" ").filter((arg) => arg !== ""));
-    expect({ code, out }, args).toEqual({ code: 2, out: "" });
-    said[args] = err;
-  }
-  expect(said).toMatchInlineSnapshot(`
-    {
-      "": "raceway: Name a command.
-    See raceway --help.
-    ",
-      "bogus": "raceway: There is no command bogus.
-    See raceway --help.
-    ",
-      "call localhost:1 Say --path api": "raceway: --path is api; it has to begin with a slash, as /raceway.
-    See raceway call --help.
-    ",
-      "completion bash more": "raceway: Unknown argument: more
-    See raceway completion --help.
-    ",
-      "generate": "raceway: Name schema files and --out, or write a raceway.config.ts that exports { generate: [{ inputs, out }] }.
-    See raceway generate --help.
-    ",
-      "generate --out gen": "raceway: Name schema files, or folders that have some.
-    See raceway generate --help.
-    ",
-      "generate nope --out gen": "raceway: There is no nope. Name .proto files, or folders that have some.
-    See raceway generate --help.
-    ",
-      "generate proto": "raceway: Name the folder to write to with --out.
-    See raceway generate --help.
-    ",
-      "generate proto --chek": "raceway: Unknown argument: chek
-    See raceway generate --help.
-    ",
-      "generate proto -o gen --import-extension cjs": "raceway: Invalid values:
-      Argument: import-extension, Given: "cjs", Choices: "js", "ts", "none"
-    See raceway generate --help.
-    ",
-      "genrate": "raceway: Did you mean generate?
-    See raceway --help.
-    ",
-      "plugin": "raceway: Name what to do: new, test.
-    See raceway plugin --help.
-    ",
-      "plugin bogus": "raceway: There is no command plugin bogus.
-    See raceway plugin --help.
-    ",
-      "plugin new": "raceway: <kind> and <folder> are missing: raceway plugin new <kind> <folder>
-    See raceway plugin new --help.
-    ",
-      "plugin new codec": "raceway: <folder> is missing: raceway plugin new <kind> <folder>
-    See raceway plugin new --help.
-    ",
-      "plugin test nope": "raceway: There is no file or package nope. Build the plugin, or correct the path.
-    See raceway plugin test --help.
-    ",
-    }
-  `);
-  expect(readdirSync(folder.path)).toEqual(["proto"]);
 });
 
 test("a failure that is nobody's fault ends with 3", async () => {
@@ -270,7 +205,7 @@ test("--dry-run writes nothing, and lists what would change", async () => {
   expect(await folder.run(...args, "--json")).toEqual({
     code: 0,
     out: '{"change":"added","file":"gen/chat/v1/room_pb.ts"}\n',
-    err: "gen: 1 added\n",
+    err: '{"note":"gen: 1 added","out":"gen"}\n',
   });
   expect(readdirSync(folder.path)).toEqual(["proto"]);
   expect((await folder.run(...args, "--check")).err).toContain("dry-run and check are mutually exclusive");
@@ -278,20 +213,6 @@ test("--dry-run writes nothing, and lists what would change", async () => {
   const broken = await folder.run(...args);
   expect(broken).toMatchObject({ code: 1, err: "gen: nothing was written\n" });
   expect(broken.out).toContain("Strin is not declared");
-});
-
-test("what went wrong is JSON to whom wants JSON", async () => {
-  using folder = new CommandFolder();
-  const { code, out, err } = await folder.run("generate", "nope", "--out", "gen", "--json");
-  expect({ code, out, said: JSON.parse(err) as unknown }).toEqual({
-    code: 2,
-    out: "",
-    said: {
-      error: "usage",
-      message: "There is no nope. Name .proto files, or folders that have some.",
-      exitCode: 2,
-    },
-  });
 });
 
 const list = `export default (options) => ({

@@ -7,9 +7,12 @@ export type { GenerateJob, RacewayConfig } from "./config.ts";
 import { commands } from "./commands/index.ts";
 import { type CommandContext, commandContext, Exit, painted, type Surroundings, UsageError } from "./context.ts";
 
-/** Resolves to the exit code: 0 fine, 1 findings, 2 usage, 3 tool failure. Never throws. */
+/** Of a line of help, in signs: more is hard to read, and in less the tables fall apart. */
+const [WIDEST, NARROWEST] = [100, 60] as const;
+
+/** Resolves to the exit code: 0 fine, 1 findings, 2 usage, 3 tool failure, 130 interrupted. Never throws. */
 export async function runCli(args: readonly string[], surroundings: Surroundings): Promise<number> {
-  const context = commandContext(surroundings);
+  const context = commandContext(surroundings, wantsJson(args));
   let code: number = Exit.fine;
   const parser = commands
     .reduce((all, one) => all.command(one.module("raceway", context, (result) => (code = result))), yargs())
@@ -25,10 +28,12 @@ export async function runCli(args: readonly string[], surroundings: Surroundings
       ["$0 generate proto --out src/gen", "Typed handlers and clients from schemas"],
       ["$0 generate --help", "What a command does, its options, examples and exit codes"],
     ])
-    .wrap(100)
+    .wrap(Math.max(NARROWEST, Math.min(WIDEST, surroundings.columns ?? WIDEST)))
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? new UsageError(plainer(message, args) ?? message);
+      throw error === undefined || error.name === "YError"
+        ? new UsageError(plainer(message ?? error.message, args))
+        : error;
     });
   try {
     // Help, version and completions come through the callback; without it, yargs would print them itself.
@@ -49,9 +54,9 @@ function failed(error: unknown, args: readonly string[], context: CommandContext
   const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof UsageError ? Exit.usage : Exit.failure;
   const json = wantsJson(args);
-  context.err(failureText(message, { json, code, color: context.colors.err }));
-  if (code === Exit.usage && !json)
-    context.err(`See ${["raceway", ...commandPath(args, commands).map(({ name }) => name), "--help"].join(" ")}.\n`);
+  const whose = commandPath(args, commands).map(({ name }) => name);
+  const help = code === Exit.usage && !json ? `See ${["raceway", ...whose, "--help"].join(" ")}.\n` : "";
+  context.err(failureText(message, { json, code, color: context.colors.err }) + help);
   return code;
 }
 
@@ -64,28 +69,54 @@ export function failureText(
   return `${JSON.stringify({ error: code === Exit.usage ? "usage" : "failure", message, exitCode: code })}\n`;
 }
 
-/** Known before, and whether or not, the arguments are right. */
+/** Known before, and whether or not, the arguments are right. What stands behind -- is for somebody else. */
 export function wantsJson(args: readonly string[]): boolean {
-  return args.includes("--json");
+  const end = args.indexOf("--");
+  const own = end < 0 ? args : args.slice(0, end);
+  return own.some(
+    (one, at) =>
+      one === "--json" || one === "--error-format=json" || (one === "--error-format" && own[at + 1] === "json"),
+  );
 }
 
-/** What yargs says of words that are missing or unknown, with their names and as what they were taken; undefined: it says it well. */
-function plainer(message: string, args: readonly string[]): string | undefined {
+/** What yargs says of arguments that are missing, unknown or wrong, as one would say it who knows the command. */
+function plainer(message: string, args: readonly string[]): string {
   const path = commandPath(args, commands);
   const command = path.at(-1);
-  const unknown = /^Unknown argument: (.+)/.exec(message)?.[1];
-  if (unknown !== undefined && args[path.length] === unknown && (command === undefined || command.commands.length > 0))
-    return `There is no command ${[...path.map(({ name }) => name), unknown].join(" ")}.`;
-  const got = /^Not enough non-option arguments: got (\d+)/.exec(message)?.[1];
-  if (got === undefined || command === undefined) return undefined;
+  const [, unknown] = /^Unknown arguments?: (.+)/.exec(message) ?? [];
+  const word = wordsOf(args)[path.length];
+  if (unknown?.split(", ").includes(word ?? "") === true && (command === undefined || command.commands.length > 0))
+    return `There is no command ${[...path.map(({ name }) => name), word].join(" ")}.`;
+  const [, following] = /^Not enough arguments following: (.+)/.exec(message) ?? [];
+  if (following !== undefined) return `${following.length === 1 ? "-" : "--"}${following} needs a value.`;
+  const [, option] = /^Missing required argument: (.+)/.exec(message) ?? [];
+  if (option !== undefined) return `--${option} is missing.`;
+  const [, name, given, choices] =
+    /^Invalid values:\n {2}Argument: (.+), Given: (.+), Choices: (.+)$/.exec(message) ?? [];
+  if (name !== undefined) {
+    const shown = command?.usage.includes(`${name}>`) === true || command?.usage.includes(`[${name}`) === true;
+    return `${shown ? `<${name}>` : `--${name}`} is ${given}; it has to be one of ${choices}.`;
+  }
+  const [, got] = /^Not enough non-option arguments: got (\d+)/.exec(message) ?? [];
+  if (got === undefined || command === undefined) return message;
   const missing = (command.usage.match(/<\w+>/g) ?? []).slice(Number(got));
-  const whole = ["raceway", ...path.slice(0, -1).map(({ name }) => name), command.usage].join(" ");
+  const whole = ["raceway", ...path.slice(0, -1).map(({ name: one }) => one), command.usage].join(" ");
   return `${missing.join(" and ")} ${missing.length === 1 ? "is" : "are"} missing: ${whole}`;
+}
+
+/** Without options, as far as they stand before the command's name. */
+function wordsOf(args: readonly string[]): readonly string[] {
+  return args.slice(
+    Math.max(
+      0,
+      args.findIndex((one) => !one.startsWith("-")),
+    ),
+  );
 }
 
 /** The command that was meant, as far as its words were right. */
 function commandPath(args: readonly string[], known: readonly Command[]): readonly Command[] {
-  const [first, ...rest] = args;
+  const [first, ...rest] = wordsOf(args);
   const command = known.find(({ name }) => name === first);
   return command === undefined ? [] : [command, ...commandPath(rest, command.commands)];
 }

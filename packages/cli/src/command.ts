@@ -1,6 +1,6 @@
 // The form of a command: what it is called, takes and teaches, known at once; what it does, loaded when it runs.
 import type { Argv, CommandModule } from "yargs";
-import type { CommandContext } from "./context.ts";
+import { type CommandContext, UsageError } from "./context.ts";
 
 export interface CommandSpec<A extends object> {
   /** Name and positional arguments, as yargs writes them: "generate [inputs..]". */
@@ -50,6 +50,7 @@ export function defineCommand<A extends object>(spec: CommandSpec<A>): Command {
           const declared: unknown = spec
             .arguments(yargs)
             .option("json", { type: "boolean", default: false, describe: spec.json })
+            .check((args) => refuseTwice(args, yargs))
             .usage(`${path} ${spec.usage}\n\n${paragraphs(spec)}`)
             .example(spec.examples.map(([command, meaning]) => [command, meaning]))
             .epilogue(`Exit codes: ${exitCodes(spec.findings)}`);
@@ -82,6 +83,17 @@ export function defineGroup(name: string, summary: string, commands: readonly Co
       handler: () => undefined,
     }),
   };
+}
+
+/** What is said twice and can be only one thing would be taken for a list. */
+function refuseTwice(args: Readonly<Record<string, unknown>>, yargs: Argv): true {
+  const { array } = (yargs as Argv & { getOptions(): { readonly array: readonly string[] } }).getOptions();
+  // By the names that are declared: yargs has others for the same, as "importExtension" and "I".
+  const twice = Object.keys(args).find(
+    (name) => /^[a-z][a-z-]+$/.test(name) && Array.isArray(args[name]) && !array.includes(name),
+  );
+  if (twice !== undefined) throw new UsageError(`--${twice} is there twice; it can have one value.`);
+  return true;
 }
 
 function nameIn(usage: string): string {

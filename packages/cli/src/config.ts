@@ -2,6 +2,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { inspect } from "node:util";
 import type { AcceptedFinding, BreakingRule, GenerateOptions } from "@raceway/generator";
 import { UsageError } from "./context.ts";
 import { loadModule } from "./load-module.ts";
@@ -38,12 +39,20 @@ export async function readConfig(folder: string): Promise<RacewayConfig | undefi
   return checked(name, folder, loaded["default"]);
 }
 
+/** What there is to generate; undefined if there is no configuration. Throws a {@link UsageError} if it names nothing: a check that looks at nothing would find all well. */
+export async function readJobs(folder: string): Promise<readonly GenerateJob[] | undefined> {
+  const config = await readConfig(folder);
+  if (config?.generate.length === 0)
+    throw new UsageError("raceway.config.ts generates nothing: give generate an entry, as { inputs, out }.");
+  return config?.generate;
+}
+
 const known: { readonly [K in keyof GenerateJob]-?: (value: unknown) => boolean } = {
   inputs: isStrings,
-  out: (value) => typeof value === "string",
+  out: (value) => typeof value === "string" && value !== "",
   protoPath: isStrings,
   importExtension: (value) => value === "js" || value === "ts" || value === "none",
-  targets: Array.isArray,
+  targets: (value) => Array.isArray(value) && value.every((one) => typeof one === "string" || isTarget(one)),
   keepOptions: isStrings,
 };
 
@@ -52,7 +61,7 @@ async function checked(name: string, folder: string, value: unknown): Promise<Ra
   if (!Array.isArray(jobs)) throw new UsageError(`${name} has to export { generate: [{ inputs, out }] } as default.`);
   for (const [at, job] of (jobs as unknown[]).entries()) {
     const entries = typeof job === "object" && job !== null ? Object.entries(job) : [];
-    const has = (property: string): boolean => entries.some(([key]) => key === property);
+    const has = (property: string): boolean => entries.some(([key, one]) => key === property && one !== undefined);
     if (!has("inputs") || !has("out")) throw new UsageError(`${name}: generate[${at}] needs inputs and out.`);
     for (const [key, one] of entries) {
       if (!Object.hasOwn(known, key))
@@ -60,7 +69,7 @@ async function checked(name: string, folder: string, value: unknown): Promise<Ra
           `${name}: generate[${at}] has no option ${key}; known are ${Object.keys(known).join(", ")}.`,
         );
       if (one !== undefined && !known[key as keyof GenerateJob](one))
-        throw new UsageError(`${name}: generate[${at}].${key} is ${JSON.stringify(one)}, which cannot be.`);
+        throw new UsageError(`${name}: generate[${at}].${key} is ${shown(one)}, which cannot be.`);
     }
   }
   checkFolders(name, folder, jobs as readonly GenerateJob[]);
@@ -110,6 +119,15 @@ function checkedEntry(where: string, entry: unknown, rules: readonly string[]): 
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null;
+}
+
+/** As its author wrote it: `[ [Function: openapi] ]` is one that was not called. */
+function shown(value: unknown): string {
+  return inspect(value, { depth: 1, breakLength: Infinity, compact: true });
+}
+
+function isTarget(value: unknown): boolean {
+  return isObject(value) && typeof value["name"] === "string" && typeof value["generate"] === "function";
 }
 
 function isStrings(value: unknown): boolean {

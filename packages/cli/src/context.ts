@@ -18,6 +18,10 @@ export interface Surroundings {
   readonly terminal?: boolean;
   /** Whether there is somebody to answer questions: standard input and output are terminals. No unless given. */
   readonly asks?: boolean;
+  /** Whether standard input is a terminal, at which somebody may sit and wait. No unless given. */
+  readonly typed?: boolean;
+  /** Signs that a line has where help is read; 100 unless given. */
+  readonly columns?: number | undefined;
   /** Asked for by commands that run until they are stopped: aborts at Ctrl-C or SIGTERM. Never, unless given. */
   stopping?(): AbortSignal;
 }
@@ -30,10 +34,18 @@ export interface CommandContext {
   /** Whether {@link progress} is shown. */
   readonly terminal: boolean;
   readonly asks: boolean;
+  /** Whether what {@link input} brings is typed. */
+  readonly typed: boolean;
+  /** Whether the output is for programs: `--json`, or `--error-format json`. */
+  readonly json: boolean;
   /** What was asked for: findings, results. */
   out(text: string): void;
-  /** All else: summaries, failures. */
+  /** All else, as it is: whoever calls says it as JSON where that is wanted. */
   err(text: string): void;
+  /** What people want to know beside, such as how much it was: a line on standard error; `{ note, … }` with the facts where JSON is wanted. */
+  note(text: string, facts?: Readonly<Record<string, unknown>>): void;
+  /** What may be wrong, and does not end the command: a line on standard error; `{ warning, message, … }` where JSON is wanted. */
+  warn(warning: string, message: string, facts?: Readonly<Record<string, unknown>>): void;
   /** What long work is at: one line on a terminal, written over each time; "" takes it away. Elsewhere nothing. */
   progress(text: string): void;
   /**
@@ -62,30 +74,42 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-export function commandContext(given: Surroundings): CommandContext {
+export function commandContext(given: Surroundings, json: boolean): CommandContext {
   let shown = false;
   let stop: AbortSignal | undefined;
   const progress = (text: string): void => {
-    if (given.terminal !== true || (text === "" && !shown)) return;
+    if (given.terminal !== true || json || (text === "" && !shown)) return;
     shown = text !== "";
-    given.err(`\r\u001b[2K${text}`); // to the line's begin, and the line cleared
+    // To the line's begin, and the line cleared: one that had gone on in the next could not be.
+    given.err(`\r\u001b[2K${text.slice(0, (given.columns ?? 100) - 1)}`);
   };
+  const err = (text: string): void => {
+    progress("");
+    given.err(text);
+  };
+  const colors = given.colors ?? { out: false, err: false };
   return {
     cwd: given.cwd,
     env: given.env ?? {},
     get input() {
       return given.input ?? nothing();
     },
-    colors: given.colors ?? { out: false, err: false },
+    colors,
     terminal: given.terminal === true,
     asks: given.asks ?? false,
+    typed: given.typed ?? false,
+    json,
     out(text) {
       progress("");
       given.out(text);
     },
-    err(text) {
-      progress("");
-      given.err(text);
+    err,
+    note(text, facts = {}) {
+      err(json ? `${JSON.stringify({ note: text, ...facts })}\n` : `${text}\n`);
+    },
+    warn(warning, message, facts = {}) {
+      if (json) err(`${JSON.stringify({ warning, message, ...facts })}\n`);
+      else err(`${painted(colors.err, "yellow", `warning ${warning}:`)} ${message}\n`);
     },
     progress,
     stopping: () => (stop ??= given.stopping?.() ?? new AbortController().signal),

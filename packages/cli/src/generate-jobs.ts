@@ -2,7 +2,7 @@
 import type { Target } from "@raceway/core/target";
 import { defaultTargets } from "@raceway/generator";
 import type { GenerateArguments } from "./commands/generate.ts";
-import { type GenerateJob, readConfig } from "./config.ts";
+import { type GenerateJob, readJobs } from "./config.ts";
 import { UsageError } from "./context.ts";
 import { refusedAsUsage } from "./refused.ts";
 import { targetsNamed } from "./targets.ts";
@@ -17,17 +17,17 @@ export async function jobsOf(args: GenerateArguments, cwd: string): Promise<read
   };
   const some = Object.entries(given).filter(([, value]) => value !== undefined);
   if (args.inputs !== undefined && args.inputs.length > 0) {
-    if (args.out === undefined) throw new UsageError("Name the folder to write to with --out.");
+    if (args.out === undefined || args.out === "") throw new UsageError("Name the folder to write to with --out.");
     return [{ inputs: args.inputs, out: args.out, ...(Object.fromEntries(some) as Partial<GenerateJob>) }];
   }
   if (args.out !== undefined || some.length > 0) throw new UsageError("Name schema files, or folders that have some.");
-  const config = await readConfig(cwd);
-  if (config === undefined) {
+  const jobs = await readJobs(cwd);
+  if (jobs === undefined) {
     throw new UsageError(
       "Name schema files and --out, or write a raceway.config.ts that exports { generate: [{ inputs, out }] }.",
     );
   }
-  return config.generate;
+  return jobs;
 }
 
 async function targetsOf(args: GenerateArguments, cwd: string): Promise<readonly Target[] | undefined> {

@@ -2,7 +2,7 @@
 import type { HandlerOptions } from "@raceway/generator";
 import type { Argv } from "yargs";
 import type { JsonArgument } from "./command.ts";
-import { readConfig } from "./config.ts";
+import { readJobs } from "./config.ts";
 import { UsageError } from "./context.ts";
 import { errorFormatOption, protoPathOption } from "./input-arguments.ts";
 
@@ -60,10 +60,10 @@ export async function handlerOptions(
     return { ...given, generate: [{ inputs: schemas, out, ...(protoPath !== undefined && { protoPath }) }] };
   }
   if (out !== undefined || protoPath !== undefined) throw new UsageError("Name schemas with --schemas.");
-  const config = await readConfig(cwd);
-  if (config === undefined)
+  const generate = await readJobs(cwd);
+  if (generate === undefined)
     throw new UsageError(
       "Name --schemas and --out, or write a raceway.config.ts that exports { generate: [{ inputs, out }] }.",
     );
-  return { ...given, generate: config.generate };
+  return { ...given, generate };
 }

@@ -2,7 +2,7 @@
 import type { GenerateOptions } from "@raceway/generator";
 import type { Argv } from "yargs";
 import type { JsonArgument } from "./command.ts";
-import { readConfig } from "./config.ts";
+import { readJobs } from "./config.ts";
 import { UsageError } from "./context.ts";
 
 export interface InputArguments extends JsonArgument {
@@ -44,13 +44,13 @@ export async function inputsOf(args: InputArguments, cwd: string): Promise<reado
   if (args.inputs !== undefined && args.inputs.length > 0)
     return [{ inputs: args.inputs, ...(protoPath !== undefined && { protoPath }) }];
   if (protoPath !== undefined) throw new UsageError("Name schema files, or folders that have some.");
-  const config = await readConfig(cwd);
-  if (config === undefined)
+  const jobs = await readJobs(cwd);
+  if (jobs === undefined)
     throw new UsageError(
       "Name schema files, or write a raceway.config.ts that exports { generate: [{ inputs, out }] }.",
     );
   const found = new Map<string, SchemaInputs>();
-  for (const { inputs, protoPath: path } of config.generate)
+  for (const { inputs, protoPath: path } of jobs)
     found.set(JSON.stringify([inputs, path]), { inputs, ...(path !== undefined && { protoPath: path }) });
   return [...found.values()];
 }

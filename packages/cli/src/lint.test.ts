@@ -10,10 +10,8 @@ const schema = (rpc: string): string =>
   `syntax = "proto3"; package chat.v1; import "raceway/v1/options.proto"; service RoomService { ${rpc} } message M { string text = 1; }`;
 const fine = schema("rpc Say(M) returns (M);");
 const wrong = schema("rpc Say(M) returns (M) { option (raceway.v1.channel).feed = {}; }");
-/** Nothing acts on `max_retries` yet. */
-const inert = schema(
-  "rpc Say(M) returns (M) { option idempotency_level = IDEMPOTENT; option (raceway.v1.channel).call = { max_retries: 2 }; }",
-);
+/** Nothing acts on `window_messages` yet. */
+const inert = schema("rpc Say(M) returns (M) { option (raceway.v1.channel).wire = { window_messages: 2 }; }");
 
 test("what is fine is said to be, and nothing is generated", async () => {
   using folder = new CommandFolder({ "proto/chat/v1/room.proto": fine });

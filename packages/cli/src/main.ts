@@ -80,6 +80,8 @@ process.exitCode = await runCli(args, {
   },
   colors: { out: colored(process.stdout), err: colored(process.stderr) },
   asks: process.stdin.isTTY && process.stdout.isTTY,
+  typed: process.stdin.isTTY,
+  columns: process.stdout.columns ?? process.stderr.columns,
   terminal: process.stderr.isTTY && process.env["TERM"] !== "dumb",
   stopping,
 });

@@ -18,7 +18,7 @@ export function tellFindings(
     counted(warnings, "warning"),
     accepted === 0 ? "" : `${accepted} accepted`,
   ].filter((text) => text !== "");
-  context.err(`${name}: ${counts.join(", ") || "nothing found"}\n`);
+  context.note(`${name}: ${counts.join(", ") || "nothing found"}`, { errors, warnings, accepted });
   return { errors, warnings };
 }
 

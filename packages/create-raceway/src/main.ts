@@ -63,7 +63,7 @@ async function main(): Promise<void> {
   const silent = values.yes || !process.stdin.isTTY || !process.stdout.isTTY;
   const asked = silent ? { folder: wanted.folder ?? "raceway-app", template: template ?? "both" } : await ask(wanted);
   if (asked === undefined) {
-    process.exitCode = 2;
+    process.exitCode = 130; // called off by Ctrl-C
     return;
   }
   const cwd = process.cwd();

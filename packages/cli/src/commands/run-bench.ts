@@ -1,7 +1,7 @@
 // `raceway bench`: what it does.
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { callDuplex, callFeed, callUnary, type Connection, subscribeTopic } from "@raceway/client";
-import { type CommandContext, Exit, painted, UsageError } from "../context.ts";
+import { type CommandContext, Exit, UsageError } from "../context.ts";
 import { Latencies, type LatencyReport } from "../load/latencies.ts";
 import { closedLoop, openLoop } from "../load/load.ts";
 import { converse, readStreams } from "../load/streams.ts";
@@ -9,6 +9,7 @@ import { tellCallError } from "../remote/call-error.ts";
 import { channelNamed, loadChannels, type RemoteChannel } from "../remote/channels.ts";
 import { dial, headersOf } from "../remote/dial.ts";
 import { readMessage } from "../remote/messages.ts";
+import { checkSeconds } from "../seconds.ts";
 import type { BenchArguments } from "./bench.ts";
 
 /** Share of one core at which this process may be what is measured. */
@@ -32,12 +33,9 @@ export async function runBench(args: BenchArguments, context: CommandContext): P
   for (const name of ["connections", "concurrency"] as const)
     if (!Number.isInteger(args[name]) || args[name] < 1)
       throw new UsageError(`--${name} has to be a whole number from 1.`);
-  for (const [name, value, least] of [
-    ["duration", args.duration, 0.1],
-    ["warmup", args.warmup, 0],
-    ["rate", args.rate ?? 1, 0.1],
-  ] as const)
-    if (!(value >= least)) throw new UsageError(`--${name} has to be at least ${least}.`);
+  checkSeconds("duration", args.duration, 0.1);
+  checkSeconds("warmup", args.warmup, 0);
+  if (!((args.rate ?? 1) >= 0.1)) throw new UsageError("--rate has to be at least 0.1.");
   const channel = channelNamed(await loadChannels(args, context), args.channel);
   const { method, name } = channel;
   const kind = loadOf(channel);
@@ -66,8 +64,10 @@ export async function runBench(args: BenchArguments, context: CommandContext): P
   if (!args.json) context.out(table(reports, kind));
   for (const { loadCpu, transport } of reports)
     if (loadCpu > BUSY)
-      context.err(
-        `${painted(context.colors.err, "yellow", "warning:")} by ${transport}, this process was busy for ${percent(loadCpu)} of the time: the figures may be its, not the server's.\n`,
+      context.warn(
+        "load_busy",
+        `by ${transport}, this process was busy for ${percent(loadCpu)} of the time: the figures may be its, not the server's`,
+        { transport, loadCpu },
       );
   return reports.every(({ errors }) => Object.keys(errors).length === 0) ? Exit.fine : Exit.findings;
 }

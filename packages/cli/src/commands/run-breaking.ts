@@ -10,7 +10,7 @@ import {
   unusedEntries,
 } from "@raceway/generator";
 import { readConfig } from "../config.ts";
-import { type CommandContext, Exit, painted, UsageError } from "../context.ts";
+import { type CommandContext, Exit, UsageError } from "../context.ts";
 import { inputsOf, type SchemaInputs } from "../input-arguments.ts";
 import { refusedAsUsage } from "../refused.ts";
 import { isServerAddress, urlOf } from "../remote/dial.ts";
@@ -33,7 +33,7 @@ export async function runBreaking(args: BreakingArguments, context: CommandConte
     const options = { ...one, against: baselines[at]!, level, cwd: context.cwd, progress, signal };
     const found = await refusedAsUsage(() => findBreaking(options));
     if (found === undefined) {
-      context.err(`${name} against ${against}: was not there, so nothing of it breaks\n`);
+      context.note(`${name} against ${against}: was not there, so nothing of it breaks`);
       continue;
     }
     compared++;
@@ -46,17 +46,13 @@ export async function runBreaking(args: BreakingArguments, context: CommandConte
     throw new UsageError(`${against} has none of these schemas, so there is nothing to compare with.`);
   // Of inputs that arguments name, the entries may be for others.
   if (args.inputs === undefined || args.inputs.length === 0)
-    for (const entry of unusedEntries(all, accept, level)) tellUnused(entry, args, context);
+    for (const entry of unusedEntries(all, accept, level)) tellUnused(entry, context);
   return fine ? Exit.fine : Exit.findings;
 }
 
-function tellUnused(entry: AcceptedFinding, { json }: BreakingArguments, context: CommandContext): void {
+function tellUnused(entry: AcceptedFinding, context: CommandContext): void {
   const message = `breaking.accept has ${entry.rule} at ${entry.at}, and nothing of it was found: remove the entry`;
-  context.err(
-    json
-      ? `${JSON.stringify({ warning: "accept_unused", message, ...entry })}\n`
-      : `${painted(context.colors.err, "yellow", "warning accept_unused:")} ${message}\n`,
-  );
+  context.warn("accept_unused", message, { ...entry });
 }
 
 /** What a server serves, for each of the inputs. Each file counts once, if several inputs are compared: with those that have it, or with the first. */
@@ -72,7 +68,7 @@ async function servedBaselines(
   const { services, set } = await reflect({ ...args, url }, context, "compare with a file or a revision");
   const served = { name: url, services, set };
   if (args.level === "behaviour" && !showsPolicies(served))
-    context.err(`${url} keeps its policies to itself, so they are not compared\n`);
+    context.note(`${url} keeps its policies to itself, so they are not compared`);
   return own.map((files, at) => {
     const elsewhere = ({ name }: { readonly name: string }): boolean =>
       !files.has(name) && (at > 0 || own.some((others) => others.has(name)));

@@ -13,19 +13,16 @@ import { type CommandContext, Exit, UsageError } from "../context.ts";
 import { tellCallError } from "../remote/call-error.ts";
 import { channelNamed, loadChannels, type RemoteChannel } from "../remote/channels.ts";
 import { dial, headersOf } from "../remote/dial.ts";
-import { messageText, readMessages } from "../remote/messages.ts";
+import { messageText, readMessages, readOneMessage } from "../remote/messages.ts";
+import { checkSeconds } from "../seconds.ts";
 import type { CallArguments } from "./call.ts";
 
 export async function runCall(args: CallArguments, context: CommandContext): Promise<number> {
   const channel = channelNamed(await loadChannels(args, context), args.channel);
   const { method, registry } = channel;
-  const requests = readMessages(method.input, args.request, registry, context);
   const timeout = args["call-timeout"];
-  if (timeout !== undefined && !(timeout > 0)) throw new UsageError("--call-timeout has to be more than 0 seconds.");
-  // A request that cannot be read is told before anybody is called.
-  const first = await requests.next();
-  if (first.done === true && !takesStream(channel))
-    throw new UsageError(`There is no request. ${channel.name} takes a ${method.input.typeName}, as '{}'.`);
+  if (timeout !== undefined) checkSeconds("call-timeout", timeout);
+  const requests = await requestsOf(channel, args, context);
   const signal = context.stopping();
   const options: CallOptions = {
     headers: headersOf(args.header),
@@ -34,7 +31,7 @@ export async function runCall(args: CallArguments, context: CommandContext): Pro
   };
   try {
     await using connection = await dial(args, context);
-    for await (const reply of repliesTo(channel, connection, withFirst(first, requests), options))
+    for await (const reply of repliesTo(channel, connection, requests, options))
       context.out(`${messageText(method.output, reply, registry, !isStream(channel) && !args.json)}\n`);
     return Exit.fine;
   } catch (error) {
@@ -45,19 +42,37 @@ export async function runCall(args: CallArguments, context: CommandContext): Pro
 
 type Message = MessageShape<DescMessage>;
 
+/** The first, if there is one, was read: what cannot be is told before anybody is called. */
+async function requestsOf(
+  channel: RemoteChannel,
+  { request }: CallArguments,
+  context: CommandContext,
+): Promise<AsyncGenerator<Message>> {
+  const { method, registry, name } = channel;
+  if (takesStream(channel)) {
+    const requests = readMessages(method.input, request, registry, context);
+    return withFirst(await requests.next(), requests);
+  }
+  const only = await readOneMessage(method.input, request, registry, context);
+  if (only === undefined)
+    throw new UsageError(`There is no request. ${name} takes a ${method.input.typeName}, as '{}'.`);
+  return withFirst({ value: only }, none());
+}
+
 async function* repliesTo(
   { method, contract }: RemoteChannel,
   connection: Connection,
   requests: AsyncGenerator<Message>,
   options: CallOptions,
 ): AsyncGenerator<Message> {
+  const only = async (): Promise<Message> => ((await requests.next()) as IteratorYieldResult<Message>).value;
   switch (method.methodKind) {
     case "unary":
-      yield await callUnary(connection, method, contract, await only(requests), options);
+      yield await callUnary(connection, method, contract, await only(), options);
       break;
     case "server_streaming": {
       const open = contract.kind === "topic" ? subscribeTopic : callFeed;
-      yield* open(connection, method, contract, await only(requests), options);
+      yield* open(connection, method, contract, await only(), options);
       break;
     }
     case "client_streaming":
@@ -73,15 +88,12 @@ const isStream = ({ method }: RemoteChannel): boolean =>
 const takesStream = ({ method }: RemoteChannel): boolean =>
   method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming";
 
-async function only(requests: AsyncGenerator<Message>): Promise<Message> {
-  const { value } = (await requests.next()) as IteratorYieldResult<Message>;
-  const more = await requests.next();
-  if (more.done !== true) throw new UsageError("There is more than one request, and the channel takes one.");
-  return value;
-}
-
 async function* withFirst(first: IteratorResult<Message>, rest: AsyncGenerator<Message>): AsyncGenerator<Message> {
   if (first.done === true) return;
   yield first.value;
   yield* rest;
+}
+
+async function* none(): AsyncGenerator<Message> {
+  // There is one only.
 }

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { configNames } from "../config.ts";
 import { type CommandContext, Exit, UsageError } from "../context.ts";
 import { ServerProcess } from "../dev/server-process.ts";
+import { checkSeconds } from "../seconds.ts";
 import { TreeWatch } from "../watch/tree-watch.ts";
 import { watchGenerate } from "../watch/watch-generate.ts";
 import type { DevArguments } from "./dev.ts";
@@ -15,7 +16,7 @@ export async function runDev(args: DevArguments, context: CommandContext): Promi
   const file = resolve(context.cwd, args.server);
   if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true)
     throw new UsageError(`There is no file ${args.server}. Name the one that starts the server.`);
-  if (!(args.grace >= 0)) throw new UsageError("--grace has to be 0 or more seconds.");
+  checkSeconds("grace", args.grace, 0);
   const stopping = context.stopping();
   const failure = Promise.withResolvers<never>();
   const say = (event: string, text: string, facts: object = {}): void => {

@@ -1,4 +1,5 @@
 // `raceway doctor`: what it does.
+import { printable } from "@raceway/core";
 import { type CommandContext, Exit, painted } from "../context.ts";
 import type { Finding } from "../doctor/check.ts";
 import { checkGenerated } from "../doctor/generated.ts";
@@ -32,9 +33,8 @@ export async function runDoctor(args: DoctorArguments, context: CommandContext):
     if (findings.some(({ check }) => check === "clock"))
       tell(await checkTransports({ ...args, url }, offered, context));
   }
-  context.err(
-    `${errors === 0 ? "nothing is wrong" : `${errors} wrong`}${warnings === 0 ? "" : `, ${warnings} to look at`}\n`,
-  );
+  const summary = errors === 0 ? "nothing is wrong" : `${errors} wrong`;
+  context.note(`${summary}${warnings === 0 ? "" : `, ${warnings} to look at`}`, { errors, warnings });
   return errors === 0 ? Exit.fine : Exit.findings;
 }
 
@@ -47,6 +47,6 @@ const signs = {
 
 function textOf({ check, outcome, detail, mend }: Finding, color: boolean): string {
   const [sign, format] = signs[outcome];
-  const line = `${painted(color, format, sign)} ${check}: ${detail}\n`;
+  const line = `${painted(color, format, sign)} ${check}: ${printable(detail, 4_096)}\n`; // a server may have said it
   return mend === undefined ? line : `${line}    mend: ${mend}\n`;
 }

@@ -30,7 +30,8 @@ export async function runGenerate(args: GenerateArguments, context: CommandConte
     const shown = dryRun ? withoutStale(result) : result;
     context.out(formatDiagnostics(shown.diagnostics, format, { color: context.colors.out }));
     if (dryRun) context.out(changesText(job.out, shown.changes, format === "json"));
-    context.err(`${job.out}: ${shown.ok || args.check === true ? summary(shown.changes) : "nothing was written"}\n`);
+    const written = shown.ok || args.check === true ? summary(shown.changes) : "nothing was written";
+    context.note(`${job.out}: ${written}`, { out: job.out });
     ok &&= shown.ok;
   }
   return ok ? Exit.fine : Exit.findings;

@@ -10,7 +10,7 @@ export async function runInit(args: InitArguments, context: CommandContext): Pro
   const wanted = silent
     ? { folder: folder ?? "raceway-app", template: template ?? ("both" as const) }
     : await ask({ folder, template });
-  if (wanted === undefined) return Exit.usage; // called off
+  if (wanted === undefined) return Exit.interrupted; // called off
   const { name, install, json } = args;
   return makeProject({ ...wanted, name, install, json, script: "dev", facts: { template: wanted.template } }, context);
 }

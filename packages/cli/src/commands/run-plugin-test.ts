@@ -23,7 +23,7 @@ export async function runPluginTest(args: PluginTestArguments, context: CommandC
       failed += totals.failed;
       leftOut += totals.leftOut;
     }
-    context.err(`${passed} passed, ${failed} failed, ${leftOut} left out\n`);
+    context.note(`${passed} passed, ${failed} failed, ${leftOut} left out`, { passed, failed, leftOut });
     return failed === 0 && passed > 0 ? Exit.fine : Exit.findings;
   } finally {
     await subject.end?.();

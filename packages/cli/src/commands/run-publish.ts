@@ -8,7 +8,7 @@ import { type CommandContext, Exit, UsageError } from "../context.ts";
 import { tellCallError } from "../remote/call-error.ts";
 import { channelNamed, loadChannels, type RemoteChannel } from "../remote/channels.ts";
 import { dial, headersOf } from "../remote/dial.ts";
-import { readMessage, readMessages } from "../remote/messages.ts";
+import { jsonText, readMessage, readMessages } from "../remote/messages.ts";
 import type { PublishArguments } from "./publish.ts";
 
 /** How messages get to a channel. */
@@ -43,13 +43,13 @@ export async function runPublish(args: PublishArguments, context: CommandContext
   try {
     await using connection = await dial(args, context);
     const { reply, ...sent } = await sending.send(connection, counted(), signal);
-    if (args.json) context.out(`${JSON.stringify({ messages: count, reply, ...sent })}\n`);
-    else if (reply !== undefined) context.out(`${JSON.stringify(reply, undefined, 2)}\n`);
-    if (!args.json) context.err(`${summary(count, sent)}\n`);
+    if (args.json) context.out(`${jsonText({ messages: count, reply, ...sent })}\n`);
+    else if (reply !== undefined) context.out(`${jsonText(reply, true)}\n`);
+    if (!args.json) context.note(summary(count, sent)); // else it is in the object
     return Exit.fine;
   } catch (error) {
-    if (count > 0 && !args.json)
-      context.err(`${summary(count, {})} before it ${signal.aborted ? "was stopped" : "failed"}\n`);
+    if (count > 0)
+      context.note(`${summary(count, {})} before it ${signal.aborted ? "was stopped" : "failed"}`, { messages: count });
     return signal.aborted ? Exit.interrupted : tellCallError(error, args.json, context);
   }
 }

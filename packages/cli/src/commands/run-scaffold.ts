@@ -17,9 +17,9 @@ export async function runScaffold(args: ScaffoldArguments, context: CommandConte
   for (const change of changes) {
     if (format === "json") context.out(`${JSON.stringify(change)}\n`);
     else if (dryRun) context.out(coloredDiff(change.diff, context.colors.out));
-    context.err(summary(change, dryRun));
+    context.note(summary(change, dryRun));
   }
-  if (changes.length === 0) context.err(ok ? "nothing to add\n" : "nothing was added\n");
+  if (changes.length === 0) context.note(ok ? "nothing to add" : "nothing was added");
   return ok ? Exit.fine : Exit.findings;
 }
 
@@ -27,7 +27,7 @@ export async function runScaffold(args: ScaffoldArguments, context: CommandConte
 function summary({ file, handlers, serve }: ScaffoldChange, dryRun: boolean): string {
   const added = handlers.map(({ service, names }) => `${names.join(", ")} of ${service}`).join("; ");
   const lines = [`${file}: ${dryRun ? "would get" : "got"} ${added}`, ...serve.map((call) => `  serve with ${call}`)];
-  return lines.map((line) => `${line}\n`).join("");
+  return lines.join("\n");
 }
 
 function coloredDiff(diff: string, colored: boolean): string {

@@ -1,11 +1,11 @@
 // `raceway subscribe`: what it does.
 import { toJson } from "@bufbuild/protobuf";
-import { subscribeTopic, type TopicOptions } from "@raceway/client";
+import { type Gap, subscribeTopic, type TopicOptions } from "@raceway/client";
 import { type CommandContext, Exit, UsageError } from "../context.ts";
 import { tellCallError } from "../remote/call-error.ts";
 import { channelNamed, loadChannels } from "../remote/channels.ts";
 import { dial, headersOf } from "../remote/dial.ts";
-import { readMessage } from "../remote/messages.ts";
+import { jsonText, readMessage } from "../remote/messages.ts";
 import type { SubscribeArguments } from "./subscribe.ts";
 
 export async function runSubscribe(args: SubscribeArguments, context: CommandContext): Promise<number> {
@@ -14,7 +14,8 @@ export async function runSubscribe(args: SubscribeArguments, context: CommandCon
     throw new UsageError(`${name} is a ${contract.kind}, no topic. Use raceway call.`);
   const from = positionOf(args.from);
   const { count = Infinity } = args;
-  if (!(count >= 1)) throw new UsageError("--count has to be at least 1.");
+  if (count !== Infinity && !(Number.isInteger(count) && count >= 1))
+    throw new UsageError("--count has to be a whole number from 1.");
   const key = readMessage(method.input, args.key, registry, "The key");
   const signal = context.stopping();
   try {
@@ -23,18 +24,24 @@ export async function runSubscribe(args: SubscribeArguments, context: CommandCon
       from,
       signal,
       headers: headersOf(args.header),
-      onReset: (gap) => context.err(`${JSON.stringify({ reset: gap })}\n`),
+      onReset: (reset) => context.warn("reset", resetText(reset), { reset }),
     });
     let seen = 0;
     for await (const message of events) {
       const event = toJson(method.output, message, { registry });
-      context.out(`${JSON.stringify(args.json ? { position: events.position, event } : event)}\n`);
+      context.out(`${jsonText(args.json ? { position: events.position, event } : event)}\n`);
       if (++seen >= count) break;
     }
     return Exit.fine;
   } catch (error) {
     return signal.aborted ? Exit.fine : tellCallError(error, args.json, context);
   }
+}
+
+/** "boards/a: gone are the events after 3d53:7, reading goes on at 9". */
+function resetText({ after, first, epoch }: Gap): string {
+  const before = after.epoch === epoch ? "" : `, whose history is no longer there (it is ${epoch} now)`;
+  return `events are missing: after ${after.epoch}:${after.offset}${before}, the oldest that is kept is ${first}`;
 }
 
 function positionOf(text: string): NonNullable<TopicOptions["from"]> {

@@ -13,6 +13,7 @@ export async function checkGenerated(cwd: string): Promise<readonly Finding[]> {
     return [wrong("generated code", error.message, "correct the configuration.")];
   }
   if (jobs === undefined) return [leftOut("generated code", "there is no raceway.config.ts here")];
+  if (jobs.generate.length === 0) return [leftOut("generated code", "raceway.config.ts generates nothing")];
   const findings: Finding[] = [];
   for (const job of jobs.generate) findings.push(await checkJob({ ...job, cwd, check: true }));
   return findings;

@@ -8,7 +8,7 @@ import {
   type DescMethodUnary,
   type FileRegistry,
 } from "@bufbuild/protobuf";
-import type { ChannelContract } from "@raceway/core";
+import { type ChannelContract, printable } from "@raceway/core";
 import { Admin, file_raceway_v1_admin } from "@raceway/core/admin";
 import { compileModel, contractOf, formatDiagnostics } from "@raceway/generator";
 import { registryAsGenerated } from "../compiled-schemas.ts";
@@ -97,7 +97,7 @@ async function sourcesOf(
   if (args.schema !== undefined) return [{ inputs: args.schema, ...(protoPath !== undefined && { protoPath }) }];
   if (args.reflect === true) return undefined;
   const config = await readConfig(cwd);
-  if (config === undefined) {
+  if (config === undefined || config.generate.length === 0) {
     if (protoPath !== undefined) throw new UsageError("Name schema files or folders with --schema.");
     return undefined;
   }
@@ -119,8 +119,9 @@ export function channelNamed(channels: readonly RemoteChannel[], wanted: string)
   const found = channels.filter(({ name }) => ends(name, given) || ends(name, wanted));
   const distinct = [...new Map(found.map((one) => [one.name, one])).values()];
   if (distinct.length === 1) return distinct[0]!;
+  if (channels.length === 0) throw new UsageError(`There is no channel ${wanted}: the schemas have none.`);
   const names = [...new Set((distinct.length > 1 ? distinct : channels).map(({ name }) => name))];
-  const list = names.slice(0, SHOWN).map((name) => `\n  ${name}`);
+  const list = names.slice(0, SHOWN).map((name) => `\n  ${printable(name)}`);
   const more = names.length > SHOWN ? `\n  … and ${names.length - SHOWN} more` : "";
   throw new UsageError(
     distinct.length > 1

@@ -2,6 +2,7 @@
 import { connect, type Connection } from "@raceway/client";
 import { type ClientTransport, definePlugin } from "@raceway/core";
 import { type CommandContext, UsageError } from "../context.ts";
+import { checkSeconds } from "../seconds.ts";
 import type { RemoteArguments, TransportName } from "./remote-arguments.ts";
 
 const transports: { readonly [T in TransportName]: () => Promise<ClientTransport> } = {
@@ -19,7 +20,7 @@ export async function dial(args: RemoteArguments, context: CommandContext): Prom
   const url = urlOf(args.url);
   const headers = headersOf(args.header);
   const token = args.token ?? context.env["RACEWAY_TOKEN"] ?? "";
-  if (!(args.timeout > 0)) throw new UsageError(`--timeout is ${args.timeout}; it has to be more than 0 seconds.`);
+  checkSeconds("timeout", args.timeout);
   if (!args.path.startsWith("/"))
     throw new UsageError(`--path is ${args.path}; it has to begin with a slash, as /raceway.`);
   const introduction = definePlugin({

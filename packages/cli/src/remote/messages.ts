@@ -37,17 +37,35 @@ export async function* readMessages<D extends DescMessage>(
   desc: D,
   given: string | undefined,
   registry: Registry,
-  { input }: CommandContext,
+  context: CommandContext,
 ): AsyncGenerator<MessageShape<D>> {
   if (given !== undefined) {
     yield readMessage(desc, given, registry, "The message");
     return;
   }
+  if (context.typed) context.note(`type each ${desc.typeName} as JSON on a line of its own; Ctrl-D ends them`);
   let line = 0;
-  for await (const text of linesOf(input)) {
+  for await (const text of linesOf(context.input)) {
     line++;
     if (text.trim() !== "") yield readMessage(desc, text, registry, `Line ${line}`);
   }
+}
+
+/** From an argument, if there is one; else all of standard input. Undefined if there is nothing in it. */
+export async function readOneMessage<D extends DescMessage>(
+  desc: D,
+  given: string | undefined,
+  registry: Registry,
+  context: CommandContext,
+): Promise<MessageShape<D> | undefined> {
+  if (given !== undefined) return readMessage(desc, given, registry, "The request");
+  if (context.typed) context.note(`type a ${desc.typeName} as JSON; Ctrl-D ends it`);
+  let text = "";
+  for await (const line of linesOf(context.input)) {
+    text += `${line}\n`;
+    refuseLong(text.length, "The request");
+  }
+  return text.trim() === "" ? undefined : readMessage(desc, text, registry, "The request");
 }
 
 /** One line of JSON; indented for people. */
@@ -57,7 +75,22 @@ export function messageText(
   registry: Registry,
   indented: boolean,
 ): string {
-  return JSON.stringify(toJson(desc, message, { registry }), undefined, indented ? 2 : undefined);
+  return jsonText(toJson(desc, message, { registry }), indented);
+}
+
+/** JSON of what a stranger said: with nothing in it that a terminal would obey (C1 controls; the others are escaped by JSON itself). */
+export function jsonText(value: unknown, indented = false): string {
+  return JSON.stringify(value, undefined, indented ? 2 : undefined).replaceAll(
+    /[\u007f-\u009f]/g,
+    (sign) => `\\u00${sign.charCodeAt(0).toString(16)}`,
+  );
+}
+
+/** Signs that a message may have as text: more than any server takes, and less than memory does. */
+const MOST_SIGNS = 64 * 1024 * 1024;
+
+function refuseLong(signs: number, where: string): void {
+  if (signs > MOST_SIGNS) throw new UsageError(`${where} is longer than ${MOST_SIGNS / 1024 / 1024} MiB.`);
 }
 
 async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
@@ -66,6 +99,7 @@ async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<string
   for await (const bytes of input) {
     const lines = (rest + decoder.decode(bytes, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
+    refuseLong(rest.length, "A line");
     yield* lines;
   }
   rest += decoder.decode();

@@ -8,7 +8,7 @@ import {
 } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { callDuplex, type Connection } from "@raceway/client";
-import { reasonOf } from "@raceway/core";
+import { printable, reasonOf } from "@raceway/core";
 import { type CommandContext, UsageError } from "../context.ts";
 import {
   ServerReflection,
@@ -53,7 +53,7 @@ export async function reflect(
 }
 
 function refusalText(url: string, error: ConnectError, otherwise: string): string {
-  const said = `${codeName(error.code)}: ${error.rawMessage}`;
+  const said = `${codeName(error.code)}: ${printable(error.rawMessage)}`;
   switch (error.code) {
     case Code.Unimplemented:
       return reasonOf(error) === "channel_unknown"
@@ -93,7 +93,8 @@ async function schemasOf(connection: Connection, limitMs: number, stopping: Abor
     for (const { dependency } of files.values())
       for (const name of dependency) {
         if (!files.has(name)) await take({ case: "fileByFilename", value: name }, name);
-        if (!files.has(name)) throw new Error(`The server gave another file than ${name}, for which it was asked.`);
+        if (!files.has(name))
+          throw new Error(`The server gave another file than ${printable(name)}, for which it was asked.`);
       }
     return { services, set: create(FileDescriptorSetSchema, { file: importsFirst(files) }) };
   } finally {
@@ -102,7 +103,7 @@ async function schemasOf(connection: Connection, limitMs: number, stopping: Abor
 }
 
 function unexpected(what: string, answer: Answer): Error {
-  const said = answer.case === "errorResponse" ? answer.value.errorMessage : "it answered something else";
+  const said = answer.case === "errorResponse" ? printable(answer.value.errorMessage) : "it answered something else";
   return new Error(`The server lists services, and does not give ${what}: ${said}`);
 }
 
@@ -147,7 +148,7 @@ function importsFirst(files: ReadonlyMap<string, FileDescriptorProto>): FileDesc
   const add = (name: string): void => {
     const file = files.get(name);
     if (file === undefined || sorted.has(file)) return;
-    if (open.has(name)) throw new Error(`The server's ${name} imports itself.`);
+    if (open.has(name)) throw new Error(`The server's ${printable(name)} imports itself.`);
     open.add(name);
     for (const one of file.dependency) add(one);
     sorted.add(file);
