@@ -52,15 +52,15 @@ export function readDocCode(page: string): DocCode {
 
   for (let at = 0; at < lines.length; at += 1) {
     const line = lines[at]!;
-    const said = /^<!-- ts: (.*) -->$/.exec(line)?.[1];
+    const said = /^\s*<!-- ts: (.*) -->$/.exec(line)?.[1];
     const fence = /^\s*```(\w*)/.exec(line);
     if (said !== undefined) {
       allApart = /^all apart, (.+)/.exec(said)?.[1] ?? allApart;
       if (/^apart, .|^within .+ … /.test(said)) mark = said;
       else if (!said.startsWith("all apart, ")) problems.push(`line ${at + 1}: "${said}" is no mark`);
-    } else if (line === "<!-- ts") {
+    } else if (line.trim() === "<!-- ts") {
       const begin = at + 1;
-      at = endOf(at, /^-->$/);
+      at = endOf(at, /^\s*-->$/);
       if (fileName.test(lines[begin]!)) add(begin, "ts", [[begin, at]]);
       else hidden = [begin, at];
     } else if (fence !== null) {
