@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const patterns = ["*.md", "docs/**/*.md", "{packages,templates,examples,bench}/*/README.md", "test/**/README.md"];
+const patterns = ["*.md", "docs/**/*.md", "{packages,templates,examples,bench}/*/README.md"];
 const pages = globSync(patterns, { cwd: root, exclude: (name) => name === "node_modules" })
   .map((path) => path.replaceAll("\\", "/"))
   .toSorted();
