@@ -1,4 +1,4 @@
-// The lab service over all four transports, for tests that run in a page. Vitest's `globalSetup`.
+// The lab service, and the shop of a later version than its pages know, over all four transports, for tests that run in a page. Vitest's `globalSetup`.
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { compression } from "@raceway/middleware/compression";
 import { encryption } from "@raceway/middleware/encryption";
@@ -11,6 +11,7 @@ import { sse } from "@raceway/transport-sse/server";
 import { websocket } from "@raceway/transport-websocket/server";
 import { validate } from "@raceway/validate/server";
 import type { TestProject } from "vitest/node";
+import { newShop } from "../evolution/shops.ts";
 import { type LabPublishers, labService } from "../gen/lab/v1/lab.server.ts";
 import { handlers } from "./lab.ts";
 
@@ -46,6 +47,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       return { sum: a + b };
     },
   });
+  newShop(app, []);
   const { url } = await app.listen({ port: 0, host: "127.0.0.1" });
   project.provide("labUrl", url);
   const guarded = await guardedLab();
