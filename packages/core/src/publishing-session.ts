@@ -71,4 +71,12 @@ export class PublishingSession extends Session {
     const { current } = this;
     return current === undefined || bytes <= this.mostOf(current) * (current.text ? TEXT_PAYLOAD : 1);
   }
+
+  /** Can this link carry each message that it would be sent first, if the other side has `received` so far? One that was written for another link, or for none, may be too large for it. */
+  fits(link: SessionLink, received: number): boolean {
+    const most = link.text ? this.mostOf(link) * TEXT_PAYLOAD : link.link.traits.maxBatchBytes;
+    let fits = true;
+    this.replay.from(received, (_parts, _next, bytes) => (fits = bytes <= most));
+    return fits;
+  }
 }

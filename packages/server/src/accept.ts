@@ -201,6 +201,16 @@ class Accepting implements Handshake {
           core.end(fail("resume_impossible"), false);
         throw fail("resume_impossible");
       }
+      if (!session.core.fits(link, hello.received)) {
+        // Over this link the session would end it again and again; over another it may go on, if there still is one.
+        if (session.core.current !== undefined)
+          throw fail("transport_failed", {
+            transport: link.link.transport,
+            detail: "a message under way is too large for it",
+          });
+        session.core.end(fail("resume_impossible"), false);
+        throw fail("resume_impossible");
+      }
       session.admitted(context, entrance);
       session.resumed = true;
       this.#welcome(link, session, hello, true);
