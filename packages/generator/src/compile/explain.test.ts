@@ -170,11 +170,10 @@ message Key { string room = 1; }
   `);
 });
 
-test("types that are not declared, fields that are declared twice, and a missing semicolon", async () => {
+test("types that are not declared, and fields that are declared twice", async () => {
   using schema = new SchemaFolder(
     demo(`service S { rpc A(Kee) returns (SomethingElse); }
 message Key { string room = 1; string room = 2; }
-message Other { string a = 1 }
 `),
   );
   expect(await schema.report()).toMatchInlineSnapshot(`
@@ -205,28 +204,98 @@ message Other { string a = 1 }
       > 9 | message Key { string room = 1; string room = 2; }
           |                                       ^^^^
       mend: rename or remove one of them.
-
-    error schema_invalid: unexpected \`}\` after definition
-      proto/demo/v1/demo.proto:10:30
-         9 | message Key { string room = 1; string room = 2; }
-      > 10 | message Other { string a = 1 }
-           |                              ^
-      mend: a \`;\`, a brace or a quote may be missing before it.
     "
   `);
 });
 
-test("what buf says in other words is passed on", async () => {
-  using schema = new SchemaFolder(demo("message Key { string room = 0; }\n"));
-  expect(await schema.report()).toMatchInlineSnapshot(`
-    "error schema_invalid: field number out of range
-      proto/demo/v1/demo.proto:8:29
-        7 |
-      > 8 | message Key { string room = 0; }
-          |                             ^
-      mend: see the language's reference at https://protobuf.com/docs/language-spec.
-    "
-  `);
+/** Of a file of proto3, whose first line is its syntax; of one that begins with that, or with a comment, as it is. */
+async function told(text: string, more: Readonly<Record<string, string>> = {}): Promise<readonly string[]> {
+  const file = /^(?:syntax|\/\/)/.test(text) ? text : `syntax = "proto3"; package d.v1;\n${text}`;
+  using schema = new SchemaFolder({ "proto/d.proto": file, ...more });
+  const { diagnostics } = await schema.generate();
+  return diagnostics.map(
+    ({ rule, message, mend, range }) => `${range!.line}:${range!.column} ${rule} ${message}: ${mend}`,
+  );
+}
+
+test.each([
+  ["message M { string a = 0; }", "2:24 schema_invalid field number out of range: numbers go from 1 to"],
+  ["message M { string a = 1; string b = 1; }", "2:38 schema_invalid field number `1` used more than once: give one"],
+  ["message M { reserved 1; string a = 1; }", "2:36 schema_invalid use of reserved field number `1`: take another"],
+  ["message M { required string a = 1; }", "2:13 schema_invalid unexpected `required`: leave it out"],
+  [
+    "message M { map<string, map<string, string>> a = 1; }",
+    "2:25 schema_invalid unexpected type in map value type: write a message",
+  ],
+  ["enum E { A = 1; }", "2:14 schema_invalid first value of open enum must be zero: begin with one"],
+  ["enum E { A = 0; B = 0; }", "2:21 schema_invalid enum value `0` used more than once: give one"],
+  [
+    "message M {} service S { rpc A(M); }",
+    "2:31 schema_invalid missing method return type in service method: write `returns",
+  ],
+  [
+    "service S { rpc A(string) returns (M); } message M {}",
+    "2:19 schema_invalid expected message type, found scalar type `string`: write a message",
+  ],
+  [
+    "service S { rpc Say(Say) returns (M); } message Say {} message M {}",
+    "2:21 schema_invalid expected message type, found service method `d.v1.S.Say`: within the service that is the method: write",
+  ],
+  [
+    "message M {} service S { rpc A(M) returns (M) { option idempotency_level = IDEMPOTENTT; } }",
+    "2:76 option_unknown there is no value IDEMPOTENTT: did you mean `IDEMPOTENT`?",
+  ],
+  ['syntax = "proto4";', '1:10 schema_invalid unrecognized `syntax` declaration value: write `syntax = "proto3";`'],
+  [
+    "// Without a syntax.\nmessage M { string a = 1; }",
+    '2:13 schema_invalid unexpected type name: write `syntax = "proto3";` at the top',
+  ],
+])("%s: one finding, and how to mend it", async (text, expected) => {
+  const found = await told(text);
+  expect(found).toHaveLength(1);
+  expect(found[0]).toContain(expected);
+});
+
+test.each([
+  [
+    "a word that is misspelt",
+    "mesage Thing { Other o = 1; }\nmessage N { Thing t = 1; }",
+    ["2:1 schema_invalid unexpected message field at file scope: at the top"],
+  ],
+  [
+    "an open text",
+    'message M { string a = 1 [json_name = "x]; }\nmessage N {\n  M m = 1;\n}',
+    ["2:39 schema_invalid unterminated string literal"],
+  ],
+  [
+    "an open comment",
+    "message N { string a = 1; }\n/* message M {}\nservice S { rpc A(M) returns (N); }",
+    ["3:1 schema_invalid encountered unmatched `/*`"],
+  ],
+  [
+    "a method without parentheses",
+    "message M {}\nservice S { rpc A M returns M; }",
+    ["3:13 schema_invalid unexpected message field within service"],
+  ],
+  [
+    "a merge",
+    "message M {\n<<<<<<< HEAD\n  string a = 1;\n=======\n  string b = 1;\n>>>>>>> theirs\n}",
+    ["3:1 schema_invalid a merge has left its marks here"],
+  ],
+  ["a missing import", 'import "x/v1/x.proto";\nmessage M { x.v1.X a = 1; x.v1.Y b = 2; }', ["2:1 import_missing"]],
+] as const)("what follows from %s is not told", async (_, text, expected) => {
+  const found = await told(text);
+  expect(found.map((line, at) => line.slice(0, expected[at]?.length))).toEqual(expected);
+});
+
+test("a name of a file that could not be read is told neither there nor where it is imported; one that is nearly right is", async () => {
+  const found = await told('import "other.proto";\nmessage M { Other o = 1; Thing t = 2; Nn n = 3; }\nmessage Nm {}', {
+    "proto/other.proto": 'syntax = "proto3"; package d.v1; message Thing { string a = 1 } messag Other {}',
+  });
+  expect(found).toEqual([
+    "3:39 name_unknown Nn is not declared, here or in an imported file: did you mean `Nm`?",
+    expect.stringContaining("unexpected"),
+  ]);
 });
 
 test("thousands of names that mean nothing are told within the time of a test: files are looked through once, not once a name", async () => {

@@ -3,11 +3,13 @@ import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { ScalarType } from "@bufbuild/protobuf";
 import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
+import { FeatureSetSchema, FieldOptionsSchema, FileOptionsSchema, MethodOptionsSchema } from "@bufbuild/protobuf/wkt";
 import type { Diagnostic } from "../diagnostic.ts";
 import { file_raceway_v1_options } from "../gen/raceway/v1/options_pb.ts";
 import { nearest } from "../near.ts";
 import type { Rule } from "../rules.ts";
 import type { Point, SourceText } from "../source-text.ts";
+import { ENDLESS, MERGE_MARK, mendFor, NO_IMPORT, UNREADABLE } from "./mends.ts";
 import type { CompilerFinding } from "./schema-compiler.ts";
 import type { SchemaSources } from "./schema-sources.ts";
 
@@ -19,18 +21,24 @@ interface Explained {
   readonly mend: string;
 }
 
-/** One missing import makes many names unknown: only the first of them is kept, with a count. */
-export function explainFindings(findings: readonly CompilerFinding[], sources: SchemaSources): readonly Diagnostic[] {
+/**
+ * What follows from something else is left out: one missing import makes many names unknown, of which only the first is kept, with a count;
+ * and of what could not be read, only the first of a line.
+ */
+export function explainFindings(found: readonly CompilerFinding[], sources: SchemaSources): readonly Diagnostic[] {
   const diagnostics: Diagnostic[] = [];
   const repeats = new Map<string, { at: number; count: number }>();
   const names = new NearNames(sources);
+  const { findings, unread } = causes(found, sources);
   for (const finding of findings) {
     const source = sources.source(finding.file);
     const start = source.atByte(finding.line - 1, finding.column - 1);
     // Of ".topc" in an option's name, the name is meant.
     const from = source.line(start.line)[start.index] === "." ? { ...start, index: start.index + 1 } : start;
     const to = source.atByte(finding.endLine - 1, finding.endColumn - 1);
-    const { rule, message, mend } = explain(finding.message, { source, from, to, sources, names, file: finding.file });
+    const explained = explain(finding.message, { source, from, to, sources, names, file: finding.file, unread });
+    if (explained === undefined) continue;
+    const { rule, message, mend } = explained;
     if (rule === "import_needed") {
       const key = `${finding.file}\n${mend}`;
       const earlier = repeats.get(key);
@@ -62,6 +70,43 @@ export function explainFindings(findings: readonly CompilerFinding[], sources: S
   return diagnostics;
 }
 
+/** `unread`: the files that could not be read to their ends, or without all of their imports. */
+function causes(
+  found: readonly CompilerFinding[],
+  sources: SchemaSources,
+): { readonly findings: readonly CompilerFinding[]; readonly unread: ReadonlySet<string> } {
+  const unreadable = Map.groupBy(
+    found.filter(({ message }) => UNREADABLE.test(message)),
+    ({ file }) => file,
+  );
+  const kept = [...unreadable].flatMap(([file, all]) => {
+    const cause = mergeMark(file, sources) ?? all.find(({ message }) => ENDLESS.test(message));
+    return cause === undefined ? firstOfLines(all) : [cause];
+  });
+  const others = found.filter(({ message }) => !UNREADABLE.test(message));
+  const lacking = others.filter(({ message }) => message === NO_IMPORT).map(({ file }) => file);
+  return { findings: [...kept, ...others], unread: new Set([...unreadable.keys(), ...lacking]) };
+}
+
+function firstOfLines(all: readonly CompilerFinding[]): readonly CompilerFinding[] {
+  const first = new Map<number, CompilerFinding>();
+  for (const one of all) {
+    const known = first.get(one.line);
+    // Of two at one place, what is there says more than what is missing there.
+    const isBetter = known?.column === one.column && known.message.startsWith("missing");
+    if (known === undefined || one.column < known.column || isBetter) first.set(one.line, one);
+  }
+  return [...first.values()];
+}
+
+/** Where git has left both sides of a merge, all else that is wrong with the file follows from that. */
+function mergeMark(file: string, sources: SchemaSources): CompilerFinding | undefined {
+  const before = /^[^]*?(?=^<{7} )/m.exec(sources.text(file))?.[0];
+  if (before === undefined) return undefined;
+  const line = before.split("\n").length;
+  return { file, line, column: 1, endLine: line, endColumn: 8, message: MERGE_MARK };
+}
+
 interface Where {
   readonly source: SourceText;
   readonly from: Point;
@@ -69,6 +114,7 @@ interface Where {
   readonly sources: SchemaSources;
   readonly names: NearNames;
   readonly file: string;
+  readonly unread: ReadonlySet<string>;
 }
 
 /** What names mean in a file, looked up once a file and name: a missing import leaves thousands that mean nothing. */
@@ -84,6 +130,16 @@ class NearNames {
 
   importsOf(file: string): readonly string[] {
     return remembered(this.#imports, file, () => importsIn(this.#sources.text(file)));
+  }
+
+  /** Whether the file, or one that it imports, directly or not, is among them. */
+  reaches(file: string, some: ReadonlySet<string>): boolean {
+    const reached = new Set([file]);
+    for (const one of reached) {
+      if (some.has(one)) return true;
+      for (const path of some.size === 0 ? [] : this.importsOf(one)) reached.add(path);
+    }
+    return false;
   }
 
   /** Of the names that the file and those that it imports declare, the one that may be meant. */
@@ -104,9 +160,10 @@ function remembered<T>(known: Map<string, T>, key: string, find: () => T): T {
   return known.get(key)!;
 }
 
-function explain(said: string, where: Where): Explained {
+/** Undefined for what follows from something else. */
+function explain(said: string, where: Where): Explained | undefined {
   const token = where.source.between(where.from, where.to);
-  if (said === "imported file does not exist") return missingImport(token, where);
+  if (said === NO_IMPORT) return missingImport(token, where);
   const unknown = /^cannot find `([\w.]+)` in this scope$/.exec(said)?.[1];
   if (unknown !== undefined) return unknownName(unknown, where);
   const holder = /^cannot resolve message field name for `([\w.]+)`$/.exec(said)?.[1];
@@ -133,16 +190,7 @@ function explain(said: string, where: Where): Explained {
       mend: names === undefined ? "keep one of them." : `keep one of ${names}.`,
     };
   }
-  if (said.startsWith("unexpected "))
-    return { rule: "schema_invalid", message: said, mend: "a `;`, a brace or a quote may be missing before it." };
-  if (said.endsWith(" declared multiple times") || said.includes("same JSON name")) {
-    return { rule: "schema_invalid", message: said, mend: "rename or remove one of them." };
-  }
-  return {
-    rule: "schema_invalid",
-    message: said,
-    mend: "see the language's reference at https://protobuf.com/docs/language-spec.",
-  };
+  return { rule: "schema_invalid", message: said, mend: mendFor(said, where.source.text) };
 }
 
 function missingImport(statement: string, { sources }: Where): Explained {
@@ -155,7 +203,7 @@ function missingImport(statement: string, { sources }: Where): Explained {
   };
 }
 
-function unknownName(name: string, { source, file, names, from }: Where): Explained {
+function unknownName(name: string, { source, file, names, from, unread }: Where): Explained | undefined {
   const home = homeOf(name);
   if (home !== undefined && !names.importsOf(file).includes(home) && file !== home) {
     return {
@@ -183,6 +231,7 @@ function unknownName(name: string, { source, file, names, from }: Where): Explai
     };
   }
   const guess = names.nearest(file, name);
+  if (guess === undefined && names.reaches(file, unread)) return undefined; // it may be declared where nobody got to
   return {
     rule: "name_unknown",
     message: `${name} is not declared, here or in an imported file`,
@@ -228,13 +277,20 @@ function fieldBefore(from: Point, source: SourceText): string | undefined {
   return /(\w+)\s*[:=]?\s*\[?\s*$/.exec(before)?.[1];
 }
 
-/** Values of our enums that a field of that name takes. */
+/** Values that a field of that name takes, of our options or of protobuf's own. */
 function valuesFor(field: string | undefined): readonly string[] {
-  const enums = ourMessages().flatMap((one) =>
+  const enums = [...ourMessages(), ...plainOptions].flatMap((one) =>
     one.fields.flatMap((own) => (own.name === field ? (own.enum ?? []) : [])),
   );
   return enums.flatMap((one) => one.values.map((value) => value.name));
 }
+
+const plainOptions: readonly DescMessage[] = [
+  FileOptionsSchema,
+  FieldOptionsSchema,
+  MethodOptionsSchema,
+  FeatureSetSchema,
+];
 
 function typeOf(field: DescField): string {
   if (field.enum !== undefined) return `one of ${field.enum.values.map((value) => value.name).join(", ")}`;
