@@ -9,6 +9,7 @@ import {
   FileDescriptorProtoSchema,
   FileDescriptorSetSchema,
   SourceCodeInfoSchema,
+  UninterpretedOptionSchema,
   file_google_protobuf_empty,
 } from "@bufbuild/protobuf/wkt";
 import { describe, expect, it } from "vitest";
@@ -107,6 +108,10 @@ describe("the version of a schema", () => {
       one.sourceCodeInfo = create(SourceCodeInfoSchema, {
         location: [{ path: [4, 0], span: [1, 2, 3], leadingComments: " what it is" }],
       });
+    expect(versionOf(files)).toBe(version);
+    // Nor does what a compiler left uninterpreted, numbers that JSON does not have among it.
+    const left = create(UninterpretedOptionSchema, { identifierValue: "what", positiveIntValue: 5n });
+    message.field[1]!.options!.uninterpretedOption = [left];
     expect(versionOf(files)).toBe(version);
     // Another name in JSON is another schema.
     message.field[1]!.jsonName = "again";

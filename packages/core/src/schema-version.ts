@@ -6,8 +6,8 @@ export const CLAIM_HEADER = "raceway-channel";
 
 const known = new WeakMap<DescFile, number>();
 
-/** `sourceCodeInfo` has the comments. `proto3Optional` says nothing that a field's oneof does not, but generated code has it before `jsonName`, and all others after it. */
-const UNHEARD = /^(sourceC|proto3O)/;
+/** `sourceCodeInfo` has the comments. `proto3Optional` says nothing that a field's oneof does not, but generated code has it before `jsonName`, and all others after it. `uninterpretedOption` is what a compiler left over. */
+const UNHEARD = /^(source|proto3|unint)/;
 
 /**
  * Eight hex digits that change with the file of the method's service and with what it imports, but for what comes with protobuf itself. Comments do not
