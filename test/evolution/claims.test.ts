@@ -13,7 +13,7 @@ import {
   reasonOf,
 } from "@raceway/core";
 import { type Frame, type HeaderField, encodeFrame, readBatch } from "@raceway/core/internal";
-import { raceway } from "@raceway/server";
+import { type Raceway, raceway } from "@raceway/server";
 import { type VirtualClock, virtualClock } from "@raceway/testkit";
 import { describe, expect, it } from "vitest";
 import { hello, open, rawPeer } from "../app/raw-peer.ts";
@@ -24,6 +24,7 @@ import { failure, versions } from "./mismatch.ts";
 import { newShop, oldShop } from "./shops.ts";
 
 interface Shop extends AsyncDisposable {
+  readonly app: Raceway;
   readonly memory: ReturnType<typeof memoryTransport>;
   readonly clock: VirtualClock;
   /** Headers that are ours, as handlers saw them. */
@@ -43,6 +44,7 @@ async function shop(
   await app.listen({ port: 0, host: "127.0.0.1" });
   const connections: Connection[] = [];
   return {
+    app,
     memory,
     clock,
     seen,
@@ -78,6 +80,34 @@ describe("a client's claim that is none", () => {
     expect(end).toMatchObject({ call: 1, status: undefined, header: [] });
     expect(it.seen).toEqual(["order "]);
   });
+});
+
+it("what clients of other versions are remembered by counts with what sessions without a link keep", async () => {
+  await using it = await shop("old", { limits: { detachedBytes: 10_000 } });
+  const known = it.app.channels.map(({ path }) => path);
+  const made = Array.from({ length: 100 }, (_, at) => `/shop.v1.ShopService/M${at}`);
+  for (const [paths, least] of [
+    [known, known.length * 130],
+    [made, 64 * 130],
+    [[], 0],
+  ] as const) {
+    const value = `00000000 topic${" 1".repeat(16)}`;
+    for (let session = 0; session < 30; session++) {
+      const peer = await rawPeer(it.memory, it.clock);
+      peer.say(hello());
+      for (const [at, path] of paths.entries())
+        peer.say(open(at + 1, path, { header: [{ key: "raceway-channel", value }] }));
+      await it.clock.settle();
+      peer.say({ kind: "ack", received: paths.length, from: undefined }); // what is sent again counts, too, and is not meant here
+      await it.clock.settle();
+      it.memory.cut();
+      await it.clock.settle();
+    }
+    if (least === 0) expect(it.app.sessions).toBe(30);
+    else expect(it.app.sessions).toBeLessThanOrEqual(10_000 / least);
+    await it.clock.advance(120_000);
+    expect(it.app.sessions).toBe(0);
+  }
 });
 
 /** A client's transport over which the server's frames are changed. */

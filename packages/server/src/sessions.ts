@@ -61,7 +61,7 @@ export class ServerSession implements SessionOwner, ServingHost, Claimed {
   #resumes: number;
   #resumesAt = 0;
   detached: Timer | undefined;
-  /** Replay bytes when it was detached. */
+  /** Its weight when it was looked at last. */
   detachedBytes = 0;
   #ended: AbortController | undefined;
   /** Of the last opening. */
@@ -115,6 +115,10 @@ export class ServerSession implements SessionOwner, ServingHost, Claimed {
   /** When the present credential ends, in milliseconds, as it was when it was shown; 0: not known, or never. */
   get credentialMs(): number {
     return expiryOnWire(this.#entrance?.expiresMs ?? Infinity);
+  }
+  /** Bytes that it keeps for its client. */
+  get weight(): number {
+    return this.core.replay.bytes + (this.claims?.bytes ?? 0);
   }
   /** So that the client shows a fresh credential in time. */
   tellExpiry(): void {
@@ -298,8 +302,9 @@ export class Sessions {
   measure(session: ServerSession): void {
     if (!this.#detached.has(session)) return;
     const { detachedSessions, detachedBytes } = this.#limits;
-    this.#detachedBytes += session.core.replay.bytes - session.detachedBytes;
-    session.detachedBytes = session.core.replay.bytes;
+    const { weight } = session;
+    this.#detachedBytes += weight - session.detachedBytes;
+    session.detachedBytes = weight;
     for (const oldest of this.#detached) {
       if (this.#detached.size <= detachedSessions && this.#detachedBytes <= detachedBytes) break;
       this.#expire(oldest);
