@@ -132,6 +132,19 @@ describe("mounted", () => {
     for (const auth of [...none, { public: false }, ...two])
       expect(reasonOf(thrown(() => serveAdmin(app(), { auth: auth as never })))).toBe("service_unguarded");
   });
+  it("not by a rule with a slip in it, which would demand less than was meant", () => {
+    const roles = ["operator"];
+    for (const [options, said] of [
+      [
+        { auth: { require: { roles, scope: ["ops"] } } },
+        "auth.require of raceway.v1.Admin: there is no option scope; known: scopes, roles, ",
+      ],
+      [{ auth: { require: { roles: "operator" } } }, 'option roles is "operator", expected a list of strings'],
+      [{ auth: { require: { roles, match: "some" } } }, 'option match is "some", expected one of all, any'],
+      [{ auth: { public: true }, rules: {} }, "serveAdmin: there is no option rules; known: auth."],
+    ] as const)
+      expect(() => serveAdmin(app(), options as never)).toThrow(said);
+  });
   it("not where nobody keeps that word", async () => {
     const one = app([names]);
     serveAdmin(one, { auth: { require: { roles: ["operator"] } } });

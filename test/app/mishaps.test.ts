@@ -325,3 +325,14 @@ it("a server that was closed does not listen any more, not even if it was closed
   expect(await listening).toBe("draining");
   expect(fail("draining", {}).code).toBe(Code.Unavailable);
 });
+
+it("a slip in the name of an option is told, not a server without what was meant", async () => {
+  // Without types, `plugins` for `use` would be a server that lets everybody in.
+  expect(() => raceway({ transports: [], plugins: [] } as never)).toThrow(
+    "raceway: there is no option plugins; known: transports, use, backplane, ",
+  );
+  await using app = raceway({ transports: [] });
+  await expect(app.listen({ prot: 80 } as never)).rejects.toThrow(
+    "listen: there is no option prot; known: port, host, tls.",
+  );
+});

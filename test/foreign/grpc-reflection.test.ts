@@ -338,6 +338,11 @@ describe("a server", () => {
       }
       expect(reasonOf(thrown), JSON.stringify(auth)).toBe("service_unguarded");
     }
+    for (const [options, said] of [
+      [{ auth: { require: { role: ["operator"] } } }, "there is no option role; known: scopes, roles, "],
+      [{ auth: { public: true }, policy: true }, "serveReflection: there is no option policy; known: auth, policies."],
+    ] as const)
+      expect(() => serveReflection(app, options as never)).toThrow(said);
     expect(app.channels).toEqual([]);
     await app.close(0);
   });

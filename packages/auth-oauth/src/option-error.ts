@@ -12,7 +12,7 @@ export function optionError(part: string, option: string, given: unknown, expect
   });
 }
 
-/** Throws `option_unknown` for what is none of the names. */
+/** Throws `option_unknown` for what is none of the names. The same as `checkOptionNames` of core, which would add to a page's bundle here. */
 export function checkNames(part: string, given: object, names: readonly string[]): void {
   for (const option of Object.keys(given))
     if (!names.includes(option)) throw fail("option_unknown", { part, option, have: names.join(", ") });

@@ -3,6 +3,7 @@ import {
   type Plugin,
   type Principal,
   Revocations,
+  checkOptionNames,
   definePlugin,
   fail,
   learn,
@@ -40,7 +41,7 @@ export interface TokenPlugin extends Plugin {
   revoke(id: string): Promise<void>;
 }
 
-const KNOWN = new Set([
+const KNOWN = [
   "issuer",
   "audience",
   "jwksUri",
@@ -55,15 +56,14 @@ const KNOWN = new Set([
   "revoked",
   "anonymous",
   "revokedMs",
-]);
+];
 /** Longer tokens are not looked at. */
 const MAX_TOKEN = 16_384;
 const DAY_MS = 86_400_000;
 
 /** Admits who shows a good bearer token, and provides the principal. Refuses with `credential_missing`, `credential_invalid`, `credential_expired`, `credential_revoked`; `keys_unavailable` while the issuer does not answer. */
 export function token(options: TokenOptions): TokenPlugin {
-  for (const option of Object.keys(options))
-    if (!KNOWN.has(option)) throw fail("option_unknown", { part: "token", option, have: [...KNOWN].join(", ") });
+  checkOptionNames("token", options, KNOWN);
   const hasKeys = [options.issuer, options.jwksUri, options.keys, options.secret].some((each) => each !== undefined);
   if (!hasKeys && options.introspection === undefined)
     throw optionError(

@@ -54,6 +54,12 @@ export function resolveOptions<T extends OptionTable>(part: string, table: T, gi
   return resolved as ResolvedOptions<T>;
 }
 
+/** For options that no table says, such as functions and other parts: throws `option_unknown`, naming the part, for what is none of the names. */
+export function checkOptionNames(part: string, given: object, names: readonly string[]): void {
+  for (const option of Object.keys(given))
+    if (!names.includes(option)) throw fail("option_unknown", { part, option, have: names.join(", ") });
+}
+
 function mismatch(option: Option, value: unknown): string | undefined {
   switch (option.kind) {
     case "number":

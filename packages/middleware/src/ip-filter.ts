@@ -1,6 +1,15 @@
 // From where clients may come: lists of networks, and the true address behind proxies that are trusted.
 import { type BlockList, isIP } from "node:net";
-import { type Peer, type Plugin, clientAddress, definePlugin, fail, learn, middlewareReasons } from "@raceway/core";
+import {
+  type Peer,
+  type Plugin,
+  checkOptionNames,
+  clientAddress,
+  definePlugin,
+  fail,
+  learn,
+  middlewareReasons,
+} from "@raceway/core";
 import { contains, networksOf, plainAddress } from "./networks.ts";
 import { splitOutsideQuotes } from "./quoted-list.ts";
 
@@ -22,7 +31,7 @@ const MAX_HOPS = 20;
 
 /** Admits by address, and provides `clientAddress`, which rate limits count by. Refuses with `address_refused`. */
 export function ipFilter(options: IpFilterOptions = {}): Plugin {
-  checkNames(options);
+  checkOptions(options);
   const allow = options.allow && networksOf("ip-filter", "allow", options.allow);
   const deny = networksOf("ip-filter", "deny", options.deny ?? []);
   const trusted = networksOf("ip-filter", "trustedProxies", options.trustedProxies ?? []);
@@ -74,10 +83,8 @@ function withoutPort(hop: string): string {
   return /^[\d.]+:\d+$/.test(hop) ? hop.slice(0, hop.lastIndexOf(":")) : hop;
 }
 
-function checkNames(options: IpFilterOptions): void {
-  const known = ["allow", "deny", "trustedProxies", "header"];
-  for (const option of Object.keys(options))
-    if (!known.includes(option)) throw fail("option_unknown", { part: "ip-filter", option, have: known.join(", ") });
+function checkOptions(options: IpFilterOptions): void {
+  checkOptionNames("ip-filter", options, ["allow", "deny", "trustedProxies", "header"]);
   const values = ["x-forwarded-for", "forwarded"];
   if (options.header !== undefined && !values.includes(options.header))
     throw fail("option_invalid", {

@@ -5,6 +5,7 @@ import {
   type ChannelPolicy,
   type Plugin,
   type Principal,
+  checkOptionNames,
   definePlugin,
   fail,
   learn,
@@ -255,9 +256,7 @@ function ruleOf<R>(channel: ChannelInfo, table: Readonly<Record<string, R>> | un
 }
 
 function checkOptions(options: RbacOptions): void {
-  const known = ["policies", "rules", "publish", "default"];
-  for (const option of Object.keys(options))
-    if (!known.includes(option)) throw fail("option_unknown", { part: "rbac", option, have: known.join(", ") });
+  checkOptionNames("rbac", options, ["policies", "rules", "publish", "default"]);
   for (const option of ["policies", "rules", "publish"] as const) {
     for (const [name, rule] of Object.entries(options[option] ?? {})) {
       if (typeof rule !== "function")

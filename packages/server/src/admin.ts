@@ -1,7 +1,7 @@
 // `raceway.v1.Admin` on a server: publish, list, count, disconnect, unsubscribe, for whom a rule lets.
 import { type DescMessage, fromJson, toJson } from "@bufbuild/protobuf";
 import { ValueSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { fail, principal, printable } from "@raceway/core";
+import { checkOptionNames, fail, principal, printable } from "@raceway/core";
 import {
   Admin,
   type CountRequest,
@@ -36,9 +36,11 @@ export interface AdminOptions {
 
 /**
  * Serves `raceway.v1.Admin`, by sessions and at the native doors. Call it before the first `listen`, `attach` or `fetch`. Throws `service_unguarded` if nothing is said of
- * who may use it; the start fails with `policy_unenforced` if no plugin sees to that.
+ * who may use it, `option_unknown` or `option_invalid` for a rule with a slip in it; the start fails with `policy_unenforced` if no plugin sees to that.
  */
-export function serveAdmin(app: Raceway, { auth }: AdminOptions): void {
+export function serveAdmin(app: Raceway, options: AdminOptions): void {
+  checkOptionNames("serveAdmin", options, ["auth"]);
+  const { auth } = options;
   const inside = insideOf("admin", app);
   const service = guarded<AdminService>(adminContract, auth);
   if ("require" in auth) {

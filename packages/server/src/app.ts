@@ -19,6 +19,7 @@ import {
   type ServiceDefinition,
   type StartedBackplane,
   type TransportRoutes,
+  checkOptionNames,
   compileAddress,
   defineCodec,
   fail,
@@ -61,14 +62,15 @@ import { memory } from "./memory.ts";
 import { type NativeCall, type NativeHost, registerService } from "./native.ts";
 import { Once } from "./once.ts";
 import { Orphans } from "./orphans.ts";
-import type {
-  CloseOptions,
-  DrainOptions,
-  ListenOptions,
-  ListeningApp,
-  Raceway,
-  RacewayOptions,
-  TopicPublisher,
+import {
+  type CloseOptions,
+  type DrainOptions,
+  type ListenOptions,
+  type ListeningApp,
+  type Raceway,
+  type RacewayOptions,
+  racewayOptionNames,
+  type TopicPublisher,
 } from "./raceway.ts";
 import { ReadinessProbe } from "./readiness.ts";
 import { unknownChannel } from "./schema-fit.ts";
@@ -137,6 +139,7 @@ class App implements Raceway {
   readonly #joining: ((host: Host) => Stations)[] = [];
 
   constructor(options: RacewayOptions) {
+    checkOptionNames("raceway", options, racewayOptionNames);
     this.#options = options;
     this.limits = resolveLimits(options.limits);
     this.log = options.log ?? silentLogger;
@@ -248,9 +251,10 @@ class App implements Raceway {
   }
 
   async listen(at: number | ListenOptions = {}): Promise<ListeningApp> {
+    const given = typeof at === "number" ? { port: at } : at;
+    checkOptionNames("listen", given, ["port", "host", "tls"]);
     const { handler } = await this.#start();
     const { listenOn } = await import("./http-listen.ts");
-    const given = typeof at === "number" ? { port: at } : at;
     const listening = await listenOn(handler, {
       ...given,
       port: given.port ?? 0,

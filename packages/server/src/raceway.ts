@@ -42,6 +42,23 @@ export interface RacewayOptions {
   readonly random?: Random;
 }
 
+const names: { readonly [K in keyof Required<RacewayOptions>]: true } = {
+  transports: true,
+  use: true,
+  backplane: true,
+  codecs: true,
+  limits: true,
+  log: true,
+  path: true,
+  allowedOrigins: true,
+  maxLinkAgeMs: true,
+  node: true,
+  clock: true,
+  random: true,
+};
+/** A slip in one of them, such as `plugins` for `use`, would leave a server without what it was to have. */
+export const racewayOptionNames: readonly string[] = Object.keys(names);
+
 /** Publishes to the topic that the key names. Resolves with the event's position once the backplane has it. */
 export interface TopicPublisher<K, M> {
   /** `by`: the context of the handler that publishes, for plugins that ask who may; without, the server itself does. */

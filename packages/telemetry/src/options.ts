@@ -8,7 +8,7 @@ import {
   metrics,
   trace,
 } from "@opentelemetry/api";
-import { fail } from "@raceway/core";
+import { checkOptionNames } from "@raceway/core";
 import { SCOPE, VERSION } from "./conventions.ts";
 import { Propagation } from "./trace-context.ts";
 
@@ -27,12 +27,9 @@ export interface Instruments {
   readonly propagation: Propagation;
 }
 
-const known = ["tracerProvider", "meterProvider", "propagator"];
-
 /** Throws `option_unknown`. */
 export function checkOptions(given: TelemetryOptions): void {
-  for (const option of Object.keys(given))
-    if (!known.includes(option)) throw fail("option_unknown", { part: "telemetry", option, have: known.join(", ") });
+  checkOptionNames("telemetry", given, ["tracerProvider", "meterProvider", "propagator"]);
 }
 
 export function instrumentsOf(given: TelemetryOptions): Instruments {
