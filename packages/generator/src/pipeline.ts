@@ -7,7 +7,7 @@ import type { Target } from "@raceway/core/target";
 import { bufCompiler } from "./compile/buf.ts";
 import { explainFindings } from "./compile/explain.ts";
 import type { SchemaSources } from "./compile/schema-sources.ts";
-import { type Diagnostic, sortDiagnostics } from "./diagnostic.ts";
+import { compareText, type Diagnostic, sortDiagnostics } from "./diagnostic.ts";
 import { GenerateFailure } from "./failure.ts";
 import type { GenerateOptions } from "./generate.ts";
 import type { Finding } from "./lint/finding.ts";
@@ -63,10 +63,26 @@ export async function checkFiles({
   progress?.(`compiling ${counted(files.length, "file")}`);
   const compiled = await compiler.compile(sources, files, signal);
   if (!compiled.ok) return { diagnostics: explainFindings(compiled.findings, sources) };
+  refuseTwice(compiled.set, sources);
   const registry = createFileRegistry(compiled.set);
   progress?.(`checking ${counted(files.length, "file")}`);
   const diagnostics = lint(files.map((file) => registry.getFile(file)!)).map((finding) => placed(finding, sources));
   return { diagnostics, compiled: { set: compiled.set, registry } };
+}
+
+/** Proto paths within each other give a file two import paths; whoever takes both has all that it declares twice. */
+function refuseTwice(set: FileDescriptorSet, sources: SchemaSources): void {
+  const names = new Map<string, string>();
+  for (const { name } of set.file) {
+    const path = sources.locate(name);
+    const same = path === undefined ? undefined : names.get(path);
+    if (same !== undefined)
+      throw new GenerateFailure(
+        "usage",
+        `${sources.shown(name)} is imported as "${[same, name].toSorted(compareText).join('" and as "')}", by proto paths within each other. Leave one of them out, or import it by one name everywhere.`,
+      );
+    if (path !== undefined) names.set(path, name);
+  }
 }
 
 export async function planRun({ options, cwd, sources, files, targets, leftovers }: Run): Promise<Planned> {

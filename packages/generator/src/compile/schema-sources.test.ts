@@ -44,6 +44,21 @@ test("proto paths decide, when they are given", () => {
   );
 });
 
+test("of proto paths within each other, a file's package says which is its own; a file with two names is refused", async () => {
+  const uses = (path: string): string => `${text("a.v1")}import "${path}";\nmessage A { b.v1.B b = 1; }\n`;
+  using schema = new SchemaFolder({
+    "proto/a/v1/a.proto": uses("b/v1/b.proto"),
+    "proto/sub/b/v1/b.proto": `${text("b.v1")}message B {}\n`,
+  });
+  const options = { protoPath: ["proto", "proto/sub"] };
+  expect((await schema.generate(options)).diagnostics).toEqual([]);
+  expect(schema.list()).toEqual([".raceway-manifest.json", "a/v1/a_pb.ts", "b/v1/b_pb.ts"]);
+  schema.write({ "proto/a/v1/a.proto": uses("sub/b/v1/b.proto") });
+  await expect(schema.generate(options)).rejects.toThrow(
+    'proto/sub/b/v1/b.proto is imported as "b/v1/b.proto" and as "sub/b/v1/b.proto", by proto paths within each other.',
+  );
+});
+
 test("skips what is hidden, node_modules and what is no file, and finds the rest in order", () => {
   using schema = new SchemaFolder({
     "b.proto": text("x"),

@@ -49,8 +49,9 @@ export function findSources(cwd: string, inputs: readonly string[], protoPaths: 
     const found = isFolder ? protosIn(path) : [path];
     if (found.length === 0) throw new GenerateFailure("usage", `There is no .proto file in ${input}.`);
     for (const file of found) {
-      const root =
-        given.length > 0 ? given.find((one) => inside(one, file)) : rootOf(file, isFolder ? path : resolve(path, ".."));
+      const own = rootOf(file, isFolder ? path : resolve(path, ".."));
+      // Of proto paths within each other, the one that its package says, as those say who import it.
+      const root = given.length === 0 || given.includes(own) ? own : given.find((one) => inside(one, file));
       if (root === undefined) {
         throw new GenerateFailure(
           "usage",
