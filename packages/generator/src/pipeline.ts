@@ -112,7 +112,9 @@ export async function planRun({ options, cwd, sources, files, targets, leftovers
     progress,
   });
   const generated = model.files.map(({ path }) => path);
-  const plan = planOutput({ folder, files: made, generated, leftovers, locate: (file) => sources.locate(file), shown });
+  const imported = new Set(model.files.flatMap(({ path, requested }) => (requested ? [] : path)));
+  const locate = (file: string): string | undefined => sources.locate(file);
+  const plan = planOutput({ folder, files: made, generated, imported, leftovers, locate, shown });
   const diagnostics = [...linted, ...plan.diagnostics];
   return hasErrors(diagnostics) ? refused(diagnostics) : { ...refused(diagnostics), plan };
 }

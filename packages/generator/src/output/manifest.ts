@@ -11,6 +11,8 @@ export interface ManifestEntry {
   readonly source: string;
   /** SHA-256 of the file's bytes, in hex. */
   readonly hash: string;
+  /** It was made only since others import it. */
+  readonly imported?: true;
 }
 
 export type Manifest = ReadonlyMap<string, ManifestEntry>;
@@ -41,8 +43,8 @@ export function manifestText(manifest: Manifest): string {
   const lines = [...manifest]
     .toSorted(([a], [b]) => compareText(a, b))
     .map(
-      ([path, { source, hash }]) =>
-        `    ${JSON.stringify(path)}: { "source": ${JSON.stringify(source)}, "hash": "${hash}" }`,
+      ([path, { source, hash, imported }]) =>
+        `    ${JSON.stringify(path)}: { "source": ${JSON.stringify(source)}, "hash": "${hash}"${imported === true ? ', "imported": true' : ""} }`,
     );
   return `{\n  "generator": "raceway",\n  "files": {\n${lines.join(",\n")}\n  }\n}\n`;
 }

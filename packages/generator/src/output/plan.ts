@@ -32,6 +32,8 @@ export interface Output {
   readonly files: readonly OutputFile[];
   /** Import paths of the schema files of this run, also of those that gave nothing. */
   readonly generated: readonly string[];
+  /** Those of them that nobody asked for, and others import. */
+  readonly imported: ReadonlySet<string>;
   /** What is no longer generated: "all" may go, or only what "generated" schema files gave earlier, or nothing: "none". */
   readonly leftovers: "all" | "generated" | "none";
   /** The absolute path of a schema file. */
@@ -40,7 +42,7 @@ export interface Output {
   readonly shown: (path: string) => string;
 }
 
-export function planOutput({ folder, files, generated, leftovers, locate, shown }: Output): Plan {
+export function planOutput({ folder, files, generated, imported, leftovers, locate, shown }: Output): Plan {
   const diagnostics: Diagnostic[] = [];
   const say = (severity: Diagnostic["severity"], rule: Rule, path: string, message: string, mend: string): void =>
     void diagnostics.push({ severity, rule, file: shown(path), message, mend });
@@ -53,6 +55,7 @@ export function planOutput({ folder, files, generated, leftovers, locate, shown 
   const folded = new Map<string, string>();
   const fromFolder = (source: string): string => posix(relative(folder.path, locate(source) ?? source));
   const sources = new Set(generated.map(fromFolder));
+  let others: boolean | undefined;
   for (const file of files) {
     const same = folded.get(foldedPath(file.path));
     folded.set(foldedPath(file.path), file.path);
@@ -121,6 +124,13 @@ export function planOutput({ folder, files, generated, leftovers, locate, shown 
     diagnostics,
   };
 
+  /** Whether somebody else writes to the folder, who may import what this run does not. */
+  function hasOtherRuns(): boolean {
+    return (others ??= [...known.values()].some(
+      ({ source, imported: isImported }) => isImported !== true && !sources.has(source) && isThere(source),
+    ));
+  }
+
   /** Many files are made from one. */
   function isThere(source: string): boolean {
     let known = there.get(source);
@@ -130,7 +140,10 @@ export function planOutput({ folder, files, generated, leftovers, locate, shown 
 
   function planFile(file: OutputFile, source: string): void {
     const after = withHeader(file.path, file.source, file.text);
-    next.set(file.path, { source, hash: hashOf(after) });
+    // One that another run was asked for stays so.
+    const { imported: wasImported = false } = known.get(file.path) ?? { imported: true };
+    const isImported = imported.has(file.source) && wasImported;
+    next.set(file.path, { source, hash: hashOf(after), ...(isImported && { imported: true }) });
     const existing = folder.read(file.path);
     if (existing?.kind === "other") {
       say(
@@ -156,7 +169,10 @@ export function planOutput({ folder, files, generated, leftovers, locate, shown 
     changes.push({ path: file.path, change: changeOf(existing?.text, after), before: existing?.text ?? "", after });
   }
 
-  /** A file of an earlier run: deleted if its schema file was generated anew without it, or is gone; else it is another run's. */
+  /**
+   * A file of an earlier run: deleted if its schema file was generated anew without it, is gone, or is imported by nobody any more; else it is
+   * another run's.
+   */
   function planLeftover(path: string, entry: ManifestEntry): void {
     const anew = sources.has(entry.source);
     if (leftovers === "none" || (leftovers === "generated" && !anew)) {
@@ -165,7 +181,7 @@ export function planOutput({ folder, files, generated, leftovers, locate, shown 
     }
     const existing = folder.holds(path) ? folder.read(path) : undefined;
     if (existing === undefined) return;
-    if (!anew && isThere(entry.source)) {
+    if (!anew && isThere(entry.source) && (entry.imported !== true || hasOtherRuns())) {
       next.set(path, entry);
     } else if (
       existing.kind === "other" ||
