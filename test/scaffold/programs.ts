@@ -67,6 +67,7 @@ export async function runUntil(cwd: string, line: string, text: RegExp, env: Env
     match,
     output,
     async [Symbol.asyncDispose]() {
+      if (!running.has(child)) return; // it has ended already
       const closed = new Promise((resolve) => child.once("close", resolve));
       end(child);
       await closed;
