@@ -118,7 +118,7 @@ test.skipIf(executablePath === undefined)(
     // A new process knows nothing of what was said: the page begins anew, and goes on.
     await production[Symbol.asyncDispose]();
     const { port } = new URL(production.match[1]!);
-    await using _again = await runUntil(project, "npm start", /listening on (\S+)/, { PORT: port });
+    await using _ = await runUntil(project, "npm start", /listening on (\S+)/, { PORT: port });
     await say(page, "after a restart");
     await page.getByText("after a restart", { exact: true }).waitFor();
     expect(await page.getByText("in production", { exact: true }).count()).toBe(0);
