@@ -262,6 +262,8 @@ test("a module whose project was not installed is told so, with the command that
   expect(await lacks("other.mjs")).toMatch(
     /plugin\/package.json has no such dependency: run npm install no-such-package in plugin\n$/,
   );
+  folder.write({ "package.json": '{ "dependencies": { "gone": "*" } }', "mine.mjs": 'import "gone";' });
+  expect((await folder.run("plugin", "test", "mine.mjs")).err).toMatch(/not installed: run npm install\n$/);
   folder.write({ "pnpm-lock.yaml": "" });
   expect(await lacks("subject.mjs")).toContain("run pnpm install in plugin");
   expect(await lacks("other.mjs")).toContain("run pnpm add no-such-package in plugin");

@@ -222,3 +222,24 @@ test("Ctrl-C while code is generated ends with 130, and nothing is written", () 
   expect(readdirSync(cwd).toSorted()).toEqual(["a.proto", "stopping.mjs"]);
   expect(readdirSync(temporary)).toEqual([]);
 });
+
+test.skipIf(process.platform === "win32")(
+  "a project whose installation is stopped is there, and nobody goes on with it",
+  () => {
+    const cwd = folderWith({ npm: '#!/bin/sh\nkill -TERM "$PPID"\nexec sleep 600\n' });
+    chmodSync(join(cwd, "npm"), 0o755);
+    // Whoever goes on would hold standard error open.
+    const { status, stdout, stderr } = spawnSync(command[0], [...command.slice(1), "init", "app", "--yes"], {
+      cwd,
+      encoding: "utf8",
+      timeout: 100_000,
+      env: { PATH: `${cwd}:${process.env["PATH"] ?? ""}` },
+    });
+    expect({ status, stderr }).toEqual({
+      status: 130,
+      stderr: expect.stringMatching(/^stopped; the files are there: npm install in .+app\n$/) as string,
+    });
+    expect(stdout).toMatch(/^app: \d+ files in .+app\n$/);
+    expect(readdirSync(join(cwd, "app"))).toContain("package.json");
+  },
+);

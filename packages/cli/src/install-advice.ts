@@ -8,12 +8,13 @@ export function installAdvice(error: unknown, cwd: string): string {
   const [, name, importer] = /^Cannot find package '([^']+)' imported from (.+)$/.exec(error.message) ?? [];
   const manifest = importer === undefined ? undefined : manifestAbove(importer);
   if (name === undefined || manifest === undefined) return "";
-  const folder = relative(cwd, manifest.folder) || ".";
+  const folder = relative(cwd, manifest.folder);
+  const there = folder === "" ? "" : ` in ${folder}`;
   const manager = managerOf(manifest.folder);
   if (manifest.dependencies.includes(name))
-    return `. Its dependencies are not installed: run ${manager} install in ${folder}`;
+    return `. Its dependencies are not installed: run ${manager} install${there}`;
   const add = manager === "npm" ? "install" : "add";
-  return `. ${join(folder, "package.json")} has no such dependency: run ${manager} ${add} ${name} in ${folder}`;
+  return `. ${join(folder, "package.json")} has no such dependency: run ${manager} ${add} ${name}${there}`;
 }
 
 interface Manifest {

@@ -16,7 +16,7 @@ function stopping(): AbortSignal {
       controller.abort();
       reading?.destroy(); // what is still to be typed is not waited for
     };
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, end);
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, end);
   }
   return stop.signal;
 }

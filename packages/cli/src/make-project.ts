@@ -24,7 +24,10 @@ export function makeProject(order: ProjectOrder, context: CommandContext): Promi
     if (!json) context.out(`${created.name}: ${created.files.length} files in ${created.folder}\n`);
     if (order.install) {
       context.progress(`${manager} install`);
-      await install(manager, created.folder, true);
+      await install(manager, created.folder, true, context.stopping()).catch((error: unknown) => {
+        if (context.stopped()) context.note(`stopped; the files are there: ${manager} install in ${created.folder}`);
+        throw error;
+      });
     }
     const next = nextSteps(manager, created, { cwd, installed: order.install, script });
     if (json) context.out(`${JSON.stringify({ ...created, ...order.facts, next })}\n`);

@@ -124,6 +124,15 @@ test("knows the package manager that it was started by, and how its scripts are 
   const steps = { cwd: home, installed: true, script: "dev" } as const;
   expect(nextSteps("npm", created, steps)).toEqual(['cd "a b"', "npm run dev"]);
   expect(nextSteps("pnpm", created, steps)).toEqual(['cd "a b"', "pnpm dev"]);
+  const inFolder = (name: string): string | undefined =>
+    nextSteps("npm", { ...created, folder: join(home, name) }, steps)[0];
+  expect(["Ünïon", "a(b)", "a$b", "it's", "it's $5"].map(inFolder)).toEqual([
+    "cd Ünïon",
+    'cd "a(b)"',
+    "cd 'a$b'",
+    `cd "it's"`,
+    String.raw`cd 'it'\''s $5'`,
+  ]);
   expect(nextSteps("npm", created, { cwd: created.folder, installed: false, script: "test" })).toEqual([
     "npm install",
     "npm test",

@@ -13,12 +13,21 @@ export function packageManagerOf(env: Readonly<Record<string, string | undefined
   return known.find((one) => one === name) ?? "npm";
 }
 
-/** Installs what the project needs; its output goes where `quiet` says: nowhere, or to this process's own. Throws {@link CreateFailure}. */
-export async function install(manager: PackageManager, folder: string, quiet: boolean): Promise<void> {
+/**
+ * Installs what the project needs; its output goes where `quiet` says: nowhere, or to this process's own. Throws {@link CreateFailure}, also when the signal
+ * has ended it.
+ */
+export async function install(
+  manager: PackageManager,
+  folder: string,
+  quiet: boolean,
+  signal?: AbortSignal,
+): Promise<void> {
   const child = spawn(manager, ["install"], {
     cwd: folder,
     stdio: ["ignore", quiet ? "ignore" : "inherit", "inherit"],
     shell: process.platform === "win32", // there they are scripts
+    ...(signal !== undefined && { signal }),
   });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const failed = (why: string, cause?: unknown): void =>
@@ -28,7 +37,7 @@ export async function install(manager: PackageManager, folder: string, quiet: bo
       }),
     );
   child.once("error", (error) => failed(error.message, error));
-  child.once("exit", (code, signal) => (code === 0 ? resolve() : failed(signal ?? `exit code ${code}`)));
+  child.once("exit", (code, by) => (code === 0 ? resolve() : failed(by ?? `exit code ${code}`)));
   await promise;
 }
 
@@ -41,9 +50,11 @@ export function nextSteps(
   const path = relative(options.cwd, folder);
   const run =
     options.script === "test" || manager !== "npm" ? `${manager} ${options.script}` : `npm run ${options.script}`;
-  return [
-    ...(path === "" ? [] : [`cd ${path.includes(" ") ? `"${path}"` : path}`]),
-    ...(options.installed ? [] : [`${manager} install`]),
-    run,
-  ];
+  return [...(path === "" ? [] : [`cd ${quoted(path)}`]), ...(options.installed ? [] : [`${manager} install`]), run];
+}
+
+/** As a shell takes it for one word. */
+function quoted(path: string): string {
+  if (/^[\p{L}\p{M}\p{N}_.,:=@/\\+-]+$/u.test(path)) return path;
+  return /["$`!\n]/.test(path) ? `'${path.replaceAll("'", `'\\''`)}'` : `"${path}"`;
 }
