@@ -49,9 +49,7 @@ export function findSources(cwd: string, inputs: readonly string[], protoPaths: 
     const found = isFolder ? protosIn(path) : [path];
     if (found.length === 0) throw new GenerateFailure("usage", `There is no .proto file in ${input}.`);
     for (const file of found) {
-      const own = rootOf(file, isFolder ? path : resolve(path, ".."));
-      // Of proto paths within each other, the one that its package says, as those say who import it.
-      const root = given.length === 0 || given.includes(own) ? own : given.find((one) => inside(one, file));
+      const root = given.length > 0 ? rootAmong(given, file) : rootOf(file, isFolder ? path : resolve(path, ".."));
       if (root === undefined) {
         throw new GenerateFailure(
           "usage",
@@ -137,6 +135,14 @@ function isFile(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Of proto paths within each other, the one that the file's package says, as those say who import it; else the first. */
+function rootAmong(given: readonly string[], file: string): string | undefined {
+  const [first, ...others] = given.filter((one) => inside(one, file));
+  if (first === undefined || others.length === 0) return first;
+  const own = rootOf(file, first);
+  return others.includes(own) ? own : first;
 }
 
 function rootOf(file: string, otherwise: string): string {
