@@ -99,7 +99,7 @@ test("says what does not fit, where, and how to mend it", async () => {
       "src/names.ts:4:3 handler_unknown: news of lab.v1.LabService is a topic, which has no handler; publish with what \`app.serve\` gives back, and remove it.",
       "src/names.ts:7:3 handler_type: talk does not fit lab.v1.LabService: Type 'undefined' is not assignable to type '(requests: AsyncIterable<M>, context: CallContext<undefined>) => AsyncIterable<MessageInit<M>>'; take and give what LabHandlers says.",
       "src/names.ts:8:3 handler_unknown: lab.v1.LabService has no channel removedLongAgo; remove it, or bring the channel back to the schema.",
-      "src/types.ts:3:3 handler_type: say does not fit lab.v1.LabService: Type 'Promise<{ text: number; }>' is not assignable to type 'MessageInit<M> | Promise<MessageInit<M>>': Type 'Promise<{ text: number; }>' is not assignable to type 'Promise<MessageInit<M>>': Type '{ text: number; }' is not assignable to type 'MessageInit<M>'; take and give what LabHandlers says.",
+      "src/types.ts:3:3 handler_type: say does not fit lab.v1.LabService: Type 'Promise<{ text: number; }>' is not assignable to type 'MessageInit<M> | Promise<MessageInit<M>>': Types of property 'text' are incompatible: Type 'number' is not assignable to type 'string'; take and give what LabHandlers says.",
       "src/types.ts:6:3 handler_type: talk does not fit lab.v1.LabService: Type 'string' is not assignable to type '(requests: AsyncIterable<M>, context: CallContext<undefined>) => AsyncIterable<MessageInit<M>>'; take and give what LabHandlers says.",
     ]
   `);

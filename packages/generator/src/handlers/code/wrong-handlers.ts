@@ -2,8 +2,8 @@
 import { Node, type Project, type Symbol as CodeSymbol, type Type, ts } from "ts-morph";
 import type { CodePlace, WantedService, WrongHandler } from "./code-facts.ts";
 
-/** Lines of what the compiler says that are passed on: the first ones say what is wrong, the others where that comes from. */
-const LINES = 3;
+/** Lines of what the compiler says that are passed on from its end, where it says what does not fit in what is wrong; the first says that. */
+const LAST = 2;
 
 export function wrongHandlers(
   at: Node,
@@ -66,7 +66,7 @@ export function flat(message: string | ts.DiagnosticMessageChain): string {
   return ts
     .flattenDiagnosticMessageText(message, "\n")
     .split("\n")
-    .slice(0, LINES)
+    .filter((_, at, lines) => at === 0 || at >= lines.length - LAST)
     .map((line) => line.trim().replace(/\.$/, ""))
     .join(": ");
 }
