@@ -180,7 +180,8 @@ describe("the store", () => {
     never(page.client.add({ a: 1, b: 2 }, { headers }));
     await it.clock.settle();
     const [entry] = [...it.disk.entries.values()];
-    expect(entry!.header).toEqual([{ key: "x-trace", value: "7" }]);
+    const claim = { key: "raceway-channel", value: expect.stringMatching(/^[0-9a-f]{8} call$/) as string };
+    expect(entry!.header).toEqual([{ key: "x-trace", value: "7" }, claim]);
     expect(JSON.stringify(entry)).not.toContain("Bearer");
   });
 

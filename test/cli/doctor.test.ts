@@ -82,6 +82,7 @@ test("schemas of which the server has the same version, another one, or none", a
       "arrivals",
       "price",
       "buy",
+      "reserve",
       "prices",
       "haggle",
       "add",

@@ -1,6 +1,8 @@
 // Sessions that move between servers of different versions of one schema, with time in the test's hands.
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { OutboxEntry, OutboxKeeper, RestoredCall } from "@raceway/client";
+import { keepOutbox } from "@raceway/client/outbox";
 import { type Plugin, definePlugin, errorInfo, protoCodec, reasonOf } from "@raceway/core";
 import { memory } from "@raceway/server";
 import { describe, expect, it } from "vitest";
@@ -10,6 +12,7 @@ import { sharedStore } from "../middleware/shared-store.ts";
 import { shopClient as newClient } from "./gen/new/shop/v1/shop.client.ts";
 import * as next from "./gen/new/shop/v1/shop_pb.ts";
 import { shopClient as oldClient } from "./gen/old/shop/v1/shop.client.ts";
+import * as old from "./gen/old/shop/v1/shop_pb.ts";
 import { failure, versions } from "./mismatch.ts";
 import { newShop, oldShop } from "./shops.ts";
 
@@ -161,4 +164,37 @@ describe("a call that runs once, and is sent again to a server of another versio
     expect(reasonOf(await failure(it.during(client.buy({}, { headers }))))).toBe("outcome_unknown");
     expect(seen).toEqual(["buy"]);
   });
+});
+
+it("a call that an older program left in the outbox fails with the version of that one; the calls of the present one go on", async () => {
+  await using it = nodes();
+  const entries = new Map<string, OutboxEntry>();
+  const store = (): OutboxKeeper =>
+    keepOutbox({
+      load: async () => structuredClone([...entries.values()]),
+      put: async (entry) => void entries.set(entry.id, structuredClone(entry)),
+      delete: async (id) => void entries.delete(id),
+    });
+  const before = it.connect("http://a", { outbox: { store: store() } });
+  const left = failure(oldClient(before).reserve({ words: "green tea" }));
+  await it.clock.advance(100);
+  await before.close();
+  expect(reasonOf(await left)).toBe("call_kept");
+  expect(entries.size).toBe(1);
+
+  await it.start("http://a", {}, (app) => void newShop(app, []));
+  const restored: RestoredCall[] = [];
+  const after = it.connect("http://a", { outbox: { store: store(), onRestored: (call) => restored.push(call) } });
+  const client = newClient(after);
+  const own = client.reserve({ words: { hash: 7n } });
+  expect((await it.during(own)).item).toMatchObject({ name: "7" });
+  await it.clock.advance(1_000);
+  expect(restored).toHaveLength(1);
+  expect(errorInfo(restored[0]!.error!)).toMatchObject({
+    reason: "schema_mismatch",
+    metadata: { client: versions.old, server: versions.new },
+  });
+  expect(restored[0]!.request(old.FindRequestSchema).words).toBe("green tea");
+  expect(entries.size).toBe(0);
+  expect((await it.during(client.reserve({ words: { hash: 8n } }))).item).toMatchObject({ name: "8" });
 });

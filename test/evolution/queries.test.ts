@@ -1,5 +1,5 @@
-import { errorInfo } from "@raceway/core";
 // What does not fit, behind TanStack's cache: a component is told what the client was told, after what it could read, and nothing is asked for again.
+import { errorInfo } from "@raceway/core";
 import { callMutations, feedQueries, topicQueries } from "@raceway/query";
 import { MutationObserver, QueryClient, notifyManager } from "@tanstack/query-core";
 import { expect, it } from "vitest";

@@ -36,6 +36,7 @@ export function oldShop(app: Raceway, seen: string[]): OldPublishers {
       return {};
     },
     find: ({ words }) => ({ item: { name: words } }),
+    reserve: ({ words }) => ({ item: { name: words } }),
     async *arrivals() {
       yield { name: "arrived" };
     },
@@ -74,6 +75,7 @@ export function newShop(app: Raceway, seen: string[]): NewPublishers {
       return {};
     },
     find: ({ words }) => ({ item: { name: String(words?.hash) } }),
+    reserve: ({ words }) => ({ item: { name: String(words?.hash) } }),
     price: () => ({ cost: 1200n }),
     buy() {
       seen.push("buy");

@@ -44,10 +44,12 @@ export function told(session: Session): Map<string, DescMethod> {
 
 /** What a server is told with a session's first call of a channel: of which version of the schema the client is, so that both can be named when they do not fit. */
 export function claimOf(session: Session, path: string, method: DescMethod | undefined): readonly HeaderField[] {
-  if (!method || told(session).get(path) === method) return nothing;
+  return !method || told(session).get(path) === method ? nothing : [claimFor(method)];
+}
+export function claimFor(method: DescMethod): HeaderField {
   const { kind, addressFields = [] } = known.get(method) ?? {};
   const claim = [schemaVersion(method), kind, ...addressFields.map((name) => method.input.field[name]?.number)];
-  return [{ key: CLAIM_HEADER, value: claim.join(" ") }];
+  return { key: CLAIM_HEADER, value: claim.join(" ") };
 }
 
 /** What a server of another version says of itself. */

@@ -69,7 +69,7 @@ export abstract class Operation implements CallReceiver {
   protected readonly host: OperationHost;
   /** "/package.Service/Method". */
   readonly path: string;
-  protected readonly init: OperationInit;
+  readonly init: OperationInit;
   protected call: Call | undefined;
   readonly attemptHeaders: AttemptHeaders | undefined;
   /** Writes and reads its payloads: that of the session which has it, before there is one the present session's. */
@@ -209,9 +209,6 @@ export abstract class Operation implements CallReceiver {
   /** Of a call that runs once, however often it is sent. */
   get record(): OperationRecord | undefined {
     return undefined;
-  }
-  get header(): readonly HeaderField[] {
-    return this.init.header;
   }
   /** It ends by itself, soon. */
   get brief(): boolean {

@@ -17,7 +17,7 @@ export interface OutboxEntry {
   /** Name of the codec that wrote the request. */
   readonly codec: string;
   readonly request: Uint8Array;
-  /** Without credentials. */
+  /** Without credentials; with the version of the schema that the request was written by. */
   readonly header: readonly HeaderField[];
   /** What a plugin needs to make the headers of its attempts. */
   readonly note?: KeptNote | undefined;

@@ -6,6 +6,7 @@ import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { ConnectError, createContextValues } from "@connectrpc/connect";
 import { type AttemptHeaders, type Codec, attemptHeaders, fail, learn, reasonOf } from "@raceway/core";
 import { type EndFrame, type HeaderField, type Session, codecReasons } from "@raceway/core/internal";
+import { claimFor, told } from "./contracts.ts";
 import { Operation, type OperationRecord, endError } from "./operation.ts";
 import type { KeeperHost, OutboxEntry, OutboxKeeper, OutboxStore, RestoredCall } from "./outbox-entry.ts";
 
@@ -142,6 +143,7 @@ class Keeper implements OutboxKeeper {
 
   #keep(operation: Operation): Kept | undefined {
     const { record, remainingMs } = operation;
+    const { header, method } = operation.init;
     if (record === undefined || this.#closing) return undefined;
     const now = this.#host.clock.wallNow();
     const entry: OutboxEntry = {
@@ -151,7 +153,8 @@ class Keeper implements OutboxKeeper {
       order: operation.order,
       method: operation.path,
       codec: operation.codec.name,
-      header: operation.header.filter(({ key }) => !CREDENTIAL.test(key)),
+      // With what it was made of: a later program may send it.
+      header: [...header.filter(({ key }) => !CREDENTIAL.test(key)), ...(method ? [claimFor(method)] : [])],
       ...(operation.attemptHeaders?.note && { note: operation.attemptHeaders.note() }),
       deadline: remainingMs > 0 ? now + remainingMs : 0,
       sentAt: 0,
@@ -274,6 +277,7 @@ class RestoredOperation extends Operation {
       idempotencyKey: this.#entry.id,
       payload: this.#entry.request,
     });
+    told(session).delete(this.path); // what was said of it was of the program that made the call
   }
 
   protected get fresh(): boolean {

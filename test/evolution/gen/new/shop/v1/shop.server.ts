@@ -44,6 +44,11 @@ export interface ShopHandlers {
     request: OrderRequest,
     context: CallContext,
   ): MessageInitShape<typeof PriceResponseSchema> | Promise<MessageInitShape<typeof PriceResponseSchema>>;
+  /** Puts aside what is found, once per key. */
+  reserve(
+    request: FindRequest,
+    context: CallContext,
+  ): MessageInitShape<typeof OrderResponseSchema> | Promise<MessageInitShape<typeof OrderResponseSchema>>;
   /** Nothing first, then what it costs. */
   prices(request: OrderRequest, context: CallContext): AsyncIterable<MessageInitShape<typeof PriceResponseSchema>>;
   /** What each costs. */

@@ -15,6 +15,7 @@ import {
   shopOrderChannel,
   shopPriceChannel,
   shopPricesChannel,
+  shopReserveChannel,
   shopShowChannel,
   shopStockChannel,
   shopWindowChannel,
@@ -53,6 +54,8 @@ export interface ShopClient {
   price(request: MessageInitShape<typeof OrderRequestSchema>, options?: CallOptions): Promise<PriceResponse>;
   /** Buys what is ordered, once per key, and says what it cost. */
   buy(request: MessageInitShape<typeof OrderRequestSchema>, options?: CallOptions): Promise<PriceResponse>;
+  /** Puts aside what is found, once per key. */
+  reserve(request: MessageInitShape<typeof FindRequestSchema>, options?: CallOptions): Promise<OrderResponse>;
   /** Nothing first, then what it costs. */
   prices(request: MessageInitShape<typeof OrderRequestSchema>, options?: CallOptions): AsyncIterable<PriceResponse>;
   /** What each costs. */
@@ -82,6 +85,7 @@ export function shopClient(connection: Transport): ShopClient {
     stock: (request, options) => shopStock(connection, request, options),
     price: (request, options) => shopPrice(connection, request, options),
     buy: (request, options) => shopBuy(connection, request, options),
+    reserve: (request, options) => shopReserve(connection, request, options),
     prices: (request, options) => shopPrices(connection, request, options),
     haggle: (requests, options) => shopHaggle(connection, requests, options),
     add: (requests, options) => shopAdd(connection, requests, options),
@@ -170,6 +174,15 @@ export function shopBuy(
   options?: CallOptions,
 ): Promise<PriceResponse> {
   return callUnary(connection, ShopService.method.buy, shopBuyChannel, request, options);
+}
+
+/** Puts aside what is found, once per key. */
+export function shopReserve(
+  connection: Transport,
+  request: MessageInitShape<typeof FindRequestSchema>,
+  options?: CallOptions,
+): Promise<OrderResponse> {
+  return callUnary(connection, ShopService.method.reserve, shopReserveChannel, request, options);
 }
 
 /** Nothing first, then what it costs. */

@@ -34,6 +34,9 @@ export const shopPriceChannel: ChannelContract = { kind: "call" };
 /** Contract of shop.v1.ShopService/Buy. */
 export const shopBuyChannel: ChannelContract = { kind: "call", idempotency: "idempotent" };
 
+/** Contract of shop.v1.ShopService/Reserve. */
+export const shopReserveChannel: ChannelContract = { kind: "call", idempotency: "idempotent" };
+
 /** Contract of shop.v1.ShopService/Prices. */
 export const shopPricesChannel: ChannelContract = { kind: "feed" };
 
@@ -69,6 +72,7 @@ export const shopContract: ServiceContract<typeof ShopService> = {
     stock: shopStockChannel,
     price: shopPriceChannel,
     buy: shopBuyChannel,
+    reserve: shopReserveChannel,
     prices: shopPricesChannel,
     haggle: shopHaggleChannel,
     add: shopAddChannel,
