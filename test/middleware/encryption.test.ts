@@ -1,8 +1,8 @@
 // Sealed messages: whoever carries or keeps them learns nothing of what is in them, and cannot change, move or make one without being found out.
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { type Backplane, type Entry, type PluginList, jsonCodec, reasonOf } from "@raceway/core";
+import { type Backplane, type Entry, type PluginList, errorInfo, jsonCodec, reasonOf } from "@raceway/core";
 import { encryption, vault } from "@raceway/middleware/encryption";
 import { memory } from "@raceway/server";
 import { validate } from "@raceway/validate/server";
@@ -207,6 +207,16 @@ describe("a broker that is not to be trusted", () => {
     expect(reasonOf(error)).toBe("sealed_invalid");
     expect(String(error)).toContain("lab.v1.Tick in boards/x/ticks cannot be opened");
   });
+});
+
+it("what opens and cannot be read was not altered: the error says what it is", async () => {
+  const place = { topic: "boards/x/ticks" };
+  const made = vault({ keys, seal: "spring" });
+  const odd = create(TickSchema, { symbol: "x" });
+  odd.$unknown = [{ no: 2, wireType: 2, data: Uint8Array.of(1, 65) }]; // by a schema in which a text stands there
+  const sealed = await made.seal(TickSchema, odd, place);
+  const error = await outcome((async () => made.open(TickSchema, sealed, place))());
+  expect(errorInfo(error as Error)).toMatchObject({ reason: "payload_malformed", metadata: { type: "lab.v1.Tick" } });
 });
 
 describe("keys", () => {

@@ -75,7 +75,7 @@ export class Vault {
     return sealing instanceof Promise ? sealing.then(finish) : finish(sealing);
   }
 
-  /** The message that was sealed. Throws, or rejects with, `sealed_missing`, `sealed_key_unknown`, `sealed_invalid`. */
+  /** The message that was sealed. Throws, or rejects with, `sealed_missing`, `sealed_key_unknown`, `sealed_invalid`, `payload_malformed`. */
   open<D extends DescMessage>(desc: D, message: MessageShape<D>, place: Place): Eventually<MessageShape<D>> {
     const field = fieldOf(desc);
     const sealed = (message as Readonly<Record<string, unknown>>)[field.localName] as SealedValue | undefined;
@@ -84,13 +84,8 @@ export class Vault {
     const { keyId, nonce, ciphertext } = sealed;
     const cipher = this.#ciphers.get(keyId);
     if (cipher === undefined) throw fail("sealed_key_unknown", { ...where, key: keyId.slice(0, 64) });
-    const finish = (plain: Uint8Array): MessageShape<D> => {
-      try {
-        return codec.of(desc).decode(plain);
-      } catch {
-        throw fail("sealed_invalid", where); // whoever has the key made it so
-      }
-    };
+    // Whoever has the key made it so. What cannot be read is of another schema, and not altered.
+    const finish = (plain: Uint8Array): MessageShape<D> => codec.of(desc).decode(plain);
     const refused = (): never => {
       throw fail("sealed_invalid", where);
     };
