@@ -19,7 +19,10 @@ export async function runCli(args: readonly string[], surroundings: Surroundings
     .scriptName("raceway")
     .usage("$0 <command>")
     .demandCommand(1, "Name a command.")
-    .parserConfiguration({ "populate--": true }) // what stands behind -- is for the program that a command runs
+    .parserConfiguration({
+      "populate--": true, // what stands behind -- is for the program that a command runs
+      "greedy-arrays": false, // an option that may be repeated takes one value each time: what follows it is an argument
+    })
     .strict()
     .recommendCommands()
     .version(version())

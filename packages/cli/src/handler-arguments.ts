@@ -33,7 +33,7 @@ export function handlerArguments(yargs: Argv): Argv<Omit<HandlerArguments, "json
       type: "string",
       array: true,
       requiresArg: true,
-      describe: "Schema files, or folders that have some; default: as raceway.config.ts says",
+      describe: "Schema files, or folders that have some; may be repeated. Default: as raceway.config.ts says",
     })
     .option("out", {
       alias: "o",

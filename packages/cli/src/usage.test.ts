@@ -176,3 +176,12 @@ test("help fits a narrow terminal, and progress stays on its line", async () => 
   expect(shown).toContain("proto: compiling 1 "); // 19 signs
   expect(shown.at(-1)).toBe("proto: nothing found\n");
 });
+
+test("what may be repeated takes one value each time, wherever it stands", async () => {
+  using folder = new CommandFolder({ "proto/chat/v1/room.proto": room });
+  const args = ["--target", "es", "--target", "markdown", "-I", "proto", "proto", "--out", "gen"];
+  expect(await folder.run("generate", ...args)).toEqual({ code: 0, out: "", err: "gen: 2 added\n" });
+  expect((await folder.run("generate", "--target", "es", "markdown", "proto", "--out", "gen")).err).toContain(
+    "There is no markdown.",
+  );
+});

@@ -39,19 +39,20 @@ export const generateCommand: Command = defineCommand({
         array: true,
         requiresArg: true,
         describe:
-          "What to write: es, ts, query, mock, json-schema, openapi, asyncapi, markdown, protoc, or a module that exports a target; default es ts",
+          "What to write: es, ts, query, mock, json-schema, openapi, asyncapi, markdown, protoc, or a module that exports a target; may be repeated. Default: es and ts",
       })
       .option("target-option", {
         type: "string",
         array: true,
         requiresArg: true,
-        describe: "Option of a target, as openapi.title=Chat",
+        describe: "Option of a target, as openapi.title=Chat; may be repeated",
       })
       .option("keep-option", {
         type: "string",
         array: true,
         requiresArg: true,
-        describe: "Custom option, or package of them, that clients may see; those of buf.validate they always may",
+        describe:
+          "Custom option, or package of them, that clients may see; those of buf.validate they always may. May be repeated",
       })
       .option("watch", {
         alias: "w",
