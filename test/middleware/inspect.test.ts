@@ -136,6 +136,17 @@ it("looks at all exports, as JSON lines for programs", async () => {
   ]);
 });
 
+it("a function that makes a server is called, by the name of server or by --export, and no other", async () => {
+  const made = await inspect("./inspected-makers.ts");
+  expect(made).toMatchObject({ code: 0, err: "" });
+  expect(made.out).toMatch(/^server, server\n/);
+  expect(made.out).toContain("/lab.v1.LabService/Echo");
+  expect(await inspect("./inspected-makers.ts", "--export", "other")).toMatchObject({
+    code: 3,
+    err: expect.stringContaining("other() of ./inspected-makers.ts failed: called by inspect") as string,
+  });
+});
+
 it("says what a module without a server exports, and that a file is not there", async () => {
   expect(await inspect("./stage.ts")).toMatchObject({
     code: 2,

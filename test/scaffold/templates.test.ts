@@ -133,6 +133,7 @@ test("template server: compiles, passes its test, and answers", { timeout: 300_0
   expect(await run(project, "npm test")).toMatch(/pass 2\n[^]*fail 0\n/);
   // A channel more: its handler is begun where the others are, and all of it compiles.
   expect(await run(project, "npx raceway check")).toBe("1 service: nothing found\n");
+  expect(await run(project, "npx raceway inspect src/server.ts")).toContain("/chat.v1.RoomService/Say (call)");
   const [schema, handlers] = [join(project, own[0]), join(project, own[1])];
   const [channels, code] = [await readFile(schema, "utf8"), await readFile(handlers, "utf8")];
   await writeFile(

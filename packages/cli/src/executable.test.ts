@@ -109,7 +109,7 @@ test("a module that starts a server and exports none is told so, and the command
   writeFileSync(join(folder, "server.mjs"), server);
   const { status, stdout, stderr } = run(["inspect", "./server.mjs"]);
   expect({ status, stdout }).toEqual({ status: 2, stdout: "listens\n" });
-  expect(stderr).toContain("it exports nothing. Export what it makes: export const app = raceway(…).");
+  expect(stderr).toContain("it exports nothing. Export what it makes: export const app = raceway(…)");
 });
 
 test.skipIf(!existsSync("/dev/full"))("output that cannot be written is a failure, told in a line", () => {

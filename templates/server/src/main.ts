@@ -1,17 +1,7 @@
-// The server: sessions over all four transports, and gRPC, gRPC-web and Connect clients (`curl`, too) with `grpc()`.
-import { raceway } from "@raceway/server";
-import { grpc } from "@raceway/transport-grpc/server";
-import { poll } from "@raceway/transport-poll/server";
-import { sse } from "@raceway/transport-sse/server";
-import { websocket } from "@raceway/transport-websocket/server";
-import { chat } from "./chat.ts";
+// The program: the server on port 8080, or PORT.
+import { server } from "./server.ts";
 
-const app = raceway({
-  transports: [websocket(), sse(), poll(), grpc()],
-  log: console, // why a handler failed is told here, and to nobody else
-  allowedOrigins: ["http://localhost:5173"], // pages of other servers that may come: here, Vite's
-});
-chat(app);
+const app = server();
 const { url } = await app.listen(Number(process.env["PORT"] ?? 8080));
 console.log(`listening on ${url}`);
 

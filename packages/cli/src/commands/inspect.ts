@@ -11,7 +11,7 @@ export const inspectCommand: Command = defineCommand({
   usage: "inspect <module>",
   summary: "Prints which plugins take part in each channel, and why; or what a running server serves",
   about:
-    "Imports a module and looks at each export that is a server of raceway(), or an object of options for connect(); a client's channels are those of the service definitions that the module exports beside it. Plugins are started for it on a host of their own, and ended; nothing is served. With an address in place of a module, a running server is asked for its schemas, which it gives if it serves reflection (serveReflection of @raceway/server/reflection): its channels with what each takes, gives and promises, and policies if it shows them.",
+    "Imports a module and looks at each export that is a server of raceway(), or an object of options for connect(). If there is none, a function without parameters is called that is named server, app or default, or as --export says: it may make one. A client's channels are those of the service definitions that the module exports beside it. Plugins are started for it on a host of their own, and ended; nothing is served. With an address in place of a module, a running server is asked for its schemas, which it gives if it serves reflection (serveReflection of @raceway/server/reflection): its channels with what each takes, gives and promises, and policies if it shows them.",
   examples: [
     ["$0 inspect ./src/server.ts", "What a server's plugins do, and in which order"],
     ["$0 inspect ./src/server.ts --export app", "Only this export"],

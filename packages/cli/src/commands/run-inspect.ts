@@ -58,10 +58,36 @@ async function subjectsOf(
     return [];
   });
   if (subjects.length > 0) return subjects;
+  const made = await madeBy(
+    args.module,
+    exported.filter(([name]) => name === args.export || MAKERS.has(name)),
+  );
+  if (made.length > 0) return made.map(([name, app]) => [name, () => app.inspect()] as const);
   const have = Object.keys(loaded).join(", ") || "nothing";
   throw new UsageError(
-    `${args.module} exports no server of raceway() and no options of connect()${args.export === undefined ? "" : ` as ${args.export}`}; it exports ${have}. Export what it makes: export const app = raceway(…).`,
+    `${args.module} exports no server of raceway() and no options of connect()${args.export === undefined ? "" : ` as ${args.export}`}; it exports ${have}. Export what it makes: export const app = raceway(…); or a function that makes it, called server.`,
   );
+}
+
+/** Functions by these names are called to see whether they make a server; of others who knows what they do. */
+const MAKERS: ReadonlySet<string> = new Set(["default", "app", "server"]);
+
+/** Servers that functions without parameters make. */
+async function madeBy(
+  module: string,
+  exported: readonly (readonly [string, unknown])[],
+): Promise<(readonly [string, App])[]> {
+  const made: (readonly [string, App])[] = [];
+  for (const [name, value] of exported) {
+    if (typeof value !== "function" || value.length > 0) continue;
+    try {
+      const app: unknown = await (value as () => unknown)();
+      if (isApp(app)) made.push([name, app]);
+    } catch (error) {
+      throw new Error(`${name}() of ${module} failed: ${(error as Error).message}`, { cause: error });
+    }
+  }
+  return made;
 }
 
 /** Channels of a client: those of the services whose definitions the module exports. */
