@@ -124,6 +124,21 @@ test("a target that throws ends the run with its name, and nothing is written", 
   expect(schema.list()).toEqual([]);
 });
 
+test("a target that gives no files, or whose file another one made, is told with its name or the file's", async () => {
+  using schema = new SchemaFolder(a);
+  const giving = (file: object): Target => ({ name: "giving", contract: 1, generate: () => [file as never] });
+  await expect(schema.generate({ targets: [giving({ path: "a.txt", source: "a.proto" })] })).rejects.toThrow(
+    "Target giving failed: it gave { path: 'a.txt', source: 'a.proto' }, and a file is { path, source, text }, all texts",
+  );
+  expect((await schema.generate({ targets: ["es", "es"] })).diagnostics).toMatchObject([
+    {
+      rule: "name_collision",
+      message: "a_pb.ts is made twice",
+      mend: "name each target once, and have no two of them write the same file.",
+    },
+  ]);
+});
+
 test("more files than one request of the compiler or of protoc-gen-es takes, in folders and beside them", async () => {
   const names = Array.from({ length: 60 }, (_, at) => `M${at}`);
   const file = (name: string): string =>

@@ -1,4 +1,5 @@
 // From compiled schemas, whoever compiled them, to the files that targets make.
+import { inspect } from "node:util";
 import { create, type FileRegistry } from "@bufbuild/protobuf";
 import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
 import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
@@ -44,11 +45,21 @@ export async function runTargets(
 /** A target may be anybody's: what it throws ends the run with its name. */
 async function filesOf(target: Target, model: Model, context: TargetContext): Promise<readonly OutputFile[]> {
   try {
-    return [...(await target.generate(model, context))];
+    const files = [...(await target.generate(model, context))];
+    const wrong = files.find((file: unknown) => !isFile(file));
+    if (wrong !== undefined)
+      throw new TypeError(`it gave ${inspect(wrong)}, and a file is { path, source, text }, all texts`);
+    return files;
   } catch (error) {
     if (error instanceof GenerateFailure) throw error;
     throw new GenerateFailure("tool", `Target ${target.name} failed: ${reasonText(error)}`, { cause: error });
   }
+}
+
+function isFile(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { path, source, text } = value as { readonly [K in keyof OutputFile]?: unknown };
+  return typeof path === "string" && typeof source === "string" && typeof text === "string";
 }
 
 /** "1 file", "200 files". */

@@ -86,6 +86,9 @@ export function planOutput({ folder, files, generated, imported, leftovers, loca
         `${file.path} is where the generator keeps what it wrote`,
         "rename the schema file.",
       );
+    } else if (same === file.path) {
+      const mend = "name each target once, and have no two of them write the same file.";
+      say("error", "name_collision", file.path, `${file.path} is made twice`, mend);
     } else if (same !== undefined) {
       say(
         "error",
