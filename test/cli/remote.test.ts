@@ -114,7 +114,7 @@ test("what a server says moves no cursor", async () => {
   const { url: at } = await hostile.listen({ port: 0, host: "127.0.0.1" });
   const { err } = await racewayCommand(["call", at, "Add", "{}", "-s", schemas, "-I", schemas]);
   await hostile.close(0);
-  expect(err).toBe("aborted: no\\u001b[2J\\u000araceway: all is fine\n");
+  expect(err).toBe("aborted: no\\u001b[2J raceway: all is fine\n");
 });
 
 test("a conversation goes line by line, as it is typed", async () => {
@@ -312,13 +312,15 @@ test("what cannot be is told before or after, with its own exit code", async () 
     [["call", url, "Add", '{"c":1}'], 2],
     [["call", url, "Add", "{}", "--header", "nothing"], 2],
     [["call", "ftp://x", "Add", "{}"], 2],
+    [["call", "http://ann:secret@localhost:1", "Add", "{}"], 2],
+    [["call", "http://localhost:1/?x=1#y", "Add", "{}"], 2],
     [["subscribe", url, "Count"], 2],
     [["subscribe", url, "Ticks", "--from", "yesterday"], 2],
     [["call", "http://127.0.0.1:1", "Add", "{}"], 3],
   ] as const) {
     const ended = await racewayCommand([...args, "--schema", schemas, "-I", schemas]);
     expect({ code: ended.code, out: ended.out }, args.join(" ")).toEqual({ code, out: "" });
-    said[args.slice(2).join(" ")] = ended.err;
+    said[args.slice(args[1] === url ? 2 : 1).join(" ")] = ended.err;
   }
   expect(said["Nope"]).toContain("There is no channel Nope. There are:\n");
   expect(said["Nope"]).toContain("  lab.v1.LabService/Add\n");
@@ -327,6 +329,10 @@ test("what cannot be is told before or after, with its own exit code", async () 
   expect(said["Add {} --header nothing"]).toContain('--header "nothing" is no header, as "name: value".');
   expect(said["Count"]).toContain("lab.v1.LabService/Count is a feed, no topic. Use raceway call.");
   expect(said["Ticks --from yesterday"]).toContain("--from is yesterday; it has to be now, start or a position");
+  expect(said["http://ann:secret@localhost:1 Add {}"]).toMatch(
+    /^raceway: The address has a credential in it\. Show it with --token/,
+  );
+  expect(said["http://localhost:1/?x=1#y Add {}"]).toContain("has ?x=1#y behind the address.");
   // Without schemas, the server is asked for its own.
   const without = await racewayCommand(["call", url, "Add", "{}"], "", { cwd: import.meta.dirname });
   expect(without).toMatchObject({

@@ -268,3 +268,15 @@ test("a module whose project was not installed is told so, with the command that
   expect(await lacks("subject.mjs")).toContain("run pnpm install in plugin");
   expect(await lacks("other.mjs")).toContain("run pnpm add no-such-package in plugin");
 });
+
+test("a server that fails to be looked at would fail to start, and that is a finding", async () => {
+  using folder = new CommandFolder({
+    "server.mjs": 'export const app = { serve() {}, inspect: async () => { throw new Error("no luck"); } };',
+  });
+  expect(await folder.run("inspect", "server.mjs")).toEqual({ code: 1, out: "app\n  error: no luck\n", err: "" });
+  const { code, out } = await folder.run("inspect", "server.mjs", "--json");
+  expect({ code, said: JSON.parse(out) as unknown }).toEqual({
+    code: 1,
+    said: { export: "app", problems: ["no luck"] },
+  });
+});

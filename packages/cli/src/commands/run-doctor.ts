@@ -1,5 +1,4 @@
 // `raceway doctor`: what it does.
-import { printable } from "@raceway/core";
 import { type CommandContext, Exit, painted } from "../context.ts";
 import type { Finding } from "../doctor/check.ts";
 import { checkGenerated } from "../doctor/generated.ts";
@@ -8,6 +7,7 @@ import { checkSchemaVersions } from "../doctor/schema-versions.ts";
 import { checkServer } from "../doctor/server.ts";
 import { checkTransports } from "../doctor/transports.ts";
 import { urlOf } from "../remote/dial.ts";
+import { strangerText } from "../remote/stranger-text.ts";
 import type { DoctorArguments } from "./doctor.ts";
 
 export async function runDoctor(args: DoctorArguments, context: CommandContext): Promise<number> {
@@ -47,6 +47,6 @@ const signs = {
 
 function textOf({ check, outcome, detail, mend }: Finding, color: boolean): string {
   const [sign, format] = signs[outcome];
-  const line = `${painted(color, format, sign)} ${check}: ${printable(detail, 4_096)}\n`; // a server may have said it
+  const line = `${painted(color, format, sign)} ${check}: ${strangerText(detail)}\n`; // a server may have said it
   return mend === undefined ? line : `${line}    mend: ${mend}\n`;
 }

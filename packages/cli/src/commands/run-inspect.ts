@@ -7,7 +7,6 @@ import {
   type ServiceDefinition,
   type WindowInspection,
   inspectPlugins,
-  reasonOf,
 } from "@raceway/core";
 import { testHost } from "@raceway/testkit";
 import { type CommandContext, Exit, UsageError } from "../context.ts";
@@ -35,9 +34,9 @@ export async function runInspect(args: InspectArguments, context: CommandContext
       fine &&= inspection.problems.length === 0 && !inspection.channels.some(hasErrors);
       context.out(args.json ? `${JSON.stringify({ export: name, ...inspection })}\n` : textOf(name, inspection));
     } catch (error) {
-      if (reasonOf(error) === undefined) throw error;
-      fine = false;
-      context.out(stoppedText(name, error as Error, args.json));
+      if (!(error instanceof Error)) throw error;
+      fine = false; // whatever it is, the start would fail of it
+      context.out(stoppedText(name, error, args.json));
     }
   }
   return fine ? Exit.fine : Exit.findings;

@@ -1,7 +1,8 @@
 // How a call, a subscription or an opening failed, as commands say it.
 import { Code, ConnectError } from "@connectrpc/connect";
-import { errorInfo, printable } from "@raceway/core";
+import { errorInfo } from "@raceway/core";
 import { type CommandContext, Exit, painted } from "../context.ts";
+import { strangerText } from "./stranger-text.ts";
 
 /** Says on standard error how the server refused, and gives the exit code: 1, or 3 if there was no server to refuse. Throws what is no such error. */
 export function tellCallError(thrown: unknown, json: boolean, context: CommandContext): number {
@@ -16,7 +17,7 @@ export function tellCallError(thrown: unknown, json: boolean, context: CommandCo
     );
   } else {
     const reason = info === undefined ? "" : ` (${info.reason})`;
-    context.err(`${painted(context.colors.err, "red", `${code}:`)} ${printable(thrown.rawMessage, 4_096)}${reason}\n`); // a stranger's
+    context.err(`${painted(context.colors.err, "red", `${code}:`)} ${strangerText(thrown.rawMessage)}${reason}\n`);
   }
   return exitCode;
 }

@@ -8,7 +8,7 @@ import {
   type DescMethodUnary,
   type FileRegistry,
 } from "@bufbuild/protobuf";
-import { type ChannelContract, printable } from "@raceway/core";
+import type { ChannelContract } from "@raceway/core";
 import { Admin, file_raceway_v1_admin } from "@raceway/core/admin";
 import { compileModel, contractOf, formatDiagnostics } from "@raceway/generator";
 import { registryAsGenerated } from "../compiled-schemas.ts";
@@ -17,6 +17,7 @@ import { type CommandContext, UsageError } from "../context.ts";
 import { refusedAsUsage } from "../refused.ts";
 import { reflect } from "./reflection.ts";
 import type { SchemaArguments } from "./remote-arguments.ts";
+import { strangerText } from "./stranger-text.ts";
 
 export interface RemoteChannel {
   /** "chat.v1.RoomService/Say". */
@@ -121,7 +122,7 @@ export function channelNamed(channels: readonly RemoteChannel[], wanted: string)
   if (distinct.length === 1) return distinct[0]!;
   if (channels.length === 0) throw new UsageError(`There is no channel ${wanted}: the schemas have none.`);
   const names = [...new Set((distinct.length > 1 ? distinct : channels).map(({ name }) => name))];
-  const list = names.slice(0, SHOWN).map((name) => `\n  ${printable(name)}`);
+  const list = names.slice(0, SHOWN).map((name) => `\n  ${strangerText(name)}`);
   const more = names.length > SHOWN ? `\n  … and ${names.length - SHOWN} more` : "";
   throw new UsageError(
     distinct.length > 1

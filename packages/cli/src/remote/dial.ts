@@ -82,7 +82,12 @@ export function isServerAddress(text: string): boolean {
 export function urlOf(text: string): string {
   const url = text.includes("://") ? text : `http://${text}`;
   if (!/^https?:\/\//.test(url) || !URL.canParse(url))
-    throw new UsageError(`${text} is no address of a server. Write it as http://localhost:8080.`);
+    throw new UsageError(`${JSON.stringify(text)} is no address of a server. Write it as http://localhost:8080.`);
+  const { username, password, search, hash } = new URL(url);
+  // Not shown again: it is a secret. Besides, no browser's way to a server takes it.
+  if (username + password !== "")
+    throw new UsageError("The address has a credential in it. Show it with --token or --header.");
+  if (search + hash !== "") throw new UsageError(`${text} has ${search}${hash} behind the address. Leave it out.`);
   return url;
 }
 

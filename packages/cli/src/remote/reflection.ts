@@ -8,7 +8,7 @@ import {
 } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { callDuplex, type Connection } from "@raceway/client";
-import { printable, reasonOf } from "@raceway/core";
+import { reasonOf } from "@raceway/core";
 import { type CommandContext, UsageError } from "../context.ts";
 import {
   ServerReflection,
@@ -18,6 +18,7 @@ import {
 import { codeName, isUnreachable } from "./call-error.ts";
 import { dial } from "./dial.ts";
 import type { RemoteArguments } from "./remote-arguments.ts";
+import { strangerText } from "./stranger-text.ts";
 
 export interface ReflectedSchemas {
   /** Full names of what is served, but for reflection itself. */
@@ -45,7 +46,7 @@ export async function reflect(
   } catch (thrown) {
     if (!(thrown instanceof ConnectError)) throw thrown;
     if (isUnreachable(thrown))
-      throw new Error(`${args.url} cannot be reached: ${thrown.rawMessage}`, { cause: thrown });
+      throw new Error(`${args.url} cannot be reached: ${strangerText(thrown.rawMessage)}`, { cause: thrown });
     throw new UsageError(refusalText(args.url, thrown, otherwise), { cause: thrown });
   } finally {
     context.progress("");
@@ -53,7 +54,7 @@ export async function reflect(
 }
 
 function refusalText(url: string, error: ConnectError, otherwise: string): string {
-  const said = `${codeName(error.code)}: ${printable(error.rawMessage)}`;
+  const said = `${codeName(error.code)}: ${strangerText(error.rawMessage)}`;
   switch (error.code) {
     case Code.Unimplemented:
       return reasonOf(error) === "channel_unknown"
@@ -94,7 +95,7 @@ async function schemasOf(connection: Connection, limitMs: number, stopping: Abor
       for (const name of dependency) {
         if (!files.has(name)) await take({ case: "fileByFilename", value: name }, name);
         if (!files.has(name))
-          throw new Error(`The server gave another file than ${printable(name)}, for which it was asked.`);
+          throw new Error(`The server gave another file than ${strangerText(name)}, for which it was asked.`);
       }
     return { services, set: create(FileDescriptorSetSchema, { file: importsFirst(files) }) };
   } finally {
@@ -103,7 +104,7 @@ async function schemasOf(connection: Connection, limitMs: number, stopping: Abor
 }
 
 function unexpected(what: string, answer: Answer): Error {
-  const said = answer.case === "errorResponse" ? printable(answer.value.errorMessage) : "it answered something else";
+  const said = answer.case === "errorResponse" ? strangerText(answer.value.errorMessage) : "it answered something else";
   return new Error(`The server lists services, and does not give ${what}: ${said}`);
 }
 
@@ -148,7 +149,7 @@ function importsFirst(files: ReadonlyMap<string, FileDescriptorProto>): FileDesc
   const add = (name: string): void => {
     const file = files.get(name);
     if (file === undefined || sorted.has(file)) return;
-    if (open.has(name)) throw new Error(`The server's ${printable(name)} imports itself.`);
+    if (open.has(name)) throw new Error(`The server's ${strangerText(name)} imports itself.`);
     open.add(name);
     for (const one of file.dependency) add(one);
     sorted.add(file);
