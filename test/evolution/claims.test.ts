@@ -1,8 +1,9 @@
 // What the two ends say of their versions is between them: nobody else says it, sees it, or gets anything by forging it.
 import { toBinary } from "@bufbuild/protobuf";
-import { createClient } from "@connectrpc/connect";
+import { type ConnectError, createClient } from "@connectrpc/connect";
 import { type Connection, connect } from "@raceway/client";
 import {
+  type ChannelContract,
   type ClientTransport,
   type LimitOptions,
   type Plugin,
@@ -34,13 +35,22 @@ interface Shop extends AsyncDisposable {
 
 async function shop(
   version: "old" | "new",
-  { use = [], limits = {} }: { readonly use?: readonly Plugin[]; readonly limits?: LimitOptions } = {},
+  {
+    use = [],
+    limits = {},
+    channels = {},
+  }: {
+    readonly use?: readonly Plugin[];
+    readonly limits?: LimitOptions;
+    /** Contracts in place of those of the schema. */
+    readonly channels?: Readonly<Record<string, ChannelContract>>;
+  } = {},
 ): Promise<Shop> {
   const memory = memoryTransport();
   const clock = virtualClock();
   const seen: string[] = [];
   const app = raceway({ transports: [memory.server], clock, use, limits });
-  (version === "old" ? oldShop : newShop)(app, seen);
+  (version === "old" ? oldShop : newShop)(app, seen, channels);
   await app.listen({ port: 0, host: "127.0.0.1" });
   const connections: Connection[] = [];
   return {
@@ -289,6 +299,40 @@ describe("what is no matter of versions is not told as one:", () => {
       reason: "payload_malformed",
       metadata: { detail: "it was behind" },
     });
+  });
+});
+
+describe("what differs in options alone, which no version has,", () => {
+  /** A server whose schema is the new one but for what one channel is. */
+  async function served(
+    name: "arrivals" | "stock",
+    contract: ChannelContract,
+    way: (client: ReturnType<typeof newClient>) => AsyncIterable<unknown>,
+  ): Promise<ConnectError> {
+    await using it = await shop("new", { channels: { [name]: contract } });
+    const client = newClient(it.connect());
+    const reading = failure(way(client)[Symbol.asyncIterator]().next());
+    await it.clock.settle();
+    const order = client.order({ item: { name: "cup" } });
+    await it.clock.settle();
+    expect((await order).item).toMatchObject({ name: "cup" });
+    return await reading;
+  }
+  const same = { client: versions.new, server: versions.new };
+
+  it("is told, too: the kind of a channel", async () => {
+    const error = await served("arrivals", { kind: "feed" }, (client) => client.arrivals({ store: "x" }));
+    expect(errorInfo(error)).toMatchObject({ reason: "schema_mismatch", metadata: same });
+    expect(error.rawMessage).toContain("the client takes it for a topic, and it is a feed");
+  });
+
+  it("is told, too: the fields of an address", async () => {
+    const contract: ChannelContract = { kind: "topic", address: "stock/{shop}", addressFields: ["shop"] };
+    const error = await served("stock", contract, (client) => client.stock({ shop: "x", region: "y" }));
+    expect(errorInfo(error)).toMatchObject({ reason: "schema_mismatch", metadata: same });
+    expect(error.rawMessage).toContain(
+      "its address is stock/{shop}, by field 1 of shop.v1.StockRequest, and the client's by field 2, 1",
+    );
   });
 });
 

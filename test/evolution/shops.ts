@@ -1,5 +1,6 @@
 // A server of either version of the shop, and clients of either that come by every way.
 import type { Transport } from "@connectrpc/connect";
+import type { ChannelContract, ServiceDefinition } from "@raceway/core";
 import type { Raceway } from "@raceway/server";
 import { type Stage, type WayName, stage } from "../middleware/stage.ts";
 import {
@@ -20,8 +21,24 @@ export interface Shop extends AsyncDisposable {
   transport(way: WayName): Transport;
 }
 
+/** Of channels, in place of those of the schema. */
+type Contracts = Readonly<Record<string, ChannelContract>>;
+
+function withContracts<H extends object, P extends object>(
+  service: ServiceDefinition<H, P>,
+  channels: Contracts,
+): ServiceDefinition<H, P> {
+  const { contract } = service;
+  return { ...service, contract: { ...contract, channels: { ...contract.channels, ...channels } } };
+}
+/** Of those that are no topics here. */
+function inPlaceOfTopics(channels: Contracts): object {
+  const feeds = Object.entries(channels).filter(([, { kind }]) => kind === "feed");
+  return Object.fromEntries(feeds.map(([name]) => [name, async function* () {}]));
+}
+
 /** Handlers know nothing of the other version: what they are given, they give on. */
-export function oldShop(app: Raceway, seen: string[]): OldPublishers {
+export function oldShop(app: Raceway, seen: string[], channels: Contracts = {}): OldPublishers {
   const refuse = (): never => {
     throw new Error("not asked here");
   };
@@ -59,11 +76,11 @@ export function oldShop(app: Raceway, seen: string[]): OldPublishers {
     },
     cancel: refuse,
   };
-  const topics = app.serve(oldService, handlers);
+  const topics = app.serve(withContracts(oldService, channels), handlers);
   return topics;
 }
 
-export function newShop(app: Raceway, seen: string[]): NewPublishers {
+export function newShop(app: Raceway, seen: string[], channels: Contracts = {}): NewPublishers {
   const handlers: NewHandlers = {
     order({ item }, context) {
       seen.push(`order ${[...context.requestHeader.keys()].filter((name) => name.startsWith("raceway-")).join()}`);
@@ -95,7 +112,7 @@ export function newShop(app: Raceway, seen: string[]): NewPublishers {
     },
     refund: ({ item }) => (item === undefined ? {} : { item }),
   };
-  const topics = app.serve(newService, handlers);
+  const topics = app.serve(withContracts(newService, channels), { ...handlers, ...inPlaceOfTopics(channels) });
   return topics;
 }
 

@@ -355,19 +355,22 @@ it("a stream and a subscription that change transports under way name both versi
   expect(facts(await event)).toEqual(mismatch("/shop.v1.ShopService/Board", "old"));
 });
 
-it("a subscription that goes on at a server of another version names that one", async () => {
-  await using before = await shop("old");
-  await using after = await shop("new");
-  await using connection = connect([before.url, after.url], { transports: [websocket()] });
-  const client = oldClient(connection);
-  await client.write({ shop: "x" });
-  const gaps: unknown[] = [];
-  const options = { from: "start", onReset: (gap: unknown) => gaps.push(gap) } as const;
-  const events = client.board({ shop: "x" }, options)[Symbol.asyncIterator]();
-  expect((await events.next()).value).toMatchObject({ cost: "twelve" });
-  const next = failure(events.next());
-  await before[Symbol.asyncDispose]();
-  await vi.waitFor(() => expect(gaps).toHaveLength(1), { timeout: 20_000 });
-  await newClient(after.transport("websocket")).write({ shop: "x" });
-  expect(facts(await next)).toEqual(mismatch("/shop.v1.ShopService/Board", "old"));
-});
+it.each([websocket, sse, poll, grpc])(
+  "a subscription that goes on at a server of another version names that one, by %o",
+  async (transport) => {
+    await using before = await shop("old");
+    await using after = await shop("new");
+    await using connection = connect([before.url, after.url], { transports: [transport()] });
+    const client = oldClient(connection);
+    await client.write({ shop: "x" });
+    const gaps: unknown[] = [];
+    const options = { from: "start", onReset: (gap: unknown) => gaps.push(gap) } as const;
+    const events = client.board({ shop: "x" }, options)[Symbol.asyncIterator]();
+    expect((await events.next()).value).toMatchObject({ cost: "twelve" });
+    const next = failure(events.next());
+    await before[Symbol.asyncDispose]();
+    await vi.waitFor(() => expect(gaps).toHaveLength(1), { timeout: 20_000 });
+    await newClient(after.transport("websocket")).write({ shop: "x" });
+    expect(facts(await next)).toEqual(mismatch("/shop.v1.ShopService/Board", "old"));
+  },
+);

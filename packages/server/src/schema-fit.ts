@@ -15,7 +15,7 @@ interface Claim {
   readonly key: string;
 }
 
-/** Who asks for a channel with another version of its schema than this server's. */
+/** Who asks for a channel with another version of its schema than this server's, or takes it for something else: options, which say what it is, are not in the version. */
 export interface Stranger {
   readonly version: string;
   /** Why the channel cannot be served as it is taken; undefined: it can. */
@@ -49,17 +49,14 @@ export class Claims {
   }
 
   /** The last claim counts: one program may hold code of two versions. */
-  hear({ path, desc, contract }: Channel, claim: Claim): void {
-    const { version } = claim;
+  hear(path: string, stranger: Stranger | undefined): void {
     const before = this.#strangers.get(path);
     if (before !== undefined) this.#bytes -= sizeOf(before.misfit);
-    if (version === schemaVersion(desc)) {
-      this.#strangers.delete(path);
-      return;
+    if (stranger === undefined) this.#strangers.delete(path);
+    else {
+      this.#strangers.set(path, stranger);
+      this.#bytes += sizeOf(stranger.misfit);
     }
-    const misfit = misfitOf(claim, desc, contract);
-    this.#strangers.set(path, { version, misfit });
-    this.#bytes += sizeOf(misfit);
   }
   hearElsewhere(path: string, version: string): void {
     const others = (this.#elsewhere ??= new Map<string, string>());
@@ -86,14 +83,12 @@ export function withoutClaim(session: Claimed, frame: OpenFrame, channel: Channe
   const said = frame.header.length === 0 ? undefined : frame.header.find(({ key }) => key === CLAIM_HEADER);
   if (said === undefined) return frame;
   const claim = claimIn(said.value);
-  // Most are of this version, and leave nothing behind.
-  if (
-    claim !== undefined &&
-    (session.claims !== undefined || !channel || claim.version !== schemaVersion(channel.desc))
-  ) {
-    session.claims ??= new Claims();
-    if (channel === undefined) session.claims.hearElsewhere(frame.method, claim.version);
-    else session.claims.hear(channel, claim);
+  if (claim !== undefined && channel === undefined)
+    (session.claims ??= new Claims()).hearElsewhere(frame.method, claim.version);
+  else if (claim !== undefined) {
+    const stranger = strangerIn(claim, channel!);
+    if (stranger !== undefined) session.claims ??= new Claims();
+    session.claims?.hear(channel!.path, stranger); // most are none, and leave nothing behind
   }
   return { ...frame, header: frame.header.filter(({ key }) => key !== CLAIM_HEADER) };
 }
@@ -141,6 +136,12 @@ function claimIn(value: string): Claim | undefined {
   if (value.length > MOST_CLAIMED) return undefined;
   const [, version, kind = "", key = ""] = /^([0-9a-f]{8})(?: ([a-z]{0,20})((?: \d{1,9}){0,16}))?$/.exec(value) ?? [];
   return version === undefined ? undefined : { version, kind, key: key.trim() };
+}
+
+function strangerIn(claim: Claim, { desc, contract }: Channel): Stranger | undefined {
+  const { version } = claim;
+  const misfit = misfitOf(claim, desc, contract);
+  return misfit === undefined && version === schemaVersion(desc) ? undefined : { version, misfit };
 }
 
 /** What cannot be served as it is asked for. All else works, whatever the versions are. */
