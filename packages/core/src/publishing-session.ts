@@ -76,7 +76,8 @@ export class PublishingSession extends Session {
   fits(link: SessionLink, received: number): boolean {
     const most = link.text ? this.mostOf(link) * TEXT_PAYLOAD : link.link.traits.maxBatchBytes;
     let fits = true;
-    this.replay.from(received, (_parts, _next, bytes) => (fits = bytes <= most));
+    // A late Hello says less than what was acknowledged since.
+    this.replay.from(Math.max(received, this.replay.kept), (_parts, _next, bytes) => (fits = bytes <= most));
     return fits;
   }
 }
