@@ -12,8 +12,21 @@ import type { SchemaSet } from "./baseline.ts";
 import { withImportMarks } from "./import-mark.ts";
 import { symbolAtCell } from "./symbol.ts";
 
-/** Said by rules of ours, more exactly: buf also finds a channel that becomes idempotent. */
-const EXCEPT = ["RPC_NO_DELETE", "SERVICE_NO_DELETE", "RPC_SAME_IDEMPOTENCY_LEVEL"];
+const EXCEPT = [
+  // Said by rules of ours, more exactly: buf also finds a channel that becomes idempotent.
+  "RPC_NO_DELETE",
+  "SERVICE_NO_DELETE",
+  "RPC_SAME_IDEMPOTENCY_LEVEL",
+  // What a syntax means for fields and enums has rules of its own: the same in an edition breaks nothing.
+  "FILE_SAME_SYNTAX",
+  // They are about code in other languages.
+  ...[
+    ...["CC_ENABLE_ARENAS", "CC_GENERIC_SERVICES", "CSHARP_NAMESPACE", "GO_PACKAGE", "JAVA_GENERIC_SERVICES"],
+    ...["JAVA_MULTIPLE_FILES", "JAVA_OUTER_CLASSNAME", "JAVA_PACKAGE", "OBJC_CLASS_PREFIX", "OPTIMIZE_FOR"],
+    ...["PHP_CLASS_PREFIX", "PHP_METADATA_NAMESPACE", "PHP_NAMESPACE", "PY_GENERIC_SERVICES"],
+    ...["RUBY_PACKAGE", "SWIFT_PREFIX"],
+  ].map((option) => `FILE_SAME_${option}`),
+];
 
 const mends = {
   wire_changed:
@@ -120,13 +133,15 @@ function symbolIn(
   const gone = /^Previously present ([a-z ]+?) "(.+?)"(?: with name "(\w+)")?/i.exec(message);
   if (gone === null) {
     if (around === undefined) return path ?? quoted(message);
+    const required = /^Message "\w+" had required field "(\d+)" deleted/.exec(message)?.[1];
+    if (required !== undefined) return `${around}.${fieldNumbered(before, around, required)}`;
     const field = /with name "(\w+)"/.exec(message)?.[1];
     // The place of a field that came into a oneof may be that of the oneof.
     return field !== undefined && oneofAt(after, around) !== undefined ? `${scopeOf(around)}.${field}` : around;
   }
   const [, kind = "", what = "", name = what] = gone;
   // Of a type within another, the name has both.
-  if (around !== undefined && kind !== "message" && kind !== "enum")
+  if (around !== undefined && kind !== "message" && kind !== "enum" && kind !== "extension")
     return `${around}.${kind === "enum value" ? valueNamed(before, around, what) : name}`;
   const known = path === undefined ? undefined : (file ?? before.registry.getFile(path));
   const scope = known?.proto.package ?? "";
@@ -136,6 +151,10 @@ function symbolIn(
 /** buf says the number only. */
 function valueNamed({ registry }: SchemaSet, enumName: string, number: string): string {
   return registry.getEnum(enumName)?.values.find((value) => String(value.number) === number)?.name ?? number;
+}
+
+function fieldNumbered({ registry }: SchemaSet, messageName: string, number: string): string {
+  return registry.getMessage(messageName)?.fields.find((field) => String(field.number) === number)?.name ?? number;
 }
 
 function quoted(message: string): string {

@@ -260,3 +260,28 @@ message M {
     wire_changed one.v1.M.free: Field "6" with name "free" on message "M" moved from outside to inside a oneof (buf: FIELD_SAME_ONEOF)"
   `);
 });
+
+test("what other languages are told, and the same in an edition, break nothing; presence that changes does, once", async () => {
+  const old = `syntax = "proto3";
+package other.v1;
+message M { string plain = 1; optional string maybe = 2; Kind kind = 3; }
+enum Kind { KIND_UNSPECIFIED = 0; }
+`;
+  const edition = (more = ""): string => `edition = "2023";
+package other.v1;
+option features.field_presence = IMPLICIT;
+option go_package = "example.com/other";
+option java_package = "com.example.other";
+option java_multiple_files = true;
+message M { string plain = 1${more}; string maybe = 2 [features.field_presence = EXPLICIT]; Kind kind = 3; }
+enum Kind { KIND_UNSPECIFIED = 0; }
+`;
+  using history = new SchemaHistory({ "proto/other/v1/other.proto": old });
+  history.write({ "proto/other/v1/other.proto": edition() });
+  expect(await history.breaking()).toEqual([]);
+  history.write({ "proto/other/v1/other.proto": edition(" [features.field_presence = LEGACY_REQUIRED]") });
+  history.commit();
+  history.write({ "proto/other/v1/other.proto": edition(" [features.field_presence = EXPLICIT]") });
+  const found = await history.breaking();
+  expect(found.map(({ rule, at }) => `${rule} ${at}`)).toEqual(["wire_changed other.v1.M.plain"]);
+});
