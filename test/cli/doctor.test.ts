@@ -201,6 +201,18 @@ test("clocks that are apart, and servers that are not ours", async () => {
   expect(other.code).toBe(1);
   expect(other.found["server"]!.detail).toContain("has status 404 and no document of Raceway");
 
+  using moved = await listening(
+    createServer(({ url: path = "" }, response) => void response.writeHead(301, { location: skewed.url + path }).end()),
+  );
+  const sent = await doctor(folder.path, moved.url);
+  expect(sent.code).toBe(1);
+  expect(sent.found["server"]).toMatchObject({
+    detail: `${moved.url} sends whoever asks on to ${skewed.url}, which clients do not follow`,
+    mend: `use ${skewed.url}, if that is your server.`,
+  });
+  const plain = await doctor(folder.path, foreign.url.replace("http", "https"));
+  expect(plain.found["server"]!.mend).toBe(`there is no TLS at this port: try ${foreign.url}, or check the port.`);
+
   const nobody = await doctor(folder.path, "http://127.0.0.1:1");
   expect(nobody.code).toBe(1);
   expect(Object.keys(nobody.found)).not.toContain("websocket");

@@ -187,6 +187,15 @@ export const subject = { ...good, name: "wrong", connect: (client, server, signa
   expect(results.every(({ suite }) => suite.includes("wrong link"))).toBe(true);
 }, 120_000);
 
+test("a subject that cannot be made is told with its module", async () => {
+  using folder = new CommandFolder({ "none.mjs": 'export function subject() { throw new Error("no luck"); }' });
+  expect(await folder.run("plugin", "test", "none.mjs")).toEqual({
+    code: 3,
+    out: "",
+    err: "raceway: none.mjs gives no subject: its subject() failed: no luck\n",
+  });
+});
+
 test("a module without a subject", async () => {
   using folder = new CommandFolder({ "empty.mjs": "export const other = 1;" });
   expect((await folder.run("plugin", "test", "./empty.mjs")).err).toContain(

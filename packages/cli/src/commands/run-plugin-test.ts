@@ -37,11 +37,20 @@ async function subjectOf(
   const url = moduleUrl(args.module, cwd, "Build the plugin, or correct the path.");
   const loaded = await loadModule(url, args.module, cwd);
   const exported = loaded[args.export];
-  const subject: unknown = typeof exported === "function" ? await (exported as () => unknown)() : exported;
+  const subject: unknown = typeof exported === "function" ? await given(exported as () => unknown, args) : exported;
   const known = suitesOf(subject);
   if (known !== undefined) return known;
   const have = Object.keys(loaded).join(", ") || "nothing";
   throw new UsageError(
     `${args.module} exports no subject of the kit as ${args.export}; it exports ${have}. The README of @raceway/testkit says what that is; --export names another.`,
   );
+}
+
+async function given(make: () => unknown, args: PluginTestArguments): Promise<unknown> {
+  try {
+    return await make();
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Error(`${args.module} gives no subject: its ${args.export}() failed: ${message}`, { cause: error });
+  }
 }

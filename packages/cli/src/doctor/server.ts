@@ -26,8 +26,16 @@ export async function checkServer(url: string, limitMs: number): Promise<ServerL
   try {
     response = await fetch(`${url}/.well-known/raceway`, { signal: AbortSignal.timeout(limitMs) });
   } catch (error) {
-    const detail = `${url} does not answer: ${reasonOf(error)}`;
-    return { findings: [wrong("server", detail, "check that it runs, the address, and firewalls on the way.")] };
+    const reason = reasonOf(error);
+    const mend = reason.includes("wrong version number") // OpenSSL's words for an answer that is no TLS
+      ? `there is no TLS at this port: try ${url.replace(/^https/, "http")}, or check the port.`
+      : "check that it runs, the address, and firewalls on the way.";
+    return { findings: [wrong("server", `${url} does not answer: ${reason}`, mend)] };
+  }
+  if (response.redirected) {
+    const elsewhere = response.url.replace(/\/\.well-known\/raceway$/, "");
+    const detail = `${url} sends whoever asks on to ${elsewhere}, which clients do not follow`;
+    return { findings: [wrong("server", detail, `use ${elsewhere}, if that is your server.`)] };
   }
   const ms = Math.round(performance.now() - began);
   const date = Date.now();

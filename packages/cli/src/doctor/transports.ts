@@ -1,4 +1,5 @@
 // Checks of each transport from here: whether a session opens by it alone, how long that and a round trip take, and what to look for if not.
+import { ConnectError } from "@connectrpc/connect";
 import { reasonOf } from "@raceway/core";
 import type { CommandContext } from "../context.ts";
 import { dial } from "../remote/dial.ts";
@@ -48,7 +49,7 @@ async function checkTransport(args: RemoteArguments, name: TransportName, contex
     return fine(name, `opens in ${openMs} ms, a round trip takes ${roundTripMs.toFixed(1)} ms`);
   } catch (error) {
     if (context.stopped()) throw error;
-    const { message } = error as Error;
+    const message = error instanceof ConnectError ? error.rawMessage : (error as Error).message;
     const reason = reasonOf(error);
     const refused = reason !== undefined && reason !== "no_transport" && !reason.startsWith("link_");
     if (refused)
