@@ -4,7 +4,7 @@ import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { definePlugin, fail } from "@raceway/core";
+import { type ChannelContract, definePlugin, fail } from "@raceway/core";
 import { raceway, type Raceway } from "@raceway/server";
 import { poll } from "@raceway/transport-poll/server";
 import { sse } from "@raceway/transport-sse/server";
@@ -69,7 +69,10 @@ async function serving(
 }
 
 test("schemas of which the server has the same version, another one, or none", async () => {
-  const served = async (version: "old" | "new"): Promise<{ readonly url: string } & AsyncDisposable> => {
+  const served = async (
+    version: "old" | "new",
+    channels: Readonly<Record<string, ChannelContract>> = {},
+  ): Promise<{ readonly url: string } & AsyncDisposable> => {
     const app = raceway({ transports: [websocket()] });
     const refuse = (): never => {
       throw new Error("not asked here");
@@ -92,7 +95,9 @@ test("schemas of which the server has the same version, another one, or none", a
       (typeof names)[number],
       () => never
     >;
-    if (version === "old") app.serve(oldShop, { ...handlers, cancel: refuse });
+    const { contract } = oldShop;
+    const as = { ...oldShop, contract: { ...contract, channels: { ...contract.channels, ...channels } } };
+    if (version === "old") app.serve(as, { ...handlers, cancel: refuse });
     else app.serve(newShop, { ...handlers, refund: refuse });
     const { url } = await app.listen({ port: 0, host: "127.0.0.1" });
     return { url, [Symbol.asyncDispose]: () => app.close(0) };
@@ -110,9 +115,17 @@ test("schemas of which the server has the same version, another one, or none", a
   expect(found["schemas"]).toMatchObject({
     outcome: "warning",
     detail: expect.stringMatching(
-      /^shop\.v1\.ShopService is of version [0-9a-f]{8} here, and [0-9a-f]{8} there; the server has no shop\.v1\.ShopService\/Cancel$/,
+      /^shop\.v1\.ShopService is of version [0-9a-f]{8} here, and [0-9a-f]{8} there; shop\.v1\.ShopService\/Arrivals is a feed here, and a topic there; the server has no shop\.v1\.ShopService\/Cancel$/,
     ) as string,
     mend: expect.stringContaining(`raceway breaking --against ${other.url}`) as string,
+  });
+  // Options are not part of a version.
+  await using odd = await served("old", {
+    arrivals: { kind: "topic", address: "arrivals/{shop}", addressFields: ["shop"] },
+  });
+  expect((await doctor(folder.path, odd.url)).found["schemas"]).toMatchObject({
+    outcome: "warning",
+    detail: "shop.v1.ShopService/Arrivals is a feed here, and a topic there",
   });
   await using nothing = await serving();
   expect((await doctor(folder.path, nothing.url)).found["schemas"]).toMatchObject({ outcome: "left out" });

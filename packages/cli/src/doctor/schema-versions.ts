@@ -6,8 +6,8 @@ import { type GenerateJob, readConfig } from "../config.ts";
 import { UsageError } from "../context.ts";
 import { type Finding, fine, leftOut, warning } from "./check.ts";
 
-/** Channels of a negotiation document: the version of the schema of each, by its path. */
-export type ServedVersions = Readonly<Record<string, { readonly hash?: string }>>;
+/** Channels of a negotiation document: the version of the schema of each, and what it is, by its path. */
+export type ServedVersions = Readonly<Record<string, { readonly hash?: string; readonly kind?: string }>>;
 
 const CHECK = "schemas";
 
@@ -23,7 +23,7 @@ export async function checkSchemaVersions(cwd: string, served: ServedVersions, u
   if (own === undefined) return leftOut(CHECK, "there is no raceway.config.ts here");
   const differences: string[] = [];
   let common = 0;
-  for (const [name, { version, methods }] of own) {
+  for (const [name, { version, kinds }] of own) {
     const there = Object.entries(served).filter(([path]) => path.startsWith(`/${name}/`));
     if (there.length === 0) continue;
     common++;
@@ -32,8 +32,17 @@ export async function checkSchemaVersions(cwd: string, served: ServedVersions, u
       differences.push(
         `${name} is of version ${version} here, and ${/^\w{1,32}$/.test(hash) ? hash : "unknown"} there`,
       );
-    const missing = methods.filter((method) => !Object.hasOwn(served, `/${name}/${method}`));
-    if (missing.length > 0) differences.push(`the server has no ${missing.map((one) => `${name}/${one}`).join(", ")}`);
+    const missing: string[] = [];
+    for (const [method, kind] of kinds) {
+      const there = Object.hasOwn(served, `/${name}/${method}`) ? served[`/${name}/${method}`] : undefined;
+      if (there === undefined) missing.push(`${name}/${method}`);
+      // Options are not part of a version.
+      else if (there.kind !== kind)
+        differences.push(
+          `${name}/${method} is a ${kind} here, and ${/^[a-z]{1,20}$/.test(there.kind ?? "") ? `a ${there.kind}` : "unknown"} there`,
+        );
+    }
+    if (missing.length > 0) differences.push(`the server has no ${missing.join(", ")}`);
   }
   if (common === 0) return leftOut(CHECK, "the server serves no service of this project");
   if (differences.length === 0)
@@ -44,7 +53,8 @@ export async function checkSchemaVersions(cwd: string, served: ServedVersions, u
 
 interface OwnService {
   readonly version: string;
-  readonly methods: readonly string[];
+  /** Of its methods, by their names. */
+  readonly kinds: ReadonlyMap<string, string>;
 }
 
 /** By full names; undefined if there is no configuration. */
@@ -60,11 +70,10 @@ async function servicesIn(cwd: string): Promise<ReadonlyMap<string, OwnService> 
     const { input } = await compileModel(given);
     if (input === undefined) throw new UsageError("the schemas have errors, which raceway lint says");
     const registry = registryAsGenerated(input.context.descriptors);
-    for (const { typeName } of input.model.files.flatMap((file) => file.services)) {
-      const { methods } = registry.getService(typeName)!;
-      const [first] = methods;
-      if (first !== undefined)
-        found.set(typeName, { version: schemaVersion(first), methods: methods.map(({ name }) => name) });
+    for (const { typeName, channels } of input.model.files.flatMap((file) => file.services)) {
+      const [first] = registry.getService(typeName)!.methods;
+      const kinds = new Map<string, string>(channels.map(({ name, contract }) => [name, contract.kind]));
+      if (first !== undefined) found.set(typeName, { version: schemaVersion(first), kinds });
     }
   }
   return found;
