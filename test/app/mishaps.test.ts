@@ -336,3 +336,56 @@ it("a slip in the name of an option is told, not a server without what was meant
     "listen: there is no option prot; known: port, host, tls.",
   );
 });
+
+it("a reply that does not fit its type is the handler's fault: the log has the cause, the caller hears no blame", async () => {
+  const told: unknown[] = [];
+  const log = {
+    debug() {},
+    info() {},
+    warn() {},
+    error: (text: string, fields?: object) => void told.push([text, fields]),
+  };
+  await using it1 = await lab({
+    server: { log },
+    handlers: {
+      add: () => ({ sum: Number.NaN }),
+      async *count() {
+        yield { value: 1 };
+        yield { value: "two" as unknown as number };
+      },
+    },
+  });
+  const failed = { code: Code.Internal, rawMessage: "The handler failed. The server's log has the cause." };
+  expect(await it1.client.add({ a: 1, b: 2 }).catch(caught)).toMatchObject(failed);
+  expect(await take(it1.client.count({ from: 1, to: 2 }), 2).catch(caught)).toMatchObject(failed);
+  expect(told).toEqual([
+    [
+      "handler failed",
+      { channel: "/lab.v1.LabService/Add", error: expect.stringContaining("lab.v1.AddResponse.sum") as string },
+    ],
+    [
+      "handler failed",
+      { channel: "/lab.v1.LabService/Count", error: expect.stringContaining("lab.v1.CountResponse.value") as string },
+    ],
+  ]);
+});
+
+it("transports of the other half, or that were not called, are refused where they are given", () => {
+  const memory = memoryTransport();
+  const client = memory.client as unknown as typeof memory.server;
+  const factory = memoryTransport as unknown as typeof memory.server;
+  expect(() => raceway({ transports: [client] })).toThrow(
+    "raceway: option transports is memory, a client's half, expected",
+  );
+  expect(() => raceway({ transports: [factory] })).toThrow(
+    "raceway: option transports is a function (memoryTransport), expected",
+  );
+});
+
+it("an address without a scheme is refused at connect", () => {
+  const { client } = memoryTransport();
+  for (const url of ["localhost:8080", "example.com", "/"])
+    expect(() => connect(url, { transports: [client] })).toThrow(
+      /^\[invalid_argument\] connect: option url is .*, expected as https:/,
+    );
+});

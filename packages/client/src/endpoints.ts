@@ -1,5 +1,5 @@
 // Where a connection may go: the contract of lists, policies and discoveries, which are stacked on each other.
-import type { Host } from "@raceway/core";
+import { fail, type Host } from "@raceway/core";
 
 /** Base URLs of servers that serve the same, best first. Made by `roundRobin`, `leastLatency`, `rendezvous`, `discoverUrl` and others, or your own. */
 export interface Endpoints {
@@ -22,8 +22,16 @@ export type EndpointSource = string | URL | readonly (string | URL)[] | Endpoint
 /** A plain list is its own policy: the first that works. */
 export function endpointsOf(source: EndpointSource): Endpoints {
   if (typeof source === "object" && "start" in source) return source;
-  const urls = (Array.isArray(source) ? source : [source]).map((url) => String(url).replace(/\/+$/, ""));
+  const urls = (Array.isArray(source) ? source : [source]).map(absolute);
   return { start: () => ({ list: () => urls }) };
+}
+
+/** Without its last slashes. "localhost:8080" would be looked for in vain: to a URL it is a scheme and a path. */
+function absolute(given: string | URL): string {
+  const value = String(given).replace(/\/+$/, "");
+  if (!value.includes("://"))
+    throw fail("option_invalid", { part: "connect", option: "url", value, expected: "as https://example.com" });
+  return value;
 }
 
 /** Endpoints that a server or a discovery may name; more are left out. */

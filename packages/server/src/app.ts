@@ -2,6 +2,7 @@
 // It is long because start and end of all parts are told in one place, in their order.
 import { ConnectError, type ConnectRouter, type ContextValues } from "@connectrpc/connect";
 import {
+  type ServerTransport,
   type BatchStation,
   type Clock,
   type Codec,
@@ -84,6 +85,20 @@ learn({ ...serverReasons, ...codecReasons });
 
 const SERVED_KINDS = new Set(["call", "feed", "topic", "duplex", "signal"]);
 
+/** A client's half is served by nobody, and one that was not called is none: without a word, clients would look for it in vain. */
+function checkTransports(transports: RacewayOptions["transports"]): void {
+  for (const transport of transports) {
+    const { start, name } = transport as Partial<ServerTransport>;
+    if (typeof start === "function" && !("supports" in transport)) continue;
+    throw fail("option_invalid", {
+      part: "raceway",
+      option: "transports",
+      value: start === undefined ? `a function (${name})` : `${name}, a client's half`,
+      expected: 'what factories of a transport\'s "/server" entry give, such as websocket()',
+    });
+  }
+}
+
 /** Makes a server. Nothing runs before `listen`, `attach` or `fetch`. */
 export function raceway(options: RacewayOptions): Raceway {
   return new App(options);
@@ -140,6 +155,7 @@ class App implements Raceway {
 
   constructor(options: RacewayOptions) {
     checkOptionNames("raceway", options, racewayOptionNames);
+    checkTransports(options.transports);
     this.#options = options;
     this.limits = resolveLimits(options.limits);
     this.log = options.log ?? silentLogger;

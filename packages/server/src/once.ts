@@ -18,6 +18,7 @@ import type { AnyHandler, Channel } from "./channel.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { type Kept, type Reply, errorReplyOf, packKept, replay, replyOf, unpackKept } from "./once-record.ts";
 import type { Orphans } from "./orphans.ts";
+import { written } from "./shown-error.ts";
 
 /** Header of a native request (draft-ietf-httpapi-idempotency-key-header). */
 export const IDEMPOTENCY_HEADER = "idempotency-key";
@@ -161,7 +162,7 @@ export class Once implements AsyncDisposable {
       let message: unknown;
       try {
         message = (await run()) ?? {};
-        reply = replyOf(context, this.#init.codec.of(channel.desc.output).encode(message as never));
+        reply = replyOf(context, written(this.#init.codec.of(channel.desc.output), message as never));
       } catch (cause) {
         reply = errorReplyOf(context, shownCause(cause, context));
         throw cause;

@@ -26,7 +26,7 @@ import { isPromise } from "./is-promise.ts";
 import { fromFirst, isMessage, once, singly, whole } from "./message-streams.ts";
 import type { Orphans } from "./orphans.ts";
 import { type Stranger, explained, withVersion } from "./schema-fit.ts";
-import { shownError } from "./shown-error.ts";
+import { shownError, written } from "./shown-error.ts";
 
 /** What calls need of their session. */
 export interface ServingHost {
@@ -162,7 +162,7 @@ export class Serving implements CallReceiver {
   #reply(message: unknown): void {
     const context = this.#context;
     try {
-      const payload = this.#coding.encode(message ?? {});
+      const payload = written(this.#coding, message ?? {});
       if (this.#call.over) return this.#over();
       this.#call.finish(undefined, this.#header(), context.takeTrailer(), payload);
       this.#over();
@@ -264,7 +264,7 @@ export class Serving implements CallReceiver {
 
   async #pump(output: AsyncIterable<unknown>): Promise<void> {
     const call = this.#call;
-    const { encode } = this.#coding;
+    const coding = this.#coding;
     const iterator = output[Symbol.asyncIterator]();
     this.#output = iterator;
     try {
@@ -272,7 +272,7 @@ export class Serving implements CallReceiver {
         const result = await iterator.next();
         if (call.over) return;
         if (result.done === true) break;
-        const payload = encode(result.value ?? {});
+        const payload = written(coding, result.value ?? {});
         if (this.#headerSent) call.send(payload);
         else {
           this.#headerSent = true;

@@ -11,3 +11,12 @@ export function shownError(error: unknown, log: Logger, path: string): ConnectEr
   });
   return fail("handler_failed");
 }
+
+/** What a handler gave, as bytes. If it does not fit its type that is the handler's fault and not the caller's, so what is thrown is for the log. */
+export function written<T>(codec: { encode(message: T): Uint8Array }, message: T): Uint8Array {
+  try {
+    return codec.encode(message);
+  } catch (cause) {
+    throw new TypeError(ConnectError.from(cause).rawMessage, { cause });
+  }
+}
