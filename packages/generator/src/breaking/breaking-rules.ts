@@ -24,6 +24,7 @@ export const breakingRules = {
   transport_removed: { level: "behaviour", sentence: "Transports that could carry a channel still can." },
   limit_lowered: { level: "behaviour", sentence: "Sizes, times, numbers and rates that were allowed still are." },
   auth_tightened: { level: "behaviour", sentence: "Who was let in is let in." },
+  validation_tightened: { level: "behaviour", sentence: "What the rules of Protovalidate let pass, they let pass." },
   error_removed: { level: "behaviour", sentence: "A declared error stays declared." },
   error_changed: { level: "behaviour", sentence: "A declared error keeps its code and the message of its detail." },
 } as const;

@@ -11,6 +11,7 @@ import { type BreakingLevel, breakingLevels, includesLevel } from "./breaking-ru
 import { bufBreaking } from "./buf-breaking.ts";
 import { removedChannels } from "./removed.ts";
 import { symbolOf } from "./symbol.ts";
+import { compareValidation } from "./validation.ts";
 
 export interface BreakingOptions extends Pick<
   GenerateOptions,
@@ -49,6 +50,7 @@ export async function findBreaking(options: BreakingOptions): Promise<readonly D
       void found.push({ ...placed(finding, sources), at: symbolOf(finding.place) });
     // A server may keep its policies to itself: then nothing is known of them.
     compareChannels(before, after, { policies: typeof against === "string" || showsPolicies(against), report });
+    compareValidation(before, after, report);
   }
   return sortDiagnostics(found);
 }
