@@ -76,10 +76,11 @@ export function failureText(
 export function wantsJson(args: readonly string[]): boolean {
   const end = args.indexOf("--");
   const own = end < 0 ? args : args.slice(0, end);
-  return own.some(
-    (one, at) =>
-      one === "--json" || one === "--error-format=json" || (one === "--error-format" && own[at + 1] === "json"),
-  );
+  return own.some((one, at) => {
+    const next = own[at + 1];
+    if (one === "--json") return next !== "false";
+    return one === "--json=true" || one === "--error-format=json" || (one === "--error-format" && next === "json");
+  });
 }
 
 /** What yargs says of arguments that are missing, unknown or wrong, as one would say it who knows the command. */

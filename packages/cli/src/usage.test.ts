@@ -142,7 +142,7 @@ test("with --json, standard error is JSON to its last line; what stands behind -
       .trimEnd()
       .split("\n")
       .map((line) => JSON.parse(line) as unknown);
-  for (const json of [["--json"], ["--error-format", "json"], ["--error-format=json"]]) {
+  for (const json of [["--json"], ["--json=true"], ["--error-format", "json"], ["--error-format=json"]]) {
     const lint = await folder.run("lint", "proto", ...json);
     expect(objects(lint.err)).toEqual([{ note: "proto: nothing found", errors: 0, warnings: 0, accepted: 0 }]);
     const { code, err } = await folder.run("lint", "nope", ...json);
@@ -152,6 +152,7 @@ test("with --json, standard error is JSON to its last line; what stands behind -
     { note: "gen: 4 added", out: "gen" },
   ]);
   expect(objects((await folder.run("doctor", "--json")).err)).toMatchObject([{ errors: 0 }]);
+  expect((await folder.run("lint", "proto", "--json", "false")).err).toBe("proto: nothing found\n");
   expect((await folder.run("dev", "nope.ts", "--", "--json")).err).toMatch(/^raceway: There is no file nope.ts/);
 });
 

@@ -50,6 +50,21 @@ test.skipIf(!existsSync("/proc/self"))("a folder that cannot be made is told, an
   expect(stderr).toMatch(/^\/proc\/raceway cannot be written to: ENOENT.*\. Name another folder\.\n$/);
 });
 
+test.skipIf(process.platform === "win32")("half a project is not left where the disk does not take it", () => {
+  const main = join(import.meta.dirname, "main.ts");
+  const program = [process.execPath, "-C", "@raceway/source", main, "small", "--yes", "--no-install"];
+  // A file may have a kilobyte at most.
+  const createSmall = (): { status: number | null; stderr: string } =>
+    spawnSync("sh", ["-c", 'ulimit -f 1; exec "$@"', "sh", ...program], { cwd: home, encoding: "utf8" });
+  const failed = createSmall();
+  expect(failed.status).toBe(3);
+  expect(failed.stderr).toMatch(/small cannot be written to: EFBIG/);
+  expect(existsSync(join(home, "small"))).toBe(false);
+  mkdirSync(join(home, "small/.git"), { recursive: true });
+  expect(createSmall().status).toBe(3);
+  expect(readdirSync(join(home, "small"))).toEqual([".git"]);
+});
+
 test("a name with accents becomes one of a package without", () => {
   expect(create("Café Ünïon", "--no-install").status).toBe(0);
   expect(manifestOf("Café Ünïon").name).toBe("cafe-union");

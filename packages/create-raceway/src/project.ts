@@ -1,6 +1,6 @@
 // A new project: a template's files in a folder of its own, under its own name.
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { readdir, writeFile } from "node:fs/promises";
+import { existsSync, readFileSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { open, readdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { CreateFailure } from "./failure.ts";
 import { makeFolder } from "./make-folder.ts";
@@ -41,20 +41,34 @@ export async function createProject(options: {
     throw new CreateFailure("usage", `${folder} is not empty. Name another folder, or clear this one.`);
   const files = await templateFiles(options.template);
   const { name: written } = JSON.parse(files.get("package.json")!) as { name: string };
+  const made: { readonly folders: string[]; readonly files: string[] } = { folders: [], files: [] };
   try {
     for (const [path, text] of files) {
       const file = join(folder, path);
-      makeFolder(dirname(file));
+      makeFolder(dirname(file), made.folders);
       const own = text.replaceAll(written, name);
-      await writeFile(file, path === "package.json" ? withOwnVersion(own) : own, { flag: "wx" });
+      await using handle = await open(file, "wx");
+      made.files.push(file);
+      await handle.writeFile(path === "package.json" ? withOwnVersion(own) : own);
     }
   } catch (error) {
+    // Half a project would be in the way of the next try.
+    for (const file of made.files) rmSync(file, { force: true });
+    for (const one of made.folders.toReversed()) removeEmpty(one);
     const { message } = error as Error;
     throw new CreateFailure("tool", `${folder} cannot be written to: ${message}. Name another folder.`, {
       cause: error,
     });
   }
   return { folder, name, files: [...files.keys()] };
+}
+
+function removeEmpty(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Somebody else has put something there.
+  }
 }
 
 /** "My Chat" → "my-chat". */

@@ -56,7 +56,7 @@ async function requestsOf(
   const only = await readOneMessage(method.input, request, registry, context);
   if (only === undefined)
     throw new UsageError(`There is no request. ${name} takes a ${method.input.typeName}, as '{}'.`);
-  return withFirst({ value: only }, none());
+  return just(only);
 }
 
 async function* repliesTo(
@@ -94,6 +94,6 @@ async function* withFirst(first: IteratorResult<Message>, rest: AsyncGenerator<M
   yield* rest;
 }
 
-async function* none(): AsyncGenerator<Message> {
-  // There is one only.
+async function* just(only: Message): AsyncGenerator<Message> {
+  yield only;
 }
