@@ -197,6 +197,26 @@ export const labHandlers: LabHandlers = {
   expect(await folder.scaffold({ into: "tools/script.mjs" })).toEqual({ diagnostics: [], changes: [], ok: true });
 });
 
+test("gives handlers that were all on one line a line of their own", async () => {
+  using folder = new HandlerFolder({
+    "tsconfig.json": tsconfig({}),
+    "src/serve.ts": `import type { Raceway } from "@raceway/server";
+import { labService } from "./gen/lab.server.ts";
+export function serve(app: Raceway): void {
+  app.serve(labService, { say: ({ text }) => ({ text }), type: () => ({}) });
+}
+`,
+  });
+  await folder.scaffold();
+  const [, object] = /app\.serve\(labService, (\{[^]*?\n {2}\})\)/.exec(folder.read("src/serve.ts"))!;
+  expect(object!.split("\n").slice(0, 3)).toEqual([
+    "{",
+    "    say: ({ text }) => ({ text }), type: () => ({}),",
+    expect.stringMatching(/^ {4}\S/),
+  ]);
+  expect(object).toMatch(/\n {4}\},?\n {2}\}$/);
+});
+
 test("leaves alone what it cannot read or must not write, and says so", async () => {
   const bytes = Buffer.from(
     `import type { LabHandlers } from "./gen/lab.server.ts";\nexport const a: LabHandlers = {}; // é\n`,

@@ -15,7 +15,8 @@ export function addMembers(
   const { eol } = style;
   const indent = slot.indent ?? slot.base + style.unit;
   const comma = slot.form === "object" ? "," : "";
-  const trailing = last === undefined ? style.trailingCommas : last.comma !== undefined;
+  const flat = last !== undefined && !text.slice(slot.open, close).includes("\n");
+  const trailing = last === undefined || flat ? style.trailingCommas : last.comma !== undefined;
   const spaced = slot.spaced ?? slot.form === "class";
   let added = "";
   for (const [at, lines] of members.entries()) {
@@ -29,9 +30,10 @@ export function addMembers(
   const between =
     last === undefined || last.comma !== undefined ? "" : slot.form === "object" ? "," : endOf(text, last.end);
   const apart = between === "" ? [] : [{ at: last!.end, text: between }];
-  return blank.includes("\n")
-    ? [...apart, { at, text: added }]
-    : [...apart, ...weave(at, blank, added + eol + slot.base)];
+  if (blank.includes("\n")) return [...apart, { at, text: added }];
+  // What was all on one line gets a line of its own, below the opening brace.
+  const before = flat ? weave(slot.open, /^[ \t]*/.exec(text.slice(slot.open, last.end))![0], eol + indent) : [];
+  return [...before, ...apart, ...weave(at, blank, added + eol + slot.base)];
 }
 
 /** A field with such a name would be taken for a modifier of what follows it. */
