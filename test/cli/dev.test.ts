@@ -84,7 +84,9 @@ test("a server that does not drain is ended; one that ends by itself is started 
   await command.said('{"event":"ended","code":7,"signal":null}');
   project.write({ "server.mjs": server("well") });
   await command.said("up well");
-  expect(command.err).toBe("");
+  const events = command.out.trimEnd().split("\n");
+  expect(events.map((line) => (JSON.parse(line) as { readonly event: string }).event)).toContain("killed"); // JSON, all of it
+  for (const name of ["stubborn", "short", "well"]) expect(command.err).toContain(`up ${name}`);
 });
 
 test("what cannot be run is told", async () => {

@@ -21,7 +21,7 @@ export const devCommand: Command = defineCommand({
       "Sources of another folder count, too; arguments for the server",
     ],
   ],
-  json: "One object per event",
+  json: "One object per event; what the server prints goes to standard error",
   arguments: (yargs) =>
     yargs
       .positional("server", { type: "string", demandOption: true, describe: "The file that Node runs" })

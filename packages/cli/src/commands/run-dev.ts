@@ -29,6 +29,7 @@ export async function runDev(args: DevArguments, context: CommandContext): Promi
     cwd: context.cwd,
     env: context.env,
     graceMs: args.grace * 1000,
+    outTaken: args.json,
     ended: (code, signal) => {
       if (stopping.aborted) return; // a terminal's Ctrl-C is for it, too
       say("ended", `the server ended with ${signal ?? `code ${code}`}; it is started again after the next change`, {

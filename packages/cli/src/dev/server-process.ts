@@ -7,6 +7,8 @@ export interface ServerProcessOptions {
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
   readonly graceMs: number;
+  /** Whether standard output is for others than the server: what it prints there goes to standard error. */
+  readonly outTaken: boolean;
   /** It has ended, not by us. */
   ended(code: number | null, signal: string | null): void;
   /** It did not end in time, and was made to. */
@@ -43,12 +45,12 @@ export class ServerProcess {
   }
 
   #start(): Promise<void> {
-    const { file, args, cwd, env } = this.#options;
+    const { file, args, cwd, env, outTaken } = this.#options;
     // The same flags as this process has, so that conditions and loaders are the same.
     const child = spawn(process.execPath, [...process.execArgv, file, ...args], {
       cwd,
       env,
-      stdio: ["inherit", "inherit", "inherit"],
+      stdio: ["inherit", outTaken ? process.stderr.fd : "inherit", "inherit"],
     });
     this.#child = child;
     const orphaned = (): void => void child.kill(); // this process ends by a mistake of its own

@@ -55,7 +55,9 @@ export class PlanWorker {
     });
     worker.on("exit", (code) => {
       remove(temporary);
-      const error = new Error(`The planning thread ended with code ${code}.`);
+      const error = new Error(
+        `The planning thread ended with code ${code}; a module of the configuration may have ended it.`,
+      );
       first.reject(error);
       settle?.(error);
     });
