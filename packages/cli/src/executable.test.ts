@@ -179,6 +179,24 @@ test.skipIf(process.platform === "win32")("what is no file is refused where one 
   });
 });
 
+test("a package that is for import alone is found as the working folder sees it", () => {
+  const cwd = folderWith({ "a.proto": schema });
+  const target = join(cwd, "node_modules/only-esm");
+  mkdirSync(target, { recursive: true });
+  writeFileSync(join(target, "package.json"), '{ "type": "module", "exports": { ".": { "import": "./list.js" } } }');
+  const list =
+    'export default { name: "list", contract: 1, generate: () => [{ path: "x.txt", source: "a.proto", text: "x" }] };';
+  writeFileSync(join(target, "list.js"), list);
+  expect(runIn(cwd, ["generate", "a.proto", "--out", "gen", "--target", "only-esm"])).toMatchObject({
+    status: 0,
+    stderr: "gen: 1 added\n",
+  });
+  expect(runIn(cwd, ["generate", "a.proto", "--out", "gen", "--target", "not-there"])).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining("There is no file or package not-there.") as string,
+  });
+});
+
 test("a module cannot end a command as if it had done its work", () => {
   const config = 'export default { generate: [{ inputs: ["a.proto"], out: "gen" }] };';
   for (const [module, status, said] of [
