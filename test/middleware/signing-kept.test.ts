@@ -78,7 +78,7 @@ describe("a call that was kept", () => {
     page.die();
     const [[id, entry]] = [...it.disk.entries] as [[string, NonNullable<ReturnType<typeof it.disk.entries.get>>]];
     expect(JSON.stringify(entry)).not.toContain(secret);
-    expect(entry.header).toEqual([]);
+    expect(entry.header.map(({ key }) => key)).toEqual(["raceway-channel"]);
     expect(entry.note).toMatchObject({ by: "signer" });
     it.disk.entries.set(id, { ...entry, request: Uint8Array.of(8, 9, 16, 9) });
     const next = await it.page(false, { use: [signer({ key: first })] });
