@@ -8,6 +8,7 @@ import type {
   OneofModel,
   Scalar,
 } from "@raceway/core/target";
+import { declaredIn } from "../declared.ts";
 import { type Json, jsonObject } from "./json.ts";
 
 type Schema = { readonly [keyword: string]: Json };
@@ -21,8 +22,7 @@ export interface SchemaStyle {
 
 /** Schemas of the types, and of all types that these need, by type name and sorted by it. */
 export function schemasOf(model: Model, typeNames: Iterable<string>, style: SchemaStyle): Schema {
-  const messages = new Map(model.messages.map((one) => [one.typeName, one]));
-  const enums = new Map(model.enums.map((one) => [one.typeName, one]));
+  const { messages, enums } = declaredIn(model);
   const needed = new Set(typeNames);
   const schemas = new Map<string, Schema>();
   for (const typeName of needed) {

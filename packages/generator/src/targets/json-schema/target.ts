@@ -2,6 +2,7 @@
 import { type OptionsOf, resolveOptions } from "@raceway/core";
 import type { OutputFile, Target } from "@raceway/core/target";
 import { documentPath } from "../../output-path.ts";
+import { declaredIn } from "../declared.ts";
 import { jsonText } from "./json.ts";
 import { schemasOf } from "./schemas.ts";
 
@@ -19,7 +20,8 @@ export function jsonSchema(given: OptionsOf<typeof jsonSchemaOptions> = {}): Tar
     perFile: true,
     *generate(model): Generator<OutputFile> {
       for (const { path } of model.files) {
-        const own = [...model.messages, ...model.enums].filter((one) => one.file === path);
+        const declared = declaredIn(model);
+        const own = [...declared.messagesOf(path), ...declared.enumsOf(path)];
         if (own.length === 0) continue;
         const $defs = schemasOf(
           model,

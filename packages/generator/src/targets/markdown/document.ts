@@ -9,14 +9,14 @@ import type {
   ServiceModel,
 } from "@raceway/core/target";
 import { documentPath } from "../../output-path.ts";
+import { declaredIn } from "../declared.ts";
 
 /** Undefined if the file declares nothing. */
 export function markdownPage(model: Model, file: FileModel): string | undefined {
-  const messages = model.messages.filter((one) => one.file === file.path);
-  const enums = model.enums.filter((one) => one.file === file.path);
+  const declared = declaredIn(model);
+  const messages = declared.messagesOf(file.path);
+  const enums = declared.enumsOf(file.path);
   if (file.services.length + messages.length + enums.length === 0) return undefined;
-  const homes = new Map([...model.messages, ...model.enums].map((one) => [one.typeName, one.file]));
-  const pages = new Set(model.files.map(({ path }) => path));
   const blocks = [
     `# ${code(file.package === "" ? file.path : file.package)}`,
     `From ${code(file.path)}.`,
@@ -120,8 +120,8 @@ export function markdownPage(model: Model, file: FileModel): string | undefined 
 
   /** To where a type is explained, if that is a page of this run. */
   function link(typeName: string): string {
-    const home = homes.get(typeName);
-    if (home === undefined || !pages.has(home)) return code(typeName);
+    const home = (declared.messages.get(typeName) ?? declared.enums.get(typeName))?.file;
+    if (home === undefined || !declared.files.has(home)) return code(typeName);
     return `[${code(typeName)}](${home === file.path ? "" : relativePage(file.path, home)}#${typeName})`;
   }
 }

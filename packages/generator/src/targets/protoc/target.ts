@@ -74,6 +74,9 @@ function answerOf(plugin: string, request: Uint8Array): Promise<CodeGeneratorRes
 function filesOf(plugin: string, response: CodeGeneratorResponse, model: Model): readonly OutputFile[] {
   if (response.error !== "") throw new GenerateFailure("tool", `${plugin} failed: ${response.error}`);
   const files: { path: string; source: string; text: string }[] = [];
+  const asked = new Map(
+    model.files.flatMap(({ path, requested }) => (requested ? [[path.replace(/\.proto$/, ""), path] as const] : [])),
+  );
   for (const { name, content, insertionPoint } of response.file) {
     if (insertionPoint !== "")
       throw new GenerateFailure(
@@ -81,15 +84,17 @@ function filesOf(plugin: string, response: CodeGeneratorResponse, model: Model):
         `${plugin} wants to insert into ${name}, a file of another plugin, which Raceway does not do. Run it by buf or protoc.`,
       );
     const last = files.at(-1);
-    if (name !== "" || last === undefined) files.push({ path: name, source: sourceOf(name, model), text: content });
+    if (name !== "" || last === undefined) files.push({ path: name, source: sourceOf(name, asked), text: content });
     else last.text += content;
   }
   return files;
 }
 
 /** Plugins do not say what a file is made from: the schema with the longest path that its name begins with, else the first. */
-function sourceOf(name: string, model: Model): string {
-  const asked = model.files.filter(({ requested }) => requested).map(({ path }) => path);
-  const fitting = asked.filter((path) => name.startsWith(path.replace(/\.proto$/, "")));
-  return fitting.toSorted((a, b) => b.length - a.length)[0] ?? asked[0] ?? "";
+function sourceOf(name: string, asked: ReadonlyMap<string, string>): string {
+  for (let length = name.length; length > 0; length--) {
+    const path = asked.get(name.slice(0, length));
+    if (path !== undefined) return path;
+  }
+  return asked.values().next().value ?? "";
 }
