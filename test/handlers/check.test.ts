@@ -131,9 +131,10 @@ test("holds handlers against the schemas, whether or not somebody has generated"
   expect(lines((await folder.check({ services: ["Other"] })).diagnostics)).toHaveLength(1);
 });
 
-test("a service of topics alone needs no handlers, and is to be served", async () => {
+test("a service of topics alone needs no handlers, and is to be served; one without channels needs nothing", async () => {
   const news = `${labSchema.slice(0, labSchema.indexOf("// A lab"))}
     service NewsService { rpc News(M) returns (stream M) { option (raceway.v1.channel).topic = { address: "{text}" history: { max_events: 1 } }; } }
+    service PlannedService {}
     message M { string text = 1; }`;
   using folder = new HandlerFolder({ "proto/lab.proto": news, "src/empty.ts": "export {};\n" });
   const { diagnostics } = await folder.check();
