@@ -84,6 +84,16 @@ test("calls that begin when they are due", async () => {
   expect(report["p50"]!).toBeLessThanOrEqual(report["p99"]!);
 });
 
+test("calls that are never answered do not hold it, and are counted", async () => {
+  for (const more of [[], ["--rate", "10"]]) {
+    const { code, out } = await racewayCommand(args("Echo", '{"delayMs":60000}', "--json", ...more));
+    expect(code).toBe(1);
+    const { calls, errors } = JSON.parse(out) as { calls: number; errors: Record<string, number> };
+    expect([calls, Object.keys(errors)]).toEqual([0, ["unanswered"]]);
+    expect(errors["unanswered"]).toBeGreaterThanOrEqual(4);
+  }
+});
+
 test("Ctrl-C ends it with what was measured until then", async () => {
   const before = added;
   const command = new RunningCommand(argsFor("3600", "Add", '{"a":1,"b":2}', "--json"));

@@ -15,6 +15,10 @@ import type { BenchArguments } from "./bench.ts";
 /** Share of one core at which this process may be what is measured. */
 const BUSY = 0.85;
 
+/** Calls that are under way at the end are waited for as long again as was measured, and no longer than this. */
+const MOST_LATE_MS = 30_000;
+const LEAST_LATE_MS = 1_000;
+
 /** What a row of the table is about: calls; streams that were opened (`p50` and so on say how long until one was open, or had its first message); or exchanges of conversations. */
 type Load = "call" | "feed" | "topic" | "duplex";
 
@@ -89,7 +93,9 @@ async function measure(
   const latencies = kind === "feed" || kind === "topic" ? new Latencies(0, Infinity) : new Latencies(from, until);
   context.progress(`by ${transport}: ${args.warmup + args.duration} s`);
   const cpu = cpuBetween(from, until, signal);
-  const times = { from, until, signal };
+  const lateMs = Math.min(MOST_LATE_MS, Math.max(LEAST_LATE_MS, args.duration * 1000));
+  const late = AbortSignal.timeout(Math.ceil(until + lateMs - performance.now()));
+  const times = { from, until, signal, late };
   const events = await load();
   // Somebody may have ended it before.
   const seconds = signal.aborted ? Math.max(0, Math.min(performance.now(), until) - from) / 1000 : args.duration;
@@ -109,8 +115,9 @@ async function measure(
     const by = (nth: number): Connection => connections[nth % connections.length]!;
     switch (method.methodKind) {
       case "unary": {
+        const either = AbortSignal.any([signal, late]);
         const call = (nth: number): Promise<unknown> =>
-          callUnary(by(nth), method, contract, request, { headers, signal });
+          callUnary(by(nth), method, contract, request, { headers, signal: either });
         if (args.rate === undefined) await closedLoop(args.concurrency, call, latencies, times);
         else await openLoop(args.rate, call, latencies, times);
         return undefined;

@@ -9,7 +9,10 @@ export const AFTER_FAILURE_MS = 10;
 export interface LoadTimes {
   /** When it ends, in milliseconds of `performance.now`. */
   readonly until: number;
+  /** Somebody ends it before. */
   readonly signal: AbortSignal;
+  /** What has no reply by then gets none: the calls are aborted, and counted as "unanswered". */
+  readonly late: AbortSignal;
 }
 
 /** Each caller calls again as soon as it has its reply. `call` gets the caller's number. */
@@ -17,7 +20,7 @@ export async function closedLoop(
   callers: number,
   call: (caller: number) => Promise<unknown>,
   latencies: Latencies,
-  { until, signal }: LoadTimes,
+  { until, signal, late }: LoadTimes,
 ): Promise<void> {
   await Promise.all(
     Array.from({ length: callers }, async (_, caller) => {
@@ -28,6 +31,7 @@ export async function closedLoop(
           latencies.succeeded(began, performance.now());
         } catch (error) {
           if (signal.aborted) return; // it was ended by us
+          if (late.aborted) return latencies.count("unanswered");
           latencies.failed(error, performance.now());
           await new Promise((resolve) => void setTimeout(resolve, AFTER_FAILURE_MS));
         }
@@ -41,7 +45,7 @@ export async function openLoop(
   perSecond: number,
   call: (number: number) => Promise<unknown>,
   latencies: Latencies,
-  { until, signal }: LoadTimes,
+  { until, signal, late }: LoadTimes,
 ): Promise<void> {
   const start = performance.now();
   let inFlight = 0;
@@ -57,7 +61,9 @@ export async function openLoop(
       .then(
         () => latencies.succeeded(due, performance.now()),
         (error: unknown) => {
-          if (!signal.aborted) latencies.failed(error, performance.now()); // else it was ended by us
+          if (signal.aborted) return; // it was ended by us
+          if (late.aborted) latencies.count("unanswered");
+          else latencies.failed(error, performance.now());
         },
       )
       .finally(() => {

@@ -401,7 +401,7 @@ export type CallRules = Message<"raceway.v1.CallRules"> & {
   timeout?: Duration | undefined;
 
   /**
-   * How often the client sends the call again when it fails with `unavailable`; needs an `idempotency_level`.
+   * How often the plugin `retry` of a client sends the call again when it fails with `unavailable`; needs an `idempotency_level`.
    *
    * @generated from field: optional uint32 max_retries = 4;
    */
