@@ -208,12 +208,7 @@ describe("breaking", () => {
       (text) => text.replace(/  \/\/ Answers each line\.\n.*\n/, ""),
       ["channel_removed"],
     ],
-    [
-      "in code",
-      "chat/v1/room.proto",
-      (text) => text.replace("package chat.v1;", 'package chat.v1; option java_package = "chat";'),
-      ["source_changed"],
-    ],
+    ["in code", "chat/v1/room.proto", (text) => text.replace("uint32 offset", "int32 offset"), ["source_changed"]],
     [
       "an address",
       "lab/v1/lab.proto",
