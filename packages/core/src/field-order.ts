@@ -1,6 +1,7 @@
 // Protobuf's binary form in an order that does not depend on what its writer knew: who does not know a field writes it last, who knows it where its number is.
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { joinParts } from "./frame-walk.ts";
 
 export interface FieldOrderOptions {
   /** Number of a field of the message itself that is left out; default: none is. */
@@ -53,13 +54,7 @@ function ordered(bytes: Uint8Array, fields: Fields, without: number, sortMaps: b
   if (!changed) return bytes;
   const sorts = (no: number): boolean => sortMaps && fields.get(no)?.fieldKind === "map";
   parts.sort((a, b) => a.no - b.no || (sorts(a.no) ? compare(a.bytes, b.bytes) : 0));
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.bytes.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part.bytes, at);
-    at += part.bytes.length;
-  }
-  return all;
+  return joinParts(parts.map((part) => part.bytes));
 }
 
 /** Of a message, or of an entry of a map, whose value is field 2. */

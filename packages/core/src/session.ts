@@ -1,6 +1,6 @@
 // The reliable conversation of one client with one server, the same class on both ends: numbers, acknowledges, resends, drops what comes twice.
 //
-// Sans I/O: methods in, port calls out; no promise, no timer of its own, no clock but the host's. Its 400 lines are one state machine, which reads
+// Sans I/O: methods in, port calls out; no promise, no timer of its own, no clock but the host's. It is one state machine, which reads
 // best in one piece. How it counts: each direction numbers its counted frames from 0, for the life of the session. A link knows the number that comes
 // next on it (`SessionLink.next`) and the number that goes next on it (`sent`). Whoever begins to send on a link, or goes on over an older one, says
 // the number first (`Ack.from`): what the other side has acknowledged by then, over whichever link. Frames are taken from any open link: one below

@@ -1,6 +1,12 @@
 // One topic address on this node: follows its log, and hands every subscriber the same bytes, once per turn.
 import type { Clock, Codec, FollowSink, Log, Observer, Pace, Page, SharedGroup, Stored } from "@raceway/core";
-import { type FlushQueue, type Flushable, type SessionLink, encodePublication } from "@raceway/core/internal";
+import {
+  type FlushQueue,
+  type Flushable,
+  type SessionLink,
+  encodePublication,
+  joinParts,
+} from "@raceway/core/internal";
 import { Burst } from "./burst.ts";
 import type { Channel } from "./channel.ts";
 import type { TopicCoders, TopicCoding } from "./topic-coding.ts";
@@ -245,25 +251,12 @@ export class Topic implements Flushable, FollowSink, Disposable {
   /** In one piece. */
   #encode(entries: readonly Stored[], from: number, to: number, codec: Codec): Uint8Array {
     const frames: Uint8Array[] = [];
-    let bytes = 0;
     for (let at = from; at < to; at++) {
       const { offset, payload } = entries[at]!;
-      const frame = encodePublication(
-        this.handle,
-        offset,
-        codec === this.#proto ? payload : this.#again(payload, codec),
-      );
-      frames.push(frame);
-      bytes += frame.length;
+      const own = codec === this.#proto ? payload : this.#again(payload, codec);
+      frames.push(encodePublication(this.handle, offset, own));
     }
-    if (frames.length === 1) return frames[0]!;
-    const group = new Uint8Array(bytes);
-    let at = 0;
-    for (const frame of frames) {
-      group.set(frame, at);
-      at += frame.length;
-    }
-    return group;
+    return joinParts(frames);
   }
 
   #again(payload: Uint8Array, codec: Codec): Uint8Array {
