@@ -1,10 +1,11 @@
 // `raceway.config.ts`: what a project generates, so that `raceway generate` needs no arguments.
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 import type { AcceptedFinding, BreakingRule, GenerateOptions } from "@raceway/generator";
 import { UsageError } from "./context.ts";
+import { isFile } from "./is-file.ts";
 import { loadModule } from "./load-module.ts";
 
 export type GenerateJob = Omit<GenerateOptions, "check" | "cwd" | "compiler" | "progress" | "signal">;
@@ -31,7 +32,7 @@ export const configNames: readonly string[] = [
 export async function readConfig(folder: string): Promise<RacewayConfig | undefined> {
   const name = configNames.find((one) => existsSync(join(folder, one)));
   if (name === undefined) return undefined;
-  if (!statSync(join(folder, name)).isFile()) throw new UsageError(`${name} is no file. Move it away.`);
+  if (!isFile(join(folder, name))) throw new UsageError(`${name} is no file. Move it away.`);
   const url = pathToFileURL(join(folder, name)).href;
   const loaded = await loadModule(url, name, folder).catch((error: unknown) => {
     throw new UsageError((error as Error).message, { cause: error });

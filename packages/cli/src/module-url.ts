@@ -1,9 +1,10 @@
 // Where a module that a user names is.
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { createRequire, registerHooks } from "node:module";
 import { join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { UsageError } from "./context.ts";
+import { isFile } from "./is-file.ts";
 
 /** A path, or else a package as the working folder sees it. Throws {@link UsageError} with the advice if there is neither. */
 export function moduleUrl(module: string, cwd: string, advice: string): string {
@@ -42,9 +43,4 @@ function imported(module: string, from: string): string {
   } finally {
     hooks.deregister();
   }
-}
-
-/** A pipe or a device would be waited for, or read without an end. */
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 }

@@ -1,9 +1,10 @@
 // `raceway dev`: what it does.
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { configNames } from "../config.ts";
 import { type CommandContext, Exit, UsageError } from "../context.ts";
 import { ServerProcess } from "../dev/server-process.ts";
+import { isFile } from "../is-file.ts";
 import { checkSeconds } from "../seconds.ts";
 import { TreeWatch } from "../watch/tree-watch.ts";
 import { watchGenerate } from "../watch/watch-generate.ts";
@@ -14,8 +15,7 @@ const QUIET_MS = 100;
 
 export async function runDev(args: DevArguments, context: CommandContext): Promise<number> {
   const file = resolve(context.cwd, args.server);
-  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true)
-    throw new UsageError(`There is no file ${args.server}. Name the one that starts the server.`);
+  if (!isFile(file)) throw new UsageError(`There is no file ${args.server}. Name the one that starts the server.`);
   checkSeconds("grace", args.grace, 0);
   const stopping = context.stopping();
   const failure = Promise.withResolvers<never>();

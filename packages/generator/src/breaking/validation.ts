@@ -94,10 +94,11 @@ function passes(name: string, was: Rule | undefined, is: Rule | undefined): bool
   if (name === "ignore") return IGNORED.indexOf(is?.value ?? IGNORED[0]!) >= IGNORED.indexOf(was?.value ?? IGNORED[0]!);
   if (is === undefined || (is.value === false && name !== "const")) return true;
   if (was === undefined) return false;
-  if (LOWER.has(name))
-    return sizeOf(is) < sizeOf(was) || (sizeOf(is) === sizeOf(was) && (isPassed(is) || !isPassed(was)));
-  if (UPPER.has(name))
-    return sizeOf(is) > sizeOf(was) || (sizeOf(is) === sizeOf(was) && (isPassed(is) || !isPassed(was)));
+  if (LOWER.has(name) || UPPER.has(name)) {
+    const [lower, upper] = LOWER.has(name) ? [is, was] : [was, is];
+    if (sizeOf(is) === sizeOf(was)) return isPassed(is) || !isPassed(was);
+    return sizeOf(lower) < sizeOf(upper);
+  }
   const [old, now] = [itemsOf(was), itemsOf(is)];
   if (name === "in") return [...old].every((item) => now.has(item));
   return [...now].every((item) => old.has(item));
